@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""Integers of any size: checked, as text and as logarithms.
+
+Python refuses to convert more than 4,300 digits in one piece, so that text is made in chunks.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import SupportsIndex
+
+from linear_regions.errors import InvalidInput
+
+__all__ = ["checked_int", "decimal_string", "json_log10", "log10", "short_number"]
+
+# One chunk stays below the smallest limit that Python can be told to use (640 digits).
+_CHUNK_DIGITS = 512
+_PLAIN_DIGITS = 20
+
+
+def checked_int(name: str, value: object) -> int:
+    """Return a non-negative integer argument as a Python integer.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : object
+        What came.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    TypeError
+        The value is not an integer; a bool is none.
+    InvalidInput
+        The number is negative.
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+    number = operator.index(value)
+    if number < 0:
+        raise InvalidInput(f"{name} must not be negative, got {number}")
+    return number
+
+
+def decimal_string(number: int) -> str:
+    """Write an integer of any size in decimal.
+
+    Parameters
+    ----------
+    number : int
+        The integer.
+
+    Returns
+    -------
+    str
+        The same text as ``str(number)``, also where Python refuses the conversion.
+
+    Examples
+    --------
+    >>> decimal_string(2**64)
+    '18446744073709551616'
+    >>> len(decimal_string(10**5000))
+    5001
+    """
+    if number < 0:
+        return "-" + decimal_string(-number)
+    powers = [10**_CHUNK_DIGITS]  # powers[i] = 10 ** (_CHUNK_DIGITS * 2**i)
+    while powers[-1] <= number:
+        powers.append(powers[-1] ** 2)
+
+    def padded(value: int, level: int) -> str:
+        # `value` is below powers[level]; the text has exactly _CHUNK_DIGITS * 2**level digits.
+        if level == 0:
+            return str(value).zfill(_CHUNK_DIGITS)
+        high, low = divmod(value, powers[level - 1])
+        return padded(high, level - 1) + padded(low, level - 1)
+
+    return padded(number, len(powers) - 1).lstrip("0") or "0"
+
+
+def short_number(number: int) -> str:
+    """Write an integer in at most 20 digits, or as ``d.ddde+N`` when it has more.
+
+    Parameters
+    ----------
+    number : int
+        The integer.
+
+    Returns
+    -------
+    str
+        Digits, or the four leading digits (rounded half up) and the power of ten.
+
+    Examples
+    --------
+    >>> short_number(12345)
+    '12345'
+    >>> short_number(2**100)
+    '1.268e+30'
+    """
+    if number < 0:
+        return "-" + short_number(-number)
+    if number < 10**_PLAIN_DIGITS:
+        return str(number)
+    exponent = int(math.log10(number))
+    # The logarithm is a rounded double: the exponent may be one off in either direction.
+    scale = 10 ** (exponent - 3)
+    while number >= 10_000 * scale:
+        exponent, scale = exponent + 1, scale * 10
+    while number < 1_000 * scale:
+        exponent, scale = exponent - 1, scale // 10
+    leading = (2 * number + scale) // (2 * scale)
+    if leading == 10_000:
+        exponent, leading = exponent + 1, 1_000
+    return f"{leading // 1000}.{leading % 1000:03d}e+{exponent}"
+
+
+def log10(number: int) -> float:
+    """Return the decimal logarithm, minus infinity for zero.
+
+    Parameters
+    ----------
+    number : int
+        A non-negative integer, also beyond the range of a double.
+
+    Returns
+    -------
+    float
+        The logarithm.
+    """
+    return math.log10(number) if number > 0 else -math.inf
+
+
+def json_log10(number: int) -> float | None:
+    return log10(number) if number > 0 else None  # JSON has no infinity

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""The answer of a sampled count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from linear_regions._numbers import checked_int, decimal_string, json_log10, log10, short_number
+from linear_regions.errors import InvalidInput
+
+__all__ = ["SampleCount"]
+
+
+@dataclass(frozen=True, repr=False)
+class SampleCount:
+    """Distinct activation patterns seen in samples, and what that says about the unseen ones.
+
+    A sampled number is never an exact one: points miss small regions, and with few samples nearly
+    every point finds a new pattern (`saturated`), so that the number measures the sample size.
+
+    Parameters
+    ----------
+    distinct : int
+        Number of distinct patterns among the samples.
+    samples : int
+        Number of points.
+    singletons, doubletons : int
+        Patterns that were met exactly once, exactly twice.
+    coverage : float
+        Good-Turing estimate of the share of the sampling distribution whose patterns were seen:
+        one minus `singletons` over `samples`.
+    total_estimate : float
+        Chao's estimate of a lower bound on the number of patterns of positive probability.
+    interval : tuple of float
+        Interval of `total_estimate` with probability `confidence` for many samples.
+    confidence : float
+        Confidence of `interval`.
+    saturated : bool
+        Whether nearly every sample met a new pattern (`coverage` below one tenth).
+    pattern_bits : int
+        Bits of one pattern.
+    dtype : str
+        Floating-point type of the forward pass.
+    exact_signs : bool
+        Whether doubtful signs were recomputed in one fixed order, so that the same points give the
+        same patterns on every device.
+    source : str
+        Where the points came from: ``"uniform"``, ``"normal"`` or ``"points"``.
+    key : int or None
+        The 128-bit key that fixes the points; None where the points were given.
+    sketch : str
+        How distinct patterns were counted; ``"exact"`` compares full words.
+    device : str
+        Where the forward pass ran.
+    seconds : float
+        Time taken.
+    version : str
+        Version of the package.
+
+    Examples
+    --------
+    >>> SampleCount(distinct=3, samples=100, coverage=1.0, total_estimate=3.0, interval=(3.0, 3.0))
+    SampleCount(distinct=3, samples=100, coverage=1.000, total_estimate=3.0, interval=(3.0, 3.0))
+    """
+
+    distinct: int
+    samples: int
+    singletons: int = 0
+    doubletons: int = 0
+    coverage: float = 0.0
+    total_estimate: float = 0.0
+    interval: tuple[float, float] = (0.0, 0.0)
+    confidence: float = 0.95
+    saturated: bool = False
+    pattern_bits: int = 0
+    dtype: str = "float64"
+    exact_signs: bool = False
+    source: str = "points"
+    key: int | None = None
+    sketch: str = "exact"
+    device: str = "cpu"
+    seconds: float = field(default=0.0, compare=False)
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the fields once."""
+        for name in ("distinct", "samples", "singletons", "doubletons"):
+            object.__setattr__(self, name, checked_int(name, getattr(self, name)))
+        if self.distinct > self.samples:
+            raise InvalidInput(
+                f"distinct must not exceed samples, got {self.distinct} of {self.samples}"
+            )
+
+    @property
+    def log10(self) -> float:
+        """Decimal logarithm of the number of distinct patterns."""
+        return log10(self.distinct)
+
+    def __repr__(self) -> str:
+        """One line, with a warning word where the sample is too small."""
+        low, high = (f"{end:.6g}" if end >= 1e6 else f"{end:.1f}" for end in self.interval)
+        total = self.total_estimate
+        parts = [
+            f"distinct={short_number(self.distinct)}",
+            f"samples={short_number(self.samples)}",
+            f"coverage={self.coverage:.3f}",
+            f"total_estimate={total:.6g}" if total >= 1e6 else f"total_estimate={total:.1f}",
+            f"interval=({low}, {high})",
+        ]
+        if self.saturated:
+            parts.append("saturated: take more samples or a smaller domain")
+        return f"SampleCount({', '.join(parts)})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types; counts and the key are decimal strings."""
+        return {
+            "distinct": decimal_string(self.distinct),
+            "log10": json_log10(self.distinct),
+            "samples": decimal_string(self.samples),
+            "singletons": decimal_string(self.singletons),
+            "doubletons": decimal_string(self.doubletons),
+            "coverage": self.coverage,
+            "total_estimate": self.total_estimate,
+            "interval": list(self.interval),
+            "confidence": self.confidence,
+            "saturated": self.saturated,
+            "pattern_bits": self.pattern_bits,
+            "dtype": self.dtype,
+            "exact_signs": self.exact_signs,
+            "source": self.source,
+            "key": None if self.key is None else decimal_string(self.key),
+            "sketch": self.sketch,
+            "device": self.device,
+            "seconds": self.seconds,
+            "version": self.version,
+        }
