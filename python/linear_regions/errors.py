@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Errors and warnings of the package.
+
+Every error of the package is a `LinearRegionsError` and, beside it, the built-in error that Python
+users expect in that situation, so that both ``except lr.LinearRegionsError`` and
+``except ValueError`` work. A wrong *type* of argument is a plain `TypeError`, and running out of
+memory a plain `MemoryError`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CorruptFile",
+    "DegenerateInput",
+    "DeviceError",
+    "Interrupted",
+    "InvalidInput",
+    "LinearRegionsError",
+    "LongRunWarning",
+    "MissingExtra",
+    "Unsupported",
+]
+
+
+class LinearRegionsError(Exception):
+    """Base class of the errors of this package.
+
+    Examples
+    --------
+    >>> issubclass(InvalidInput, LinearRegionsError), issubclass(InvalidInput, ValueError)
+    (True, True)
+    """
+
+
+class InvalidInput(LinearRegionsError, ValueError):
+    """An argument has the right type but an impossible value.
+
+    Raised for shapes that do not fit, numbers that are not finite, unknown method names and the
+    like. The message names the argument, what was expected and what came.
+    """
+
+
+class DegenerateInput(LinearRegionsError, ValueError):
+    """The input breaks a promise that the question needs.
+
+    Raised for an empty domain, dependent directions of a slice, or a point that lies on a facet
+    where a region was asked for.
+    """
+
+
+class Unsupported(LinearRegionsError, ValueError):
+    """The method, importer or domain cannot do this; the message names what can."""
+
+
+class MissingExtra(LinearRegionsError, ImportError):
+    """An optional package is not installed.
+
+    Parameters
+    ----------
+    feature : str
+        What needs the package, as the start of a sentence, for example ``"Reading ONNX files"``.
+    extra : str
+        Name of the extra of this distribution that brings the package.
+
+    Attributes
+    ----------
+    feature, extra : str
+        The two arguments.
+
+    Examples
+    --------
+    >>> str(MissingExtra("Reading ONNX files", "onnx"))
+    'Reading ONNX files needs an optional package: pip install "linear-regions[onnx]"'
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        self.feature = feature
+        self.extra = extra
+        super().__init__(
+            f'{feature} needs an optional package: pip install "linear-regions[{extra}]"'
+        )
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
+        # The default rebuilds an exception from its message, which is not what __init__ takes.
+        return type(self), (self.feature, self.extra)
+
+
+class CorruptFile(LinearRegionsError, ValueError):
+    """A file is damaged, truncated, of another format or of a newer version of ours."""
+
+
+class DeviceError(LinearRegionsError, RuntimeError):
+    """The device asked for is missing or failed; nothing moves to another device in silence."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C stopped a long call; what was found until then is in ``partial``.
+
+    It is a `KeyboardInterrupt`, not an `Exception`, so that ``except Exception`` does not
+    swallow the wish to stop.
+
+    Parameters
+    ----------
+    partial : object, optional
+        The partial result, for example a `RegionCount` with status "cancelled"; None where
+        nothing was found.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise Interrupted(partial=42)
+    ... except KeyboardInterrupt as stop:
+    ...     stop.partial
+    42
+    """
+
+    def __init__(self, partial: object = None) -> None:
+        self.partial = partial
+        super().__init__("interrupted; the partial result is in the attribute 'partial'")
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[object]]:
+        return type(self), (self.partial,)
+
+
+class LongRunWarning(UserWarning):
+    """A count without limits is forecast to take longer than an hour."""
