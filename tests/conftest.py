@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Options, profiles and fixtures of the whole test suite."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+try:
+    from hypothesis import HealthCheck, settings
+except ModuleNotFoundError:  # the few tests that need no Hypothesis run without it
+    settings = None  # type: ignore[assignment,misc]
+
+if settings is not None:
+    # Networks take milliseconds to seconds each, so examples have no deadline of their own.
+    common = {
+        "deadline": None,
+        "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+        "print_blob": True,
+    }
+    settings.register_profile("dev", max_examples=50, **common)
+    settings.register_profile("ci", max_examples=200, derandomize=True, **common)
+    settings.register_profile("nightly", max_examples=10_000, **common)
+    default = "ci" if os.environ.get("CI") else "dev"
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", default))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow") or "slow" in config.getoption("-m", ""):
+        return
+    skip = pytest.mark.skip(reason="takes long; run it with --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Return the folder with published networks and their true counts, or skip."""
+    folder = os.environ.get("LINEAR_REGIONS_DATA")
+    if not folder:
+        pytest.skip("set LINEAR_REGIONS_DATA to the folder that has truth.json")
+    if not (Path(folder) / "truth.json").is_file():
+        pytest.skip(f"LINEAR_REGIONS_DATA is {folder!r}, which has no truth.json")
+    return Path(folder)
