@@ -301,6 +301,7 @@ class Concat(Layer):
         tails = {shape[1:] for shape in input_shapes}
         if len(tails) != 1:
             raise InvalidInput(
-                f"Concat: expected shapes that agree after axis 0, got {', '.join(map(str, input_shapes))}"
+                "Concat: expected shapes that agree after axis 0, got "
+                + ", ".join(map(str, input_shapes))
             )
         return (sum(shape[0] for shape in input_shapes), *tails.pop())

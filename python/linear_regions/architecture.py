@@ -213,7 +213,7 @@ class Architecture(Value):
         layers: list[Layer] = []
         for layer in convs:
             layers.append(layer)
-            if isinstance(layer, Layer) and isinstance(layer.spec, ConvSpec):
+            if isinstance(getattr(layer, "spec", None), ConvSpec):
                 layers.append(spec)
         widths = geo.shape_of("dense", dense, 1)
         if widths:

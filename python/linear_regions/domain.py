@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+"""Domains: the sets in which regions are counted.
+
+Every domain means its relative interior: the interior within its affine hull. Regions are described
+in the domain's own coordinates, `dim` of them, and `embed` maps those to points of the input space
+(flat, row-major):
+
+* `Box`: the inputs whose side is not a single point, in their order;
+* `Polytope` and `Space`: the inputs; where a polytope lies in a smaller affine hull, the first
+  inputs that determine the others;
+* `Slice`: the coordinates t, or, where its constraints fix some of them, the first that determine
+  the others;
+* `Segment`: one number between 0 and 1.
+"""
+
+from __future__ import annotations
+
+from ._polyhedra import Box, Domain, Polytope, Space
+from ._slice import Ball, Segment, Slice
+
+__all__ = ["Ball", "Box", "Domain", "Polytope", "Segment", "Slice", "Space"]
