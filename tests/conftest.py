@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 try:
@@ -49,3 +50,9 @@ def data_folder() -> Path:
     if not (Path(folder) / "truth.json").is_file():
         pytest.skip(f"LINEAR_REGIONS_DATA is {folder!r}, which has no truth.json")
     return Path(folder)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Return a generator that depends on the name of the test alone."""
+    return np.random.default_rng(list(request.node.name.encode()))

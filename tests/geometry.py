@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Exact helpers around the cells of the reference: points, areas, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from linear_regions.reference.cells import Cell, Vertex
+from linear_regions.reference.domains import Frame
+from linear_regions.reference.rational import Number, evaluate
+
+# Stands for the symbol M: far beyond every corner of the small networks of the tests.
+FAR = 10**15
+
+
+def inner_point(cell: Cell, weights: Sequence[int] | None = None) -> tuple[Number, ...]:
+    """Return a point inside a cell: a mean of its corners with positive weights."""
+    corners = [place(vertex) for vertex in cell.vertices]
+    weights = [1] * len(corners) if weights is None else weights[: len(corners)]
+    total = sum(weights)
+    return tuple(
+        sum(Fraction(w * c) for w, c in zip(weights, coordinate, strict=True)) / total
+        for coordinate in zip(*corners, strict=True)
+    )
+
+
+def place(vertex: Vertex) -> tuple[Number, ...]:
+    """Return a corner with a big number for M."""
+    return tuple(p + FAR * q for p, q in zip(vertex.point, vertex.direction, strict=True))
+
+
+def embed(frame: Frame, point: Sequence[Number]) -> list[Number]:
+    """Return the input of the network at a point of the domain."""
+    return [evaluate(row, point) for row in frame.embedding]
+
+
+def size(vertices: Sequence[Vertex]) -> Number:
+    """Return the length or area of a bounded cell with these corners."""
+    points = [vertex.point for vertex in vertices]
+    if len(points[0]) == 1:
+        return points[1][0] - points[0][0]
+    twice = sum(
+        points[i - 1][0] * points[i][1] - points[i][0] * points[i - 1][1]
+        for i in range(len(points))
+    )
+    return Fraction(twice) / 2
+
+
+def bounded(cell: Cell) -> bool:
+    """Say whether all corners of a cell are points."""
+    return all(vertex.bounded for vertex in cell.vertices)
