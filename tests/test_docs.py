@@ -1,0 +1,78 @@
+"""Examples in docstrings and in the documentation run and print what they say."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import importlib.util
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import linear_regions
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+OPTIONAL = ("matplotlib", "onnx", "torch", "tqdm")
+# Modules that need an optional package without naming it in their examples.
+NEEDS = {"linear_regions._plot": "matplotlib"}
+
+
+def module_names() -> list[str]:
+    walked = pkgutil.walk_packages(linear_regions.__path__, "linear_regions.")
+    names = [info.name for info in walked if not info.name.endswith(("__main__", "_core"))]
+    return ["linear_regions", *names]
+
+
+def runs_here(test: doctest.DocTest, module: str) -> bool:
+    text = test.docstring or ""
+    needed = {name for name in OPTIONAL if re.search(rf"\b{name}\b", text)}
+    needed |= {NEEDS[module]} if module in NEEDS else set()
+    return all(importlib.util.find_spec(name) for name in needed)
+
+
+def run(test: doctest.DocTest) -> str:
+    """Return the report of the failures, empty when there are none."""
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test, out=report.append)
+    return "".join(report)
+
+
+@pytest.mark.parametrize("name", module_names())
+def test_docstring_examples_of_module(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for test in finder.find(module, name):
+        if test.examples and runs_here(test, name):
+            assert run(test) == "", test.name
+
+
+def python_blocks(page: Path) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```(?:python|pycon)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_examples_of_page(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = python_blocks(page)
+    for block in blocks:
+        if ">>>" not in block:
+            compile(block, str(page), "exec")
+    # The sessions of one page are one story: later ones use names of earlier ones.
+    session = "\n".join(block for block in blocks if ">>>" in block)
+    test = doctest.DocTestParser().get_doctest(session, {}, page.name, str(page), 0)
+    if runs_here(test, page.name):
+        assert run(test) == ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_of_page_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -1,0 +1,223 @@
+"""The dependency directions of docs/design/architecture.md, read off the sources."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "python" / "linear_regions"
+CORE = ROOT / "cpp"
+
+# ---- Python: which group may import which, at the top of a module and inside functions ----
+
+GROUPS = {
+    "errors": ["errors"],
+    "numbers": ["_numbers"],
+    "geometry": ["_geometry"],
+    "network": ["_layer", "_pointwise", "_pools", "_wiring", "layers", "architecture", "network"],
+    "files": ["_npz"],
+    "domain": ["domain", "_hull", "_planar", "_polyhedra", "_slice"],
+    "vnnlib": ["vnnlib"],
+    "result": ["result", "_sample_count"],
+    "bounds": ["_bounds"],
+    "one_layer": ["_one_layer"],
+    "reference": ["reference"],
+    "core": ["_core"],
+    "lower": ["_lower"],
+    "methods": ["_methods"],
+    "engine": ["_count", "_regions", "_sample"],
+    "importers": ["importers"],
+    "face": [""],
+    "picture": ["_plot", "_report", "_report_html"],
+    "command": ["cli", "__main__"],
+}  # fmt: skip
+
+_IR = {"errors", "numbers", "geometry", "network"}
+TOP = {
+    "errors": set(),
+    "numbers": {"errors"},
+    "geometry": {"errors"},
+    "network": {"errors", "numbers", "geometry"},
+    "files": _IR,
+    "domain": {"errors", "numbers", "geometry"},
+    "vnnlib": {"errors", "domain"},
+    "result": {"errors", "numbers"},
+    "bounds": _IR | {"domain", "result"},
+    "one_layer": _IR | {"domain", "result"},
+    # The reference must not use the lowering or the core: a mistake there could not hide.
+    "reference": _IR | {"domain", "result"},
+    "lower": _IR | {"core"},
+    "methods": _IR | {"domain", "result"},
+    "engine": _IR | {"domain", "result", "lower", "methods", "core"},
+    "importers": _IR | {"files"},
+    "face": {
+        "errors", "network", "domain", "vnnlib", "result", "bounds", "one_layer", "methods",
+        "engine", "importers", "picture", "core",
+    },
+    # Pictures and the command line are users of the public names, like everybody else.
+    "picture": {"face", "errors"},
+    "command": {"face", "errors", "picture"},
+}  # fmt: skip
+INSIDE = {
+    "network": {"lower", "files", "core"},
+    "domain": {"network"},
+    "one_layer": {"core"},
+    "importers": {"files"},
+    "face": {"reference"},
+    "result": {"face"},
+}
+OUTSIDE_TOP = {"numpy"}
+OUTSIDE_INSIDE = {"cupy", "matplotlib", "onnx", "torch", "tqdm"}
+
+
+def group_of(module: str) -> str:
+    head = module.split(".")[0]
+    for group, heads in GROUPS.items():
+        if head in heads:
+            return group
+    raise LookupError(f"{module} belongs to no group: add it to GROUPS in {__file__}")
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts[-1] == "__init__":
+            parts = parts[:-1]
+        found.append((".".join(parts), path))
+    return found
+
+
+def absolute(node: ast.ImportFrom, module: str, path: Path) -> list[str]:
+    """Names of the modules that an import statement may load, from the package's root."""
+    if node.level == 0:
+        base = node.module or ""
+    else:
+        parts = ["linear_regions", *module.split(".")] if module else ["linear_regions"]
+        up = node.level - (path.name == "__init__.py")
+        base = ".".join(parts[: len(parts) - up] + ([node.module] if node.module else []))
+    if base.split(".")[0] != "linear_regions":
+        return [base]
+    # `from package import name` loads a module where there is one of that name.
+    folder = PACKAGE.joinpath(*base.split(".")[1:])
+    return [
+        f"{base}.{alias.name}"
+        if (folder / f"{alias.name}.py").exists()
+        or (folder / alias.name).is_dir()
+        or alias.name == "_core"
+        else base
+        for alias in node.names
+    ]
+
+
+def imports(module: str, path: Path) -> list[tuple[str, bool, int]]:
+    """Return (imported module, whether inside a function or for types only, line)."""
+    found: list[tuple[str, bool, int]] = []
+
+    def visit(node: ast.AST, inside: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            deeper = inside or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+            deeper |= isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            if isinstance(child, ast.Import):
+                found.extend((alias.name, inside, child.lineno) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                found.extend((name, inside, child.lineno) for name in absolute(child, module, path))
+            visit(child, deeper)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), False)
+    return found
+
+
+@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value) or "face")
+def test_python_module_imports_only_what_its_group_may(module, path):
+    group = group_of(module)
+    for name, inside, line in imports(module, path):
+        top = name.split(".")[0]
+        if top in sys.stdlib_module_names:
+            continue
+        where = f"{path.relative_to(ROOT)}:{line} imports {name}"
+        if top == "linear_regions":
+            target = group_of(name.partition(".")[2])
+            allowed = {group} | TOP[group] | (INSIDE.get(group, set()) if inside else set())
+            assert target in allowed, f"{where}: {group} may not import {target}"
+        else:
+            allowed = OUTSIDE_TOP | (OUTSIDE_INSIDE if inside else set())
+            assert top in allowed, f"{where}: only NumPy is a hard dependency"
+
+
+def test_groups_have_no_cycle_at_the_top_of_modules():
+    done: set[str] = set()
+    while remaining := set(TOP) - done:
+        ready = {group for group in remaining if TOP[group] - {"core"} <= done}
+        assert ready, f"cycle among {sorted(remaining)}"
+        done |= ready
+
+
+# ---- C++ ----
+
+
+def includes(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    return re.findall(r'^\s*#\s*include\s*["<]([^">]+)[">]', text, flags=re.MULTILINE)
+
+
+def core_files() -> list[Path]:
+    return sorted([*CORE.rglob("*.hpp"), *CORE.rglob("*.cpp")])
+
+
+@pytest.mark.parametrize("path", core_files(), ids=lambda path: path.name)
+def test_core_file_includes_neither_python_nor_cuda(path):
+    boost_sources = re.findall(
+        r"cpp/src/\w+\.cpp",
+        " ".join(re.findall(r"linear_regions_use_boost\(([^)]*)\)", cmake_lists())),
+    )
+    for name in includes(path):
+        if name.startswith("boost/"):
+            assert path.relative_to(ROOT).as_posix() in boost_sources, f"{path} sees Boost"
+        else:
+            # The standard library, the public headers, and private headers beside the file.
+            known = name.startswith("linear_regions/") or "/" not in name
+            assert known, f"{path} includes {name}"
+            assert not re.match(r"(Python|pybind11|cuda|nvrtc)", name), f"{path} includes {name}"
+
+
+def test_public_headers_do_not_include_private_ones():
+    for path in (CORE / "include").rglob("*.hpp"):
+        for name in includes(path):
+            assert name.startswith("linear_regions/") or not name.endswith(".hpp"), (path, name)
+
+
+def test_kernels_include_only_host_device_headers():
+    allowed = {"linear_regions/hash.hpp", "linear_regions/sign_vector.hpp"}
+    for path in (ROOT / "cuda").rglob("*.cu"):
+        assert set(includes(path)) <= allowed, path
+
+
+def cmake_lists() -> str:
+    return (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+
+
+def test_build_lists_every_source_and_public_header_by_name():
+    text = cmake_lists()
+    listed = set(re.findall(r"\b(?:cpp|python)/[\w/]+\.[ch]pp\b", text))
+    files = [
+        *(CORE / "src").glob("*.cpp"),
+        *(CORE / "include").rglob("*.hpp"),
+        *(ROOT / "python" / "bindings").glob("*.cpp"),
+    ]
+    assert listed == {path.relative_to(ROOT).as_posix() for path in files}
+    tests = (CORE / "tests" / "CMakeLists.txt").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^linear_regions_test\((\w+)\)", tests, flags=re.MULTILINE))
+    assert listed == {path.stem[5:] for path in (CORE / "tests").glob("test_*.cpp")}
+
+
+def test_core_target_does_not_know_python():
+    # Everything that names Python comes after the core's own block.
+    core, _, extension = cmake_lists().partition("# ---- the extension module ----")
+    assert "pybind11_add_module" in extension
+    assert not re.search(r"Python(::|_|3)|pybind11", core.partition("add_library")[2])

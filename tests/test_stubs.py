@@ -1,0 +1,29 @@
+"""The hand-written stub of the extension module says what the module offers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import linear_regions
+
+
+def test_stub_of_the_core_matches_the_compiled_module(tmp_path):
+    pytest.importorskip("mypy")
+    environment = dict(os.environ)
+    home = Path(linear_regions.__file__).parents[1]
+    if home.name != "site-packages":  # mypy finds installed packages by itself
+        environment["MYPYPATH"] = str(home)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "linear_regions._core"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
