@@ -414,8 +414,15 @@ def _independent(table: FloatArray) -> bool:
         return False
     if k == 1:
         return True
-    if (largest > 1e-290).all():
-        # A ratio of singular values far above its rounding error proves independence.
+    # Quick proofs first: a minor, or a ratio of singular values, far above its rounding error.
+    if k == 2:
+        u, v = table
+        pivot = int(abs(u).argmax())
+        with np.errstate(over="ignore", invalid="ignore"):
+            left, right = u[pivot] * v, v[pivot] * u
+            if (abs(left - right) > 1e-9 * (abs(left) + abs(right)) + 1e-290).any():
+                return True
+    elif (largest > 1e-290).all():
         values = np.linalg.svd(table / largest[:, None], compute_uv=False)
         if values[-1] > 1e-9 * n * values[0]:
             return True
