@@ -18,8 +18,9 @@ CORE = ROOT / "cpp"
 GROUPS = {
     "errors": ["errors"],
     "numbers": ["_numbers"],
-    "geometry": ["_geometry"],
-    "network": ["_layer", "_pointwise", "_pools", "_wiring", "layers", "architecture", "network"],
+    # Shapes, checked arrays and the base class of everything that compares by value.
+    "values": ["_geometry", "_layer"],
+    "network": ["_pointwise", "_pools", "_wiring", "layers", "architecture", "network"],
     "files": ["_npz"],
     "domain": ["domain", "_hull", "_planar", "_polyhedra", "_slice"],
     "vnnlib": ["vnnlib"],
@@ -37,14 +38,14 @@ GROUPS = {
     "command": ["cli", "__main__"],
 }  # fmt: skip
 
-_IR = {"errors", "numbers", "geometry", "network"}
+_IR = {"errors", "numbers", "values", "network"}
 TOP = {
     "errors": set(),
     "numbers": {"errors"},
-    "geometry": {"errors"},
-    "network": {"errors", "numbers", "geometry"},
+    "values": {"errors"},
+    "network": {"errors", "numbers", "values"},
     "files": _IR,
-    "domain": {"errors", "numbers", "geometry"},
+    "domain": {"errors", "numbers", "values"},
     "vnnlib": {"errors", "domain"},
     "result": {"errors", "numbers"},
     "bounds": _IR | {"domain", "result"},
