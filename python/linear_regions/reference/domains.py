@@ -71,9 +71,10 @@ def frame(net: Network, domain: Any = None, *, geometry: str = "corners") -> Fra
         domain = domains.Space()
     domain = domain.resolve(net.input_shape)
     identity = _identity(net.input_size)
+    rows: list[Row] = []
     match domain:
         case domains.Space():
-            embedding, rows = identity, []
+            embedding = identity
         case domains.Box() | domains.Polytope():
             embedding, rows = _constrain(identity, net.input_size, domain)
         case domains.Segment():
@@ -147,12 +148,10 @@ def _constrain(
             (*(-exact(a) for a in _floats(normal)), exact(b))
             for normal, b in zip(domain.A, _floats(domain.b), strict=True)
         ]
-        equations = []
-        if domain.A_eq is not None and domain.b_eq is not None:
-            equations = [
-                (*(exact(a) for a in _floats(normal)), -exact(b))
-                for normal, b in zip(domain.A_eq, _floats(domain.b_eq), strict=True)
-            ]
+        equations = [
+            (*(exact(a) for a in _floats(normal)), -exact(b))
+            for normal, b in zip(domain.A_eq, _floats(domain.b_eq), strict=True)
+        ]
     inner = _solve(equations, size)
     return _compose(embedding, inner), _compose(rows, inner)
 
@@ -173,7 +172,7 @@ def _compose(outer: Sequence[Row], inner: Sequence[Row]) -> list[Row]:
         return list(outer)
     result: list[Row] = []
     for row in outer:
-        total: list[Number] = [0] * (len(inner[0]) - 1) + [row[-1]]
+        total: list[Number] = [*[0] * (len(inner[0]) - 1), row[-1]]
         for a, substitute in zip(row, inner, strict=False):
             if a != 0:
                 total = [value + a * entry for value, entry in zip(total, substitute, strict=True)]

@@ -323,7 +323,7 @@ def _combine(entries: list[Combination], before: Rows, dimension: int) -> Rows:
     alive = [any(row) for row in before]
     result: Rows = []
     for terms, constant in entries:
-        total: list[Number] = [0] * dimension + [constant]
+        total: list[Number] = [*[0] * dimension, constant]
         for i, weight in terms:
             if alive[i]:
                 for k, entry in enumerate(before[i]):
