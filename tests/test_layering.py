@@ -52,7 +52,7 @@ TOP = {
     "one_layer": _IR | {"domain", "result"},
     # The reference must not use the lowering or the core: a mistake there could not hide.
     "reference": _IR | {"domain", "result"},
-    "lower": _IR | {"core"},
+    "lower": _IR | {"domain", "core"},
     "methods": _IR | {"domain", "result"},
     "engine": _IR | {"domain", "result", "lower", "methods", "core"},
     "importers": _IR | {"files"},
