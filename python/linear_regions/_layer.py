@@ -8,132 +8,13 @@ layer `position` reads slot `position` unless `input=` says otherwise).
 
 from __future__ import annotations
 
-import hashlib
 from math import prod
-from typing import Any, ClassVar, Self, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import ClassVar, Self
 
 from . import _geometry as geo
 from ._geometry import Pads, Pair, Shape, Sizes
+from ._value import Value, restore
 from .errors import InvalidInput
-
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-
-
-def float_array(where: str, value: npt.ArrayLike, copy: bool = True) -> FloatArray:
-    """Return a float64, C-contiguous copy of `value`, without changing any number.
-
-    A conversion that would round (large int64, long double) is refused: the weights are the exact
-    numbers that the whole package reasons about.
-    """
-    given = np.asarray(value)
-    if given.dtype != np.float64:
-        if given.dtype.kind not in "fiub":
-            raise TypeError(f"{where} must be an array of real numbers, got dtype {given.dtype}")
-        converted = given.astype(np.float64, order="C")
-        if given.dtype.itemsize >= 8 and not _same_numbers(given, converted):
-            raise InvalidInput(
-                f"{where} has {given.dtype} numbers that float64 cannot hold exactly; "
-                "round them first, so that the rounding is yours"
-            )
-        return converted
-    return np.array(given, order="C") if copy else given
-
-
-def _same_numbers(given: npt.NDArray[Any], converted: FloatArray) -> bool:
-    if given.dtype.kind in "iu":
-        # Comparing int64 with float64 would convert to float64 first and see no difference.
-        return all(int(a) == int(b) for a, b in zip(given.flat, converted.flat, strict=True))
-    return bool(np.array_equal(given, converted.astype(given.dtype), equal_nan=True))
-
-
-def finite_array(where: str, value: npt.ArrayLike) -> FloatArray:
-    """Return a read-only float64 copy of `value`, which must be finite."""
-    array = float_array(where, value)
-    if not np.isfinite(array).all():
-        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise InvalidInput(f"{where} must be finite, got {array[bad]} at index {bad}")
-    array.setflags(write=False)
-    return array
-
-
-def digest_update(digest: Any, value: object) -> None:
-    """Feed `value` (array, number, tuple, None) to a hash so that equal values feed alike."""
-    if isinstance(value, np.ndarray):
-        digest.update(repr((value.dtype.str, value.shape)).encode())
-        # -0.0 == 0.0 must hash alike: adding zero removes the sign.
-        digest.update(np.ascontiguousarray(value + 0.0).tobytes())
-    else:
-        digest.update(repr(value + 0.0 if isinstance(value, float) else value).encode())
-
-
-def _same_value(a: object, b: object) -> bool:
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.array_equal(a, b)
-    return a == b
-
-
-class Value:
-    """An immutable object made of the fields named in ``_fields``; equality is by value."""
-
-    __slots__ = ()
-    _fields: ClassVar[tuple[str, ...]] = ()
-
-    def _set(self, **values: object) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
-
-    def _state(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in self._fields)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Refuse: the object is immutable."""
-        raise AttributeError(f"{type(self).__name__} is immutable; make a new one instead")
-
-    def __delattr__(self, name: str) -> None:
-        """Refuse: the object is immutable."""
-        raise AttributeError(f"{type(self).__name__} is immutable")
-
-    def __eq__(self, other: object) -> bool:
-        """Compare by value; arrays by their numbers."""
-        if self is other:
-            return True
-        if type(self) is not type(other):
-            return NotImplemented
-        assert isinstance(other, Value)
-        return all(map(_same_value, self._state(), other._state()))
-
-    def __hash__(self) -> int:
-        """Hash by value."""
-        digest = hashlib.blake2b(type(self).__name__.encode(), digest_size=8)
-        for value in self._state():
-            digest_update(digest, value)
-        return int.from_bytes(digest.digest(), "little")
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the fields only; caches are made anew."""
-        return _restore, (type(self), self._state())
-
-    def _restore_state(self, state: tuple[object, ...]) -> None:
-        for name, value in zip(self._fields, state, strict=True):
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)  # a pickled array comes back writeable
-            object.__setattr__(self, name, value)
-
-    def __repr__(self) -> str:
-        """Show the fields."""
-        return f"{type(self).__name__}({', '.join(self._arguments())})"
-
-    def _arguments(self) -> list[str]:
-        return [f"{name}={getattr(self, name)!r}" for name in self._fields]
-
-
-def _restore(cls: type[Value], state: tuple[object, ...]) -> Value:
-    value = cls.__new__(cls)
-    value._restore_state(state)
-    return value
 
 
 class Layer(Value):
@@ -143,11 +24,20 @@ class Layer(Value):
     ----------
     input : int or None
         Slot that the layer reads; None means the output of the previous layer.
+
+    Examples
+    --------
+    >>> from linear_regions.layers import Flatten, relu
+    >>> relu().inputs(position=3), relu(input=1).inputs(position=3)
+    ((3,), (1,))
+    >>> Flatten() == Flatten(), Flatten() == Flatten(input=1)
+    (True, False)
     """
 
     __slots__ = ("input",)
     input: int | None
     _fields: ClassVar[tuple[str, ...]] = ("input",)
+    _defaults: ClassVar[dict[str, object]] = {}
 
     def _set_input(self, input: int | None) -> None:
         if input is not None:
@@ -155,8 +45,16 @@ class Layer(Value):
         object.__setattr__(self, "input", input)
 
     def _arguments(self) -> list[str]:
-        shown = [f"{name}={getattr(self, name)!r}" for name in self._fields if name != "input"]
-        return shown if self.input is None else [*shown, f"input={self.input}"]
+        # For people: equal sizes of all axes as one number, and no defaults.
+        values = {name: getattr(self, name) for name in self._fields}
+        for name in values.keys() & {"kernel_size", "stride", "padding", "dilation"}:
+            values[name] = _collapsed(values[name])
+        defaults = {"input": None, **self._defaults}
+        return [
+            f"{name}={value!r}"
+            for name, value in values.items()
+            if name not in defaults or value != defaults[name]
+        ]
 
     def inputs(self, position: int) -> tuple[int, ...]:
         """Return the slots that this layer reads when it is layer number `position` (from 0).
@@ -203,7 +101,7 @@ class Layer(Value):
         Two architectures are equal when these forms are.
         """
         if self.input == position:
-            twin = _restore(type(self), self._state())
+            twin = restore(type(self), self._state())
             object.__setattr__(twin, "input", None)
             assert isinstance(twin, type(self))
             return twin
@@ -220,6 +118,15 @@ class Layer(Value):
     def pattern_bits(self, *input_shapes: Shape) -> int:
         """Return the number of bits of an activation pattern that belong to this layer."""
         return 0
+
+
+def _collapsed(value: object) -> object:
+    """Return (5, 5) as 5 and ((1, 1), (1, 1)) as 1, anything else as it is."""
+    if isinstance(value, tuple) and value:
+        items = [_collapsed(item) for item in value]
+        if isinstance(items[0], int) and all(item == items[0] for item in items):
+            return items[0]
+    return value
 
 
 def channels_first(name: str, shape: Shape, max_axes: int = 3) -> int:
@@ -312,6 +219,7 @@ class ConvSpec(Layer):
     dilation: Sizes
     groups: int
     _fields = ("filters", "kernel_size", "stride", "padding", "dilation", "groups", "input")
+    _defaults = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
     def __init__(
         self,
@@ -432,6 +340,7 @@ class PointwiseSpec(Layer):
     flat: int
     at_zero: bool
     _fields = ("breakpoints", "flat", "at_zero", "input")
+    _defaults = {"flat": 0, "at_zero": False}
 
     def __init__(
         self, breakpoints: int, flat: int = 0, at_zero: bool = False, *, input: int | None = None

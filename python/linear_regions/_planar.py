@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from ._geometry import Shape, shape_of
 from ._hull import AffineRow, Hull, Side
-from ._layer import FloatArray
+from ._value import FloatArray
 from .domain import Box, Domain, Polytope, Segment, Slice, Space
 from .errors import Unsupported
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._geometry import Shape
-from ._layer import FloatArray, Layer, PointwiseSpec, finite_array
+from ._layer import Layer, PointwiseSpec
+from ._value import FloatArray, finite_array
 from .errors import InvalidInput
 
 

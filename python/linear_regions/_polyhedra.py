@@ -11,12 +11,18 @@ import numpy.typing as npt
 
 from ._geometry import Shape, integer, shape_of
 from ._hull import Hull, affine_hull, integer_row
-from ._layer import FloatArray, Value, finite_array, float_array
+from ._value import FloatArray, Value, finite_array, float_array
 from .errors import DegenerateInput, InvalidInput
 
 
 class Domain(Value):
-    """Base class of all domains."""
+    """Base class of all domains.
+
+    Examples
+    --------
+    >>> [isinstance(domain, Domain) for domain in (Box(0.0, 1.0), Space(2))]
+    [True, True]
+    """
 
     __slots__ = ()
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ._geometry import Shape, shape_of
 from ._hull import Hull, Row, affine_hull, integer_row, primitive
-from ._layer import FloatArray, finite_array
 from ._polyhedra import Box, Domain, Polytope, Space, apply_hull, flat_array, signed_rows
+from ._value import FloatArray, finite_array
 from .errors import DegenerateInput, InvalidInput
 
 

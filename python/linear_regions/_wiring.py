@@ -9,7 +9,8 @@ import numpy as np
 
 from . import _geometry as geo
 from ._geometry import IntArray, Pair, Shape
-from ._layer import Layer, finite_array
+from ._layer import Layer
+from ._value import finite_array
 from .errors import InvalidInput
 
 
@@ -177,6 +178,7 @@ class Pad(Layer):
     padding: geo.Pads
     value: float
     _fields = ("padding", "value", "input")
+    _defaults = {"value": 0.0}
 
     def __init__(self, padding: geo.Pads, value: float = 0.0, *, input: int | None = None) -> None:
         constant = finite_array("Pad: value", value)

@@ -8,7 +8,8 @@ from math import prod
 
 from . import _geometry as geo
 from ._geometry import Shape
-from ._layer import AffineSpec, ConvSpec, Layer, PointwiseSpec, ScaleSpec, Value
+from ._layer import AffineSpec, ConvSpec, Layer, PointwiseSpec, ScaleSpec
+from ._value import Value
 from .errors import InvalidInput
 from .layers import Flatten, absolute, hard_tanh, leaky_relu, relu, relu6
 

@@ -19,13 +19,12 @@ from ._geometry import Pads, Pair, Shape, Sizes
 from ._layer import (
     AffineSpec,
     ConvSpec,
-    FloatArray,
     Layer,
     ScaleSpec,
-    finite_array,
 )
 from ._pointwise import Pointwise, absolute, hard_tanh, leaky_relu, relu, relu6
 from ._pools import AvgPool, Maxout, MaxPool
+from ._value import FloatArray, finite_array
 from ._wiring import Add, Concat, Flatten, Pad, Permute, Reshape
 from .errors import InvalidInput
 
@@ -257,11 +256,7 @@ class Conv(Layer):
         return self.weight.size + self.bias.size
 
     def _arguments(self) -> list[str]:
-        shown = [f"{self.weight.shape[0]} filters {self.kernel_size}"]
-        shown += [
-            f"{name}={getattr(self, name)}" for name in ("stride", "padding", "dilation", "groups")
-        ]
-        return shown if self.input is None else [*shown, f"input={self.input}"]
+        return self.spec._arguments()
 
 
 class Scale(Layer):

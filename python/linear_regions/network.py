@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._geometry import Shape
-from ._layer import FloatArray, Layer, Value, float_array
+from ._layer import Layer
+from ._value import FloatArray, Value, float_array
 from .architecture import Architecture, as_input_shape, summary_table, wire
 from .errors import InvalidInput
 
