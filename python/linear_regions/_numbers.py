@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import SupportsIndex
 
-from linear_regions.errors import InvalidInput
+from .errors import InvalidInput
 
-__all__ = ["checked_int", "decimal_string", "json_log10", "log10", "short_number"]
+__all__ = [
+    "checked_int",
+    "decimal_string",
+    "json_log10",
+    "log10",
+    "package_version",
+    "short_number",
+]
 
 # One chunk stays below the smallest limit that Python can be told to use (640 digits).
 _CHUNK_DIGITS = 512
@@ -140,3 +149,17 @@ def log10(number: int) -> float:
 
 def json_log10(number: int) -> float | None:
     return log10(number) if number > 0 else None  # JSON has no infinity
+
+
+@lru_cache(maxsize=1)
+def package_version() -> str:
+    """Return the version of the installed package, or an empty string where it is not installed.
+
+    Returns
+    -------
+    str
+    """
+    try:
+        return version("linear-regions")
+    except PackageNotFoundError:
+        return ""

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from linear_regions._numbers import checked_int, decimal_string, json_log10, log10, short_number
-from linear_regions.errors import InvalidInput
+from ._numbers import checked_int, decimal_string, json_log10, log10, short_number
+from .errors import InvalidInput
 
 __all__ = ["SampleCount"]
 

@@ -14,15 +14,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from linear_regions._numbers import (
+from ._numbers import (
     checked_int,
     decimal_string,
     json_log10,
     log10,
     short_number,
 )
-from linear_regions._sample_count import SampleCount
-from linear_regions.errors import InvalidInput
+from ._sample_count import SampleCount
+from .errors import InvalidInput
 
 __all__ = ["Bound", "Bounds", "NotApplicable", "RegionCount", "SampleCount"]
 
