@@ -6,7 +6,9 @@ add_library(linear_regions_flags INTERFACE)
 # back, no fast-math, and no -march beyond the base line, so that one binary runs everywhere.
 target_compile_options(linear_regions_flags INTERFACE
   -ffp-contract=off -fno-fast-math
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor)
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
+  # Clang need not know the names of GCC's warnings that a source turns off.
+  $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wno-unknown-warning-option>)
 if(LINEAR_REGIONS_WERROR)
   target_compile_options(linear_regions_flags INTERFACE -Werror)
 endif()
