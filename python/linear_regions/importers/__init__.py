@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""Reading of networks from files and from other packages.
+
+An importer is a small object: a `name`, ``accepts(source)``, and ``load(source, *, input_shape,
+activation, fold, drop_output) -> Network``. The built-in ones are asked in order, then those of
+the entry-point group ``linear_regions.importers``. Each imports its framework only when it has
+something to read, and compares the network with the model before it hands it out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import zipfile
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from .._layer import Layer
+from ..architecture import as_input_shape
+from ..errors import InvalidInput, Unsupported
+from ..network import Network
+from .arrays import ArraysImporter
+from .onnx import OnnxImporter
+from .torch import TorchImporter
+
+__all__ = ["Importer", "load", "save"]
+
+logger = logging.getLogger(__name__)
+
+
+class Importer(Protocol):
+    """What an importer offers; register an instance under ``linear_regions.importers``.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    """
+
+    name: str
+
+    def accepts(self, source: object) -> bool:
+        """Tell whether this importer reads `source`; must be quick and import nothing heavy."""
+        ...
+
+    def load(
+        self,
+        source: Any,
+        *,
+        input_shape: int | tuple[int, ...] | None = None,
+        activation: str | Layer = "relu",
+        fold: bool = True,
+        drop_output: bool = False,
+    ) -> Network:
+        """Return the network, or raise an error that names what cannot be read."""
+        ...
+
+
+_BUILT_IN: tuple[Importer, ...] = (ArraysImporter(), TorchImporter(), OnnxImporter())
+
+_HINT = (
+    "expected a path to an .onnx or .npz file, a torch.nn.Module or ExportedProgram (with "
+    "input_shape=), an onnx.ModelProto, or a list of (W, b) pairs"
+)
+
+
+def load(
+    source: Any,
+    *,
+    input_shape: int | tuple[int, ...] | None = None,
+    activation: str | Layer = "relu",
+    fold: bool = True,
+    drop_output: bool = False,
+) -> Any:
+    """Return the network that `source` holds, or whatever `save` wrote.
+
+    Parameters
+    ----------
+    source : str, path, object or sequence
+        Path to an ONNX file or to our own ``.npz``; a ``torch.nn.Module`` or ``ExportedProgram``;
+        an ``onnx.ModelProto``; or ``[(W, b), ...]`` with W of shape (n_out, n_in). A `Network` is
+        returned as it is.
+    input_shape : int or tuple of int, optional
+        Shape of one sample, channels first, without the batch axis. Needed for PyTorch modules
+        and for ONNX files that leave it open.
+    activation : str or Layer, default "relu"
+        For ``[(W, b), ...]`` only: the activation between the layers ("relu", "leaky_relu",
+        "hard_tanh", "relu6", "absolute", or a layer). None follows the last one.
+    fold : bool, default True
+        Whether batch normalisation and other scales are folded into the layer before them where
+        that rounds; each such fold is listed in ``net.notes``. False keeps them as `Scale`.
+    drop_output : bool, default False
+        Whether a Softmax, LogSoftmax, Sigmoid or ArgMax at the end is cut; recorded in
+        ``net.notes``.
+
+    Returns
+    -------
+    Network
+        For an ``.npz`` file whatever kind of object was saved.
+
+    Raises
+    ------
+    TypeError
+        If no importer reads this type of object.
+    Unsupported
+        If some operator cannot be expressed (the message has its type and name), or the file is of
+        a kind that is not read.
+    CorruptFile
+        If a file is damaged.
+    MissingExtra
+        If ``torch`` or ``onnx`` is needed and not installed.
+    InvalidInput
+        If `input_shape` does not fit the model.
+
+    Notes
+    -----
+    Weights become float64 without rounding. A network from PyTorch or ONNX is compared with the
+    model at random points before it is returned; the largest difference goes to the log
+    (``linear_regions.importers``, level DEBUG).
+
+    Examples
+    --------
+    >>> load([([[1.0, 2.0], [0.0, 1.0]], [0.0, 0.5]), ([[1.0, -1.0]], [0.0])])
+    Network((2,) -> (1,), 3 layers, 2 units, 9 parameters)
+    """
+    if isinstance(source, Network):
+        return source
+    options: dict[str, Any] = {
+        "input_shape": input_shape,
+        "activation": activation,
+        "fold": fold,
+        "drop_output": drop_output,
+    }
+    for importer in _BUILT_IN:
+        if importer.accepts(source):
+            return importer.load(source, **options)
+    if _is_npz(source):
+        return _load_npz(source, input_shape)
+    failed = []
+    for entry in entry_points(group="linear_regions.importers"):
+        try:
+            plugin = entry.load()
+        except Exception as error:
+            logger.warning("importer %r cannot be loaded: %s", entry.name, error)
+            failed.append(f"importer {entry.name!r} cannot be loaded: {error}")
+            continue
+        importer = plugin() if isinstance(plugin, type) else plugin
+        if importer.accepts(source):
+            return importer.load(source, **options)
+    tail = "".join(f" ({message})" for message in failed)
+    if isinstance(source, (str, os.PathLike)):
+        raise Unsupported(_path_message(os.fspath(source)) + tail)
+    raise TypeError(f"cannot read a network from {type(source).__name__}: {_HINT}{tail}")
+
+
+def _is_npz(source: object) -> bool:
+    if not isinstance(source, (str, os.PathLike)):
+        return False
+    path = os.fspath(source)
+    if str(path).lower().endswith(".npz"):
+        return True
+    # `save` uses the name as it is given, so the suffix may be another one; PyTorch's files are
+    # ZIP archives too, and pickles inside.
+    return os.path.splitext(path)[1] not in _PICKLES and zipfile.is_zipfile(path)
+
+
+_PICKLES = (".pt", ".pth", ".pt2", ".pkl", ".ckpt", ".bin")
+
+
+def _load_npz(source: Any, input_shape: int | tuple[int, ...] | None) -> Any:
+    from .._npz import load as load_npz
+
+    loaded: Any = load_npz(source)
+    if input_shape is not None and isinstance(loaded, Network):
+        wanted = as_input_shape(input_shape)
+        if loaded.input_shape != wanted:
+            raise InvalidInput(
+                f"{os.fspath(source)}: expected input_shape={wanted}, the file has "
+                f"{loaded.input_shape}"
+            )
+    return loaded
+
+
+def _path_message(path: Any) -> str:
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"no such file: {path}")
+    if os.path.splitext(path)[1] in _PICKLES:
+        return (
+            f"{path}: PyTorch's files are not opened, because they may hold code; load the module "
+            "yourself and give it to load(module, input_shape=...)"
+        )
+    return f"{path}: unknown kind of file; {_HINT}"
+
+
+def save(obj: Any, path: str | os.PathLike[str]) -> None:
+    """Write a network (or another object that can save itself) to a versioned ``.npz`` file.
+
+    Parameters
+    ----------
+    obj : Network or object with a method ``save(path)``
+    path : str or path
+        The name is used as it is; an existing file is replaced.
+
+    Raises
+    ------
+    TypeError
+        If `obj` cannot be saved.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> net = load([([[1.0, 2.0]], [0.5])])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(net, folder + "/net.npz")
+    ...     load(folder + "/net.npz") == net
+    True
+    """
+    method = getattr(obj, "save", None)
+    if (
+        isinstance(obj, type)
+        or not callable(method)
+        or not type(obj).__module__.startswith("linear_regions.")
+    ):
+        raise TypeError(f"cannot save a {type(obj).__name__}; expected a Network or Regions")
+    method(path)
