@@ -149,9 +149,8 @@ def _matmul(graph: Graph, node: Node) -> Tensor:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         tape.refuse("the matrix product of two computed tensors is not piecewise linear")
     if isinstance(a, Tensor):
-    return lin.matmul_left(tape, graph.weights(node, 0, "matrix"), b)
-    assert isinstance(b, Tensor)
-    return lin.matmul_left(tape, lin.exact_float(tape, a, "its matrix"), b)
+        return lin.matmul_right(tape, a, graph.weights(node, 1, "matrix"))
+    return lin.matmul_left(tape, graph.weights(node, 0, "matrix"), graph.tensor(node, 1))
 
 
 def _gemm(graph: Graph, node: Node) -> Tensor:
