@@ -209,14 +209,14 @@ class Tape:
         m = len(weight)
         if n == 1:
             slot = self.push(Affine, (self.flat(tensor),), (m,), weight=weight, bias=bias)
-        else:
-            slot = self.push(
-                Conv,
-                (self.view(tensor.slot, (k, n)),),
-                (m, n),
-                weight=weight.reshape(m, k, 1),
-                bias=bias,
-            )
+            return Tensor(slot, (m, n))
+        source = tensor.slot
+        inner = self.shapes[source][1:]
+        # Channels first with any inner axes will do: rows are blocks of the row-major order.
+        if self.shapes[source][0] != k or not 1 <= len(inner) <= 3:
+            source, inner = self.view(source, (k, n)), (n,)
+        kernel = weight.reshape(m, k, *(1,) * len(inner))
+        slot = self.push(Conv, (source,), (m, *inner), weight=kernel, bias=bias)
         return Tensor(slot, (m, n))
 
     def constant(self, like: Tensor, value: FloatArray) -> Tensor:

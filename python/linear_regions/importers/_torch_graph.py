@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInput, LinearRegionsError, Unsupported
-from . import _torch_ops, _torch_shapes
+from . import _torch_ops, _torch_pools, _torch_shapes
 from ._check import FloatArray, Forward
 from ._tape import Shape, Tape, Tensor
 from ._torch_ops import Condition, Handler
 
-HANDLERS: dict[str, Handler] = {**_torch_ops.HANDLERS, **_torch_shapes.HANDLERS}
+HANDLERS: dict[str, Handler] = {
+    **_torch_ops.HANDLERS,
+    **_torch_pools.HANDLERS,
+    **_torch_shapes.HANDLERS,
+}
 
 # What stands at the end of a classifier and has no regions.
 OUTPUTS = {
@@ -93,6 +97,12 @@ _JUMPS = frozenset(
 )
 
 
+# Operators whose result never shares memory with an argument.
+_FRESH = frozenset(
+    ("conv1d", "conv2d", "conv3d", "linear", "batch_norm", "add", "cat", "addmm", "mm")
+)
+
+
 def operator_name(target: Any) -> str:
     """Return the plain name of an operator: ``relu`` for aten.relu_.default."""
     schema = getattr(target, "_schema", None)
@@ -103,12 +113,15 @@ def operator_name(target: Any) -> str:
 
 
 def _label(node: Any) -> str:
-    stack = node.meta.get("nn_module_stack") or {}
-    path = ""
-    for entry in stack.values():
-        path = str(entry[0]).replace("L['self'].", "").replace("L['self']", "")
-    where = f" in {path}" if path else ""
-    return f"{operator_name(node.target)} {node.name!r}{where}"
+    """Return operator and module, or node where a function was called outside of a module."""
+    name = operator_name(node.target)
+    name = "batch_norm" if "batch_norm" in name else name
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    path, kind = (str(stack[-1][0]), str(stack[-1][1])) if stack else ("", "")
+    path = path.removeprefix("L['self']").removeprefix(".")
+    if path and "torch.nn.modules" in kind:
+        return f"{name} {path!r}"
+    return f"{name} {node.name!r}" + (f" in {path}" if path else "")
 
 
 class Program:
@@ -125,8 +138,9 @@ class Program:
     def __init__(self, program: Any, torch: Any, source: str) -> None:
         self.torch = torch
         self.source = source
-        if any(_mutates(node) for node in program.graph.nodes):
-            # In-place operators change values that other nodes read under their old name.
+        if not all(_is_pure(node) for node in program.graph.nodes):
+            # In-place operators change values that other nodes read under their old name; PyTorch
+            # rewrites them (which takes it up to a second).
             program = program.run_decompositions({})
         self.program = program
         self.nodes = list(program.graph.nodes)
@@ -255,7 +269,7 @@ class Program:
                     lengths.append(float(result.abs().max()) if result.numel() else 0.0)
                 return result
 
-        interpreter = Evaluate(self.program.graph_module)
+        interpreter = Evaluate(self.program.graph_module, garbage_collect_values=False)
 
         def run(point: FloatArray) -> tuple[FloatArray, float]:
             lengths.clear()
@@ -293,9 +307,22 @@ def _on_cpu(value: Any, dtype: Any) -> Any:
     return value.to(dtype) if dtype is not None and value.is_floating_point() else value
 
 
-def _mutates(node: Any) -> bool:
+def _is_pure(node: Any) -> bool:
+    """Tell whether a node surely changes nothing that any other node reads.
+
+    True for operators that are not in place, and for those whose argument is a fresh result that
+    nobody else reads: an activation right after a convolution, the sum of a residual link.
+    """
     schema = getattr(node.target, "_schema", None)
-    return schema is not None and bool(schema.is_mutable)
+    if schema is None or not schema.is_mutable:
+        return True
+    target: Any = node.args[0] if node.args else None
+    if getattr(target, "op", None) != "call_function" or len(target.users) > 1:
+        return False
+    if operator_name(target.target) in _FRESH:
+        return True
+    made_by = getattr(target.target, "_schema", None)
+    return made_by is not None and bool(made_by.is_mutable) and _is_pure(target)
 
 
 def _needed(output: Any) -> set[Any]:
