@@ -429,3 +429,43 @@ def cases(
     seed = draw(seeds)
     net = network(family, style, seed)
     return net, domain(net, draw(st.sampled_from(dimensions)), style, seed)
+
+
+# Numbers of very different sizes: what floating point decides badly or not at all.
+ROUGH: dict[str, Callable[[Rng, tuple[int, ...]], np.ndarray]] = {
+    "powers": lambda rng, shape: rng.integers(-4, 5, shape) * 2.0 ** rng.integers(-40, 40, shape),
+    "huge_and_tiny": lambda rng, shape: (
+        rng.normal(size=shape) * 2.0 ** rng.integers(-300, 300, shape)
+    ),
+    # Thirds, perturbed by the last bit: almost parallel, almost concurrent.
+    "last_bits": lambda rng, shape: (
+        rng.integers(-3, 4, shape) / 3.0 * (1 + rng.integers(-2, 3, shape) * 2.0**-52)
+    ),
+    "decades": lambda rng, shape: rng.normal(size=shape) * 10.0 ** rng.integers(-12, 12, shape),
+    "underflow": lambda rng, shape: rng.normal(size=shape) * 2.0**-530,
+    "subnormal": lambda rng, shape: rng.integers(-5, 6, shape) * 5e-324,
+}
+
+
+def rough_network(rng: Rng, draw: Callable[[Rng, tuple[int, ...]], np.ndarray]) -> Network:
+    """Return a small network with such numbers."""
+    n_in = n = int(rng.integers(1, 3))
+    layers: list[Layer] = []
+    for _ in range(rng.integers(1, 4)):
+        width = int(rng.integers(1, 4) * 2)
+        offset = draw(rng, (width,)) * (rng.random() < 0.7)
+        layers.append(Affine(draw(rng, (width, n)), offset))
+        bend = [relu(), leaky_relu(0.1), absolute(), hard_tanh(), Maxout(2)][rng.integers(5)]
+        layers.append(bend)
+        n = width // 2 if isinstance(bend, Maxout) else width
+    return Network(n_in, layers)
+
+
+@st.composite
+def rough_cases(draw: st.DrawFn) -> tuple[Network, object]:
+    """Draw a small network with numbers of very different sizes, and a domain."""
+    numbers_of = ROUGH[draw(st.sampled_from(sorted(ROUGH)))]
+    rng = np.random.default_rng(draw(seeds))
+    net = rough_network(rng, numbers_of)
+    corners = np.sort(numbers_of(rng, (2, net.input_size)), axis=0)
+    return net, [None, Box(-1.0, 1.0), Box(corners[0], corners[1])][rng.integers(3)]

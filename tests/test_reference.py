@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import geometry
+import helpers
 import oracles
 import strategies
 from linear_regions.domain import Box, Polytope, Segment, Slice, Space
@@ -103,7 +103,7 @@ def test_lines_through_the_origin(n: int, rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("n", [1, 3, 7])
 def test_bounded_regions_of_generic_lines(n: int, rng: np.random.Generator) -> None:
     net = one_layer(rng.normal(size=(n, 2)), rng.normal(size=n))
-    found = sum(geometry.bounded(region.cell) for region in regions(net))
+    found = sum(helpers.bounded(region.cell) for region in regions(net))
     assert found == oracles.bounded_general_position(n, 2)
 
 
@@ -298,8 +298,8 @@ def test_points_of_a_region_evaluate_to_its_pattern_and_map(
     net, domain = case
     where = frame(net, domain)
     for region in regions(net, domain)[:10]:
-        t = geometry.inner_point(region.cell, weights)
-        x = geometry.embed(where, t)
+        t = helpers.inner_point(region.cell, weights)
+        x = helpers.embed(where, t)
         assert pattern(net, x) == region.pattern
         assert forward(net, x) == [evaluate(row, t) for row in region.output]
 
@@ -314,10 +314,10 @@ def test_regions_fill_the_domain_and_have_different_patterns(
     assert len(set(patterns)) == len(patterns)
     assert {len(p) for p in patterns} == {net.pattern_bits}
     whole = frame(net, domain).cell
-    if geometry.bounded(whole):
-        sizes = [geometry.size(region.cell.vertices) for region in found]
+    if helpers.bounded(whole):
+        sizes = [helpers.size(region.cell.vertices) for region in found]
         assert min(sizes) > 0
-        assert sum(sizes) == geometry.size(whole.vertices)
+        assert sum(sizes) == helpers.size(whole.vertices)
 
 
 SMALL = ("mlp", "bent", "echo", "maxout", "residual", "conv_volume", "wiring")
@@ -340,12 +340,12 @@ def test_random_points_meet_only_listed_patterns(case: tuple[Network, object]) -
     where = frame(net, domain)
     listed = {region.pattern for region in regions(net, domain)}
     rng = np.random.default_rng(0)
-    corners = [geometry.place(v) for v in where.cell.vertices]
+    corners = [helpers.place(v) for v in where.cell.vertices]
     for _ in range(8):
         # Weights with a large prime denominator: such a point lies on no cut, almost surely.
         weights = [Fraction(int(w), 1_000_003) for w in rng.integers(1, 10**6, len(corners))]
-        point = geometry.inner_point(where.cell, weights)
-        assert pattern(net, geometry.embed(where, point)) in listed
+        point = helpers.inner_point(where.cell, weights)
+        assert pattern(net, helpers.embed(where, point)) in listed
 
 
 def test_convolution_equals_its_matrix() -> None:

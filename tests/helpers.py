@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Exact helpers around the cells of the reference: points, areas, embeddings."""
+"""Exact helpers around the cells of the reference, and packed patterns as tuples of bits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+
+import numpy as np
 
 from linear_regions.reference.cells import Cell, Vertex
 from linear_regions.reference.domains import Frame
@@ -50,3 +52,12 @@ def size(vertices: Sequence[Vertex]) -> Number:
 def bounded(cell: Cell) -> bool:
     """Say whether all corners of a cell are points."""
     return all(vertex.bounded for vertex in cell.vertices)
+
+
+def unpack(words: np.ndarray, n: int) -> list[tuple[int, ...]]:
+    """Return packed patterns as tuples: bit i is bit i % 64 of word i // 64."""
+    rows = words.tolist()
+    for row in rows:
+        assert len(row) == -(-n // 64)
+        assert n % 64 == 0 or row[-1] >> n % 64 == 0, "unused bits must be zero"
+    return [tuple(row[i // 64] >> i % 64 & 1 for i in range(n)) for row in rows]
