@@ -219,7 +219,7 @@ class ConvSpec(Layer):
     dilation: Sizes
     groups: int
     _fields = ("filters", "kernel_size", "stride", "padding", "dilation", "groups", "input")
-    _defaults = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+    _defaults: ClassVar[dict[str, object]] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
     def __init__(
         self,
@@ -340,7 +340,7 @@ class PointwiseSpec(Layer):
     flat: int
     at_zero: bool
     _fields = ("breakpoints", "flat", "at_zero", "input")
-    _defaults = {"flat": 0, "at_zero": False}
+    _defaults: ClassVar[dict[str, object]] = {"flat": 0, "at_zero": False}
 
     def __init__(
         self, breakpoints: int, flat: int = 0, at_zero: bool = False, *, input: int | None = None

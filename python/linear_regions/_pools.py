@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -155,7 +156,12 @@ class MaxPool(_Pool):
     __slots__ = ("dilation",)
     dilation: Sizes
     _fields = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "input")
-    _defaults = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}
+    _defaults: ClassVar[dict[str, object]] = {
+        "stride": None,
+        "padding": 0,
+        "dilation": 1,
+        "ceil_mode": False,
+    }
 
     def __init__(
         self,
@@ -225,7 +231,12 @@ class AvgPool(_Pool):
     __slots__ = ("count_include_pad",)
     count_include_pad: bool
     _fields = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "input")
-    _defaults = {"stride": None, "padding": 0, "ceil_mode": False, "count_include_pad": True}
+    _defaults: ClassVar[dict[str, object]] = {
+        "stride": None,
+        "padding": 0,
+        "ceil_mode": False,
+        "count_include_pad": True,
+    }
 
     def __init__(
         self,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -178,7 +179,7 @@ class Pad(Layer):
     padding: geo.Pads
     value: float
     _fields = ("padding", "value", "input")
-    _defaults = {"value": 0.0}
+    _defaults: ClassVar[dict[str, object]] = {"value": 0.0}
 
     def __init__(self, padding: geo.Pads, value: float = 0.0, *, input: int | None = None) -> None:
         constant = finite_array("Pad: value", value)

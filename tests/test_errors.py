@@ -1,0 +1,63 @@
+"""Errors: what they are, and that they survive pickling (they cross process pools)."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from linear_regions import errors
+
+
+@pytest.mark.parametrize(
+    ("ours", "builtin"),
+    [
+        (errors.InvalidInput, ValueError),
+        (errors.DegenerateInput, ValueError),
+        (errors.Unsupported, ValueError),
+        (errors.CorruptFile, ValueError),
+        (errors.MissingExtra, ImportError),
+        (errors.DeviceError, RuntimeError),
+    ],
+)
+def test_error_is_ours_and_the_builtin_that_users_expect(ours, builtin):
+    assert issubclass(ours, errors.LinearRegionsError)
+    assert issubclass(ours, builtin)
+
+
+def test_interrupted_is_a_keyboard_interrupt_that_except_exception_lets_pass():
+    assert issubclass(errors.Interrupted, KeyboardInterrupt)
+    assert not issubclass(errors.Interrupted, Exception)
+    assert errors.Interrupted([1, 2]).partial == [1, 2]
+    assert errors.Interrupted().partial is None
+
+
+def test_long_run_warning_is_a_user_warning():
+    assert issubclass(errors.LongRunWarning, UserWarning)
+
+
+def test_missing_extra_names_the_extra():
+    error = errors.MissingExtra("Reading ONNX files", "onnx")
+    assert 'pip install "linear-regions[onnx]"' in str(error)
+    assert error.extra == "onnx"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.MissingExtra("Plotting", "plot"),
+        errors.Interrupted({"cells": 3}),
+        errors.InvalidInput("a"),
+        errors.CorruptFile("b"),
+    ],
+)
+def test_pickled_error_keeps_its_message_and_fields(error):
+    twin = pickle.loads(pickle.dumps(error))
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
+    assert vars(twin) == vars(error)
+
+
+def test_all_lists_every_public_name():
+    public = {name for name, value in vars(errors).items() if isinstance(value, type)}
+    assert public == set(errors.__all__)
