@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Counting and listing the activation regions of a tape on a planar domain, certified.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "linear_regions/planar_domain.hpp"
+#include "linear_regions/run_control.hpp"
+#include "linear_regions/tape.hpp"
+
+namespace linear_regions {
+
+enum class Arithmetic : std::uint8_t {
+  kCertified,  // undecided signs are recomputed exactly
+  kFloat,      // undecided signs are taken as zero; the answer is an estimate
+};
+
+struct Work {
+  std::uint64_t cells = 0;        // nodes of the search tree
+  std::uint64_t layer_cells = 0;  // cells that entered a layer
+  std::uint64_t exact_signs = 0;  // decisions taken in exact arithmetic
+  std::uint64_t exact_rows = 0;   // affine rows recomputed exactly
+  std::uint64_t stolen = 0;       // sub-trees handed to another thread
+
+  Work& operator+=(const Work& o);
+};
+
+// Regions in columns; one block holds consecutive regions of the depth-first order.
+struct RegionBlock {
+  std::size_t n = 0, words = 0;
+  std::vector<std::uint64_t> patterns;      // n * words
+  std::vector<double> vertices;             // (x, y, w) each; w = 0 is a direction at infinity
+  std::vector<std::int64_t> vertex_counts;  // n
+  std::vector<double> points;               // n * 2; NaN where no double lies inside
+  std::vector<std::uint8_t> bounded;        // n
+  // Regions without an interior point in doubles: (number in this block, x, y as fractions).
+  struct ExactPoint {
+    std::size_t region;
+    std::string x, y;
+  };
+  std::vector<ExactPoint> exact_points;
+
+  void append(RegionBlock&& other);
+};
+
+struct PlanarResult {
+  std::uint64_t regions = 0;
+  Status status = Status::kComplete;
+  Work work;
+  double seconds = 0;
+};
+
+// Count without storing anything: memory does not grow with the number of regions.
+PlanarResult count_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
+                          RunControl& control);
+
+// List all regions in depth-first order, the same for every number of threads.
+PlanarResult list_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
+                         RunControl& control, RegionBlock& out);
+
+// List in blocks of about `block` regions, on the calling thread; `sink` returns false to stop.
+PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
+                           RunControl& control, std::size_t block,
+                           const std::function<bool(RegionBlock&&)>& sink);
+
+}  // namespace linear_regions

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include "emit.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace linear_regions {
+namespace {
+
+// Strictly inside? By the error bounds of the edges, exactly where they do not decide.
+bool inside(Engine& engine, const Polygon& polygon, double x, double y, bool certified) {
+  const double size = std::max(std::fabs(x), std::fabs(y));
+  if (!(size < 0x1p1000)) return false;
+  const double magnitude = std::max(1.0, size);
+  for (std::int32_t i = 0; i < polygon.n; ++i) {
+    const EdgeLine& l = engine.lines()[static_cast<std::size_t>(polygon.edges[i] >> 1)];
+    if (l.at_infinity) continue;
+    const int side = (polygon.edges[i] & 1) == 0 ? 1 : -1;
+    const double value = l.gx * x + l.gy * y + l.c;
+    const double norm = std::fabs(l.gx) + std::fabs(l.gy) + std::fabs(l.c);
+    const double bound = (l.e + 6 * kUlp * norm) * magnitude;
+    if (side * value > bound && norm < 1e300) continue;
+    if (side * value < -bound && norm < 1e300) return false;
+    if (!certified) return false;
+    const double tx = std::ldexp(x, engine.root().scale_x),
+                 ty = std::ldexp(y, engine.root().scale_y);
+    if (engine.exact().sign_at_point(l.line, tx, ty) != side) return false;
+  }
+  return true;
+}
+
+// The mean of the vertices, then means of fewer of them; unbounded cells go far along their
+// directions.
+bool find_point(Engine& engine, const Polygon& polygon, bool bounded, bool certified,
+                double* point) {
+  double x = 0, y = 0, dx = 0, dy = 0;
+  int finite = 0;
+  for (std::int32_t i = 0; i < polygon.n; ++i) {
+    const Vertex& v = polygon.vertices[i];
+    (v.w != 0 ? x : dx) += v.x;
+    (v.w != 0 ? y : dy) += v.y;
+    finite += v.w != 0;
+  }
+  if (finite > 0) {
+    x /= finite;
+    y /= finite;
+  }
+  const auto accept = [&](double px, double py) {
+    if (!inside(engine, polygon, px, py, certified)) return false;
+    point[0] = px;
+    point[1] = py;
+    return true;
+  };
+  if (bounded) {
+    if (accept(x, y)) return true;
+    for (std::int32_t i = 0; i < polygon.n; ++i)
+      for (std::int32_t j = i + 1; j < polygon.n; ++j) {
+        const Vertex &a = polygon.vertices[i], &b = polygon.vertices[j];
+        if (accept(0.5 * a.x + 0.5 * b.x, 0.5 * a.y + 0.5 * b.y)) return true;
+      }
+    return false;
+  }
+  for (double m = 1; m < 0x1p60; m *= 16)
+    if (accept(x + m * dx, y + m * dy)) return true;
+  return false;
+}
+
+double to_double(const std::string& fraction) {
+  // Fractions of thin or far cells have long numerators: read both as decimal doubles when they
+  // fit, else leave the point out (the exact text is reported in any case).
+  const auto slash = fraction.find('/');
+  const double n = std::strtod(fraction.substr(0, slash).c_str(), nullptr);
+  const double d = std::strtod(fraction.substr(slash + 1).c_str(), nullptr);
+  return n / d;
+}
+
+}  // namespace
+
+void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) {
+  const bool certified = engine.root().arithmetic == Arithmetic::kCertified;
+  const int sx = engine.root().scale_x, sy = engine.root().scale_y;
+  block_.patterns.insert(block_.patterns.end(), pattern, pattern + block_.words);
+  bool bounded = true;
+  for (std::int32_t i = 0; i < polygon.n; ++i) {
+    const Vertex& v = polygon.vertices[i];
+    bounded = bounded && v.w != 0;
+    block_.vertices.push_back(v.w != 0 ? std::ldexp(v.x, sx) : v.x);
+    block_.vertices.push_back(v.w != 0 ? std::ldexp(v.y, sy) : v.y);
+    block_.vertices.push_back(v.w);
+  }
+  block_.vertex_counts.push_back(polygon.n);
+  block_.bounded.push_back(bounded);
+  double point[2];
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  if (find_point(engine, polygon, bounded, certified, point)) {
+    block_.points.push_back(std::ldexp(point[0], sx));
+    block_.points.push_back(std::ldexp(point[1], sy));
+  } else if (!certified) {
+    block_.points.insert(block_.points.end(), 2, nan);
+  } else {
+    std::vector<std::pair<Line, Line>> vertices;
+    std::vector<std::pair<Line, int>> edges;
+    const auto& lines = engine.lines();
+    for (std::int32_t i = 0; i < polygon.n; ++i) {
+      const Vertex& v = polygon.vertices[i];
+      vertices.emplace_back(lines[static_cast<std::size_t>(v.a)].line,
+                            lines[static_cast<std::size_t>(v.b)].line);
+      edges.emplace_back(lines[static_cast<std::size_t>(polygon.edges[i] >> 1)].line,
+                         (polygon.edges[i] & 1) == 0 ? 1 : -1);
+    }
+    auto [x, y] = engine.exact().interior_point(vertices, edges);
+    const double px = std::ldexp(to_double(x), -sx), py = std::ldexp(to_double(y), -sy);
+    if (inside(engine, polygon, px, py, true)) {
+      block_.points.push_back(std::ldexp(px, sx));
+      block_.points.push_back(std::ldexp(py, sy));
+    } else {
+      block_.points.insert(block_.points.end(), 2, nan);
+      block_.exact_points.push_back({block_.n, std::move(x), std::move(y)});
+    }
+  }
+  ++block_.n;
+}
+
+void RegionBlock::append(RegionBlock&& o) {
+  words = o.words;
+  patterns.insert(patterns.end(), o.patterns.begin(), o.patterns.end());
+  vertices.insert(vertices.end(), o.vertices.begin(), o.vertices.end());
+  vertex_counts.insert(vertex_counts.end(), o.vertex_counts.begin(), o.vertex_counts.end());
+  points.insert(points.end(), o.points.begin(), o.points.end());
+  bounded.insert(bounded.end(), o.bounded.begin(), o.bounded.end());
+  for (auto& p : o.exact_points)
+    exact_points.push_back({p.region + n, std::move(p.x), std::move(p.y)});
+  n += o.n;
+}
+
+}  // namespace linear_regions

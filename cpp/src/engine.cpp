@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+#include "engine.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+namespace linear_regions {
+namespace {
+
+constexpr unsigned kTicks = 64;  // nodes between two looks at the run control
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+bool moderate(double value) {
+  const double size = std::fabs(value);
+  return size == 0.0 || (size >= 0x1p-200 && size <= 0x1p200);
+}
+
+}  // namespace
+
+Work& Work::operator+=(const Work& o) {
+  cells += o.cells;
+  layer_cells += o.layer_cells;
+  exact_signs += o.exact_signs;
+  exact_rows += o.exact_rows;
+  stolen += o.stolen;
+  return *this;
+}
+
+PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
+    : tape(t), domain(d), arithmetic(how) {
+  const std::size_t n = t.n_in();
+  if (d.direction1.size() != n || d.direction2.size() != n || d.origin.size() != n)
+    throw std::invalid_argument("the domain has another input size than the network");
+  if (d.edges.size() < 3) throw std::invalid_argument("a planar domain needs at least three edges");
+  bool tame = t.moderate();
+  for (const auto& edge : d.edges) {
+    tame =
+        tame && moderate(edge.a1) && moderate(edge.a2) && (edge.at_infinity || moderate(edge.a3));
+    EdgeLine line;
+    line.line.first = static_cast<std::int32_t>(lines.size());
+    line.gx = edge.a1;
+    line.gy = edge.a2;
+    line.c = edge.at_infinity ? 0.0 : edge.a3;
+    line.at_infinity = edge.at_infinity;
+    const double size = std::fabs(line.gx) + std::fabs(line.gy) + std::fabs(line.c);
+    line.e = edge.at_infinity || d.exact_edges.empty() ? 0.0 : 2 * kUlp * size;
+    lines.push_back(line);
+  }
+  const std::size_t k = lines.size();
+  const auto place = [&] {
+    vertices.clear();
+    for (std::size_t i = 0; i < k; ++i) {
+      const std::size_t before = (i + k - 1) % k;
+      vertices.push_back(intersection(lines[before], lines[i], static_cast<std::int32_t>(before),
+                                      static_cast<std::int32_t>(i)));
+    }
+  };
+  place();
+  // Powers of two bring bounded domains into [-1, 1]; the scaling itself is exact.
+  const bool bounded =
+      std::none_of(lines.begin(), lines.end(), [](const auto& l) { return l.at_infinity; });
+  if (bounded) {
+    double x = 0, y = 0;
+    for (const auto& v : vertices) {
+      x = std::max(x, std::fabs(v.x));
+      y = std::max(y, std::fabs(v.y));
+    }
+    const auto exponent = [&](double size) {
+      if (!(size > 0x1p-200 && size < 0x1p200)) tame = false;
+      return size > 0x1p-200 && size < 0x1p200 ? std::ilogb(size) + 1 : 0;
+    };
+    scale_x = exponent(x);
+    scale_y = exponent(y);
+    for (auto& line : lines) {
+      line.gx = std::ldexp(line.gx, scale_x);
+      line.gy = std::ldexp(line.gy, scale_y);
+      const double size = std::fabs(line.gx) + std::fabs(line.gy) + std::fabs(line.c);
+      if (line.e > 0) line.e = 2 * kUlp * size;
+    }
+    place();
+  }
+  for (double value : d.origin) tame = tame && moderate(value);
+  std::vector<UnitRow> opening;
+  for (std::size_t j = 0; j < n; ++j) {
+    tame = tame && moderate(d.direction1[j]) && moderate(d.direction2[j]);
+    Row4 row{{std::ldexp(d.direction1[j], scale_x), std::ldexp(d.direction2[j], scale_y),
+              d.origin[j], 0}};
+    if (!d.exact_columns.empty()) row.v[3] = 2 * kUlp * row.norm() + 0x1p-600;
+    if (!row.zero()) opening.push_back({static_cast<std::int32_t>(j), row});
+  }
+  if (!tame) {  // nothing is certain in doubles: every decision goes to the exact stage
+    for (auto& line : lines) line.e = kInfinity;
+    for (auto& [unit, row] : opening) row.v[3] = kInfinity;
+    for (auto& v : vertices) v.error = kInfinity;
+  }
+  first_block.resize(t.stages()[0].block);
+  RowMaps maps(t);
+  maps.base(0, opening, {first_block.data()}, first_block.data());
+}
+
+Engine::Engine(const PlanarRoot& root, RunControl& control, bool caller)
+    : root_(root),
+      tape_(root.tape),
+      kernels_(kernels()),
+      control_(control),
+      caller_(caller),
+      maps_(root.tape),
+      exact_(root.tape, root.domain, path_) {
+  const std::size_t stages = tape_.stages().size();
+  path_.cuts_on.resize(stages);
+  path_.winner.resize(stages);
+  path_.cell.resize(stages);
+  blocks_.resize(stages);
+}
+
+Work Engine::work() const {
+  Work w = work_;
+  w.exact_rows = exact_.rows_computed();
+  return w;
+}
+
+int Engine::exact_sign(const Line& line, const Vertex& v) {
+  if (root_.arithmetic == Arithmetic::kFloat) return 0;
+  ++work_.exact_signs;
+  return exact_.sign(line, lines_[static_cast<std::size_t>(v.a)].line,
+                     lines_[static_cast<std::size_t>(v.b)].line);
+}
+
+// Begins a layer cell on node.polygon. The node becomes its root, unless the cell needs no search
+// (counting the last split), in which case node.cell stays null.
+void Engine::enter(Node& node, int split, std::uint64_t* pattern) {
+  ++work_.layer_cells;
+  const Op& op = tape_.split(split);
+  auto* cell = arena_.make<LayerCell>(1);
+  *cell = {};
+  cell->split = split;
+  cell->pattern = pattern;
+  cell->rows = maps_.stored(op.inputs[0], blocks_);
+  path_.cell[static_cast<std::size_t>(split)] = next_cell_++;
+  const bool search =
+      op.kind == OpKind::kPointwise ? enter_pointwise(node, *cell) : enter_max(node, *cell);
+  node.cell = search ? cell : nullptr;
+}
+
+Engine::Node Engine::child_of(std::int32_t parent) const {
+  const Node& p = stack_[static_cast<std::size_t>(parent)];
+  Node node;
+  node.cell = p.cell;
+  node.block = p.block;
+  node.parent = parent;
+  return node;
+}
+
+// A child that adds rows gets its own copy of the block; one that adds none shares its parent's.
+double* Engine::own_block(Node& node, const double* parent_block) {
+  if (node.block == parent_block) {
+    const std::size_t size = tape_.stages()[static_cast<std::size_t>(node.cell->split) + 1].block;
+    node.block = arena_.make<double>(size);
+    std::memcpy(node.block, parent_block, size * sizeof(double));
+  }
+  return node.block;
+}
+
+void Engine::push_children(std::int32_t parent) {
+  const double weight = stack_[static_cast<std::size_t>(parent)].weight /
+                        static_cast<double>(std::max<std::size_t>(1, children_.size()));
+  for (std::size_t i = children_.size(); i-- > 0;) {
+    children_[i].weight = weight;
+    children_[i].child = static_cast<std::uint16_t>(i);
+    stack_.push_back(children_[i]);
+  }
+}
+
+void Engine::report(const Polygon& polygon, const std::uint64_t* pattern) {
+  ++regions_;
+  if (!counting()) hooks_->sink->region(*this, polygon, pattern);
+}
+
+// All units of the node's layer are decided: record the decisions and go to the next layer.
+void Engine::leave_layer(std::int32_t index) {
+  const Node node = stack_[static_cast<std::size_t>(index)];  // the stack may move below
+  const LayerCell& cell = *node.cell;
+  const Op& op = tape_.split(cell.split);
+  std::uint64_t* pattern = nullptr;
+  if (!counting()) {
+    const std::size_t words = tape_.pattern_words();
+    pattern = arena_.make<std::uint64_t>(words);
+    std::memcpy(pattern, cell.pattern, words * sizeof(std::uint64_t));
+  }
+  if (op.kind == OpKind::kPointwise)
+    leave_pointwise(node, pattern);
+  else
+    leave_max(node, pattern);
+  children_.clear();
+  if (last_split(cell.split)) {
+    report(node.polygon, pattern);
+    done_weight_ += node.weight;
+    return;
+  }
+  blocks_[static_cast<std::size_t>(cell.split) + 1] = node.block;
+  Node next;
+  next.polygon = node.polygon;
+  next.parent = index;
+  enter(next, cell.split + 1, pattern);
+  if (next.cell != nullptr)
+    children_.push_back(next);
+  else
+    done_weight_ += node.weight;
+  push_children(index);
+}
+
+void Engine::expand(std::int32_t index) {
+  Node& node = stack_[static_cast<std::size_t>(index)];
+  node.expanded = true;
+  node.mark = arena_.mark();
+  node.lines_mark = lines_.size();
+  ++work_.cells;
+  bool mixed = false;
+  for (std::int32_t w = 0; w < node.cell->words; ++w) mixed = mixed || node.mixed[w] != 0;
+  if (!mixed) {
+    leave_layer(index);
+    return;
+  }
+  const double weight = node.weight;
+  children_.clear();
+  if (tape_.split(node.cell->split).kind == OpKind::kPointwise)
+    expand_pointwise(index);
+  else
+    expand_max(index);
+  if (children_.empty()) done_weight_ += weight;  // counted on the spot
+  push_children(index);
+}
+
+void Engine::start(const Task& task) {
+  lines_ = root_.lines;
+  Node node;
+  node.weight = task.weight;
+  node.polygon.n = static_cast<std::int32_t>(root_.vertices.size());
+  const auto n = static_cast<std::size_t>(node.polygon.n);
+  node.polygon.vertices = arena_.make<Vertex>(n);
+  node.polygon.edges = arena_.make<std::int32_t>(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    node.polygon.vertices[i] = root_.vertices[i];
+    node.polygon.edges[i] = 2 * static_cast<std::int32_t>(i);
+  }
+  const std::size_t words = tape_.pattern_words();
+  auto* pattern = arena_.make<std::uint64_t>(words);
+  std::fill(pattern, pattern + words, 0);
+  if (tape_.splits().empty()) {
+    report(node.polygon, pattern);
+    return;
+  }
+  // Blocks are only read once their stage is complete.
+  blocks_[0] = const_cast<double*>(root_.first_block.data());
+  enter(node, 0, pattern);
+  if (node.cell == nullptr) return;
+  stack_.push_back(node);
+  const std::uint64_t before = regions_;
+  for (std::uint16_t child : task.path) {
+    const auto top = static_cast<std::int32_t>(stack_.size()) - 1;
+    expand(top);
+    // Keep only the named child; the others belong to somebody else.
+    const std::size_t first = static_cast<std::size_t>(top) + 1;
+    if (child >= children_.size())
+      throw std::logic_error("a task names a child that does not exist");
+    const Node kept = children_[child];
+    stack_.resize(first);
+    stack_.push_back(kept);
+    stack_.back().child = child;
+    stack_.back().weight = task.weight;
+  }
+  regions_ = before;  // leaves beside the path were counted by the giver
+  done_weight_ = 0;
+}
+
+std::vector<std::uint16_t> Engine::path_of(std::int32_t index) const {
+  std::vector<std::uint16_t> path;
+  for (std::int32_t i = index; i > 0; i = stack_[static_cast<std::size_t>(i)].parent)
+    path.push_back(stack_[static_cast<std::size_t>(i)].child);
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+// Hands the shallowest waiting node, the largest sub-tree by expectation, to another thread.
+void Engine::give_away() {
+  for (std::size_t i = 0; i + 1 < stack_.size(); ++i) {
+    Node& node = stack_[i];
+    if (node.expanded || node.given) continue;
+    node.given = true;
+    ++work_.stolen;
+    hooks_->give({path_of(static_cast<std::int32_t>(i)), node.weight});
+    return;
+  }
+}
+
+void Engine::tick() {
+  control_.report(regions_ - reported_, done_weight_, caller_);
+  reported_ = regions_;
+  done_weight_ = 0;
+  if (hooks_->tick) hooks_->tick();
+  if (hooks_->hungry != nullptr && hooks_->hungry->load(std::memory_order_relaxed) > 0) give_away();
+}
+
+void Engine::run(const Task& task, const Hooks& hooks) {
+  hooks_ = &hooks;
+  stack_.clear();
+  arena_.release({});
+  start(task);
+  const bool exact_limit = control_.limit != RunControl::kNoLimit;
+  while (!stack_.empty()) {
+    Node& top = stack_.back();
+    if (top.expanded || top.given) {
+      if (top.expanded) {
+        arena_.release(top.mark);
+        lines_.resize(top.lines_mark);
+      }
+      stack_.pop_back();
+      continue;
+    }
+    if (++ticks_ >= kTicks || (exact_limit && regions_ != reported_)) {
+      ticks_ = 0;
+      tick();
+      if (control_.stopped()) break;
+      if (stack_.back().given) continue;
+    }
+    expand(static_cast<std::int32_t>(stack_.size()) - 1);
+  }
+  control_.report(regions_ - reported_, done_weight_, caller_);
+  reported_ = regions_;
+  done_weight_ = 0;
+}
+
+}  // namespace linear_regions

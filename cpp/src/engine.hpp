@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// Engine: depth-first search over the activation regions of a tape on a planar domain.
+//
+// A *layer cell* is a polygon on which all earlier splits are decided; it knows the rows of the
+// split's inputs. A *node* is a polygon inside a layer cell on which some of the units that cut the
+// cell are decided (fixed), the others still mixed. Expanding a node splits it by one mixed unit;
+// a node without mixed units leaves the layer: its stage is complete and the next layer cell is
+// entered, or a region is reported after the last split.
+//
+// Order: positive side first, winners in window order; the path from the root is a sequence of
+// child numbers, which is all that another thread needs to continue from a node (it replays it).
+//
+// Memory: one arena in stack order; it grows with the depth, not with the number of regions.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "arena.hpp"
+#include "exact.hpp"
+#include "linear_regions/planar.hpp"
+#include "polygon.hpp"
+#include "row_maps.hpp"
+
+namespace linear_regions {
+
+// What all threads share and nobody changes after the start.
+struct PlanarRoot {
+  PlanarRoot(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic);
+
+  const Tape& tape;
+  const PlanarDomain& domain;
+  Arithmetic arithmetic;
+  int scale_x = 0, scale_y = 0;  // engine coordinate * 2^scale = domain coordinate
+  std::vector<EdgeLine> lines;   // the domain's edges, in engine coordinates
+  std::vector<Vertex> vertices;
+  std::vector<double> first_block;  // stage 0
+};
+
+struct Task {
+  std::vector<std::uint16_t> path;  // child numbers from the root
+  double weight = 1.0;              // share of the whole search, by halving
+};
+
+class RegionSink;
+
+class Engine {
+ public:
+  // With sink == nullptr regions are only counted.
+  Engine(const PlanarRoot& root, RunControl& control, bool caller);
+
+  // Works the task's sub-tree off. When `hungry` says so, sub-trees are cut off and handed to
+  // `give`. Regions found are added to regions().
+  struct Hooks {
+    RegionSink* sink = nullptr;
+    const std::atomic<int>* hungry = nullptr;
+    std::function<void(Task&&)> give;
+    std::function<void()> tick;  // called now and then
+  };
+  void run(const Task& task, const Hooks& hooks);
+
+  std::uint64_t regions() const { return regions_; }
+  Work work() const;
+
+  // What a sink may ask about the region that is being reported.
+  struct Region {
+    const Polygon& polygon;
+    const std::uint64_t* pattern;
+  };
+  const PlanarRoot& root() const { return root_; }
+  const std::vector<EdgeLine>& lines() const { return lines_; }
+  ExactStage& exact() { return exact_; }
+
+ private:
+  struct LayerCell {
+    int split;
+    const double* rows;      // map of the split's input slot
+    std::uint64_t* pattern;  // bits of the splits before this one
+    double* base;            // base block of the next stage (nullptr: not needed)
+    // Pointwise: all cuts of the layer as rows; `on`: cuts positive on the whole cell.
+    const double* cut_rows;
+    std::uint64_t* on;
+    // The m cutting units of the cell: cuts (pointwise, with their rows) or windows (max).
+    std::int32_t m, words;
+    std::int32_t* member;
+    double* member_rows;
+    std::int32_t* winner;  // max: winner entry of windows fixed on the whole cell, else -1
+  };
+
+  struct Node {
+    const LayerCell* cell = nullptr;
+    Polygon polygon;
+    std::uint64_t* signs = nullptr;  // pointwise: per vertex `words` positive, `words` negative
+    std::uint64_t* mixed = nullptr;  // members that still cut
+    std::uint64_t* on = nullptr;     // pointwise: members that are fixed and positive
+    std::int32_t* choice = nullptr;  // max: winner entry per member, -1 while mixed
+    double* block = nullptr;         // next stage: base and the additions so far
+    Arena::Mark mark;
+    std::size_t lines_mark = 0;
+    std::int32_t parent = -1;
+    std::uint16_t child = 0;
+    bool expanded = false, given = false;
+    double weight = 0;
+  };
+
+  // engine.cpp
+  void start(const Task& task);
+  void expand(std::int32_t index);
+  void leave_layer(std::int32_t index);
+  void report(const Polygon& polygon, const std::uint64_t* pattern);
+  void push_children(std::int32_t parent);
+  void tick();
+  void give_away();
+  std::vector<std::uint16_t> path_of(std::int32_t index) const;
+  int exact_sign(const Line& line, const Vertex& vertex);
+  bool last_split(int split) const {
+    return split + 1 == static_cast<int>(root_.tape.splits().size());
+  }
+  bool counting() const { return hooks_->sink == nullptr; }
+  Node child_of(std::int32_t parent) const;
+  double* own_block(Node& node, const double* parent_block);
+
+  // split_pointwise.cpp
+  bool enter_pointwise(Node& node, LayerCell& cell);
+  void classify_cuts(const Node& node, LayerCell& cell);
+  void base_pointwise(LayerCell& cell);
+  void gather_members(Node& node, LayerCell& cell);
+  void vertex_signs(const LayerCell& cell, const Vertex& vertex, const std::uint64_t* wanted,
+                    std::uint64_t* signs);
+  void expand_pointwise(std::int32_t index);
+  bool fix_members(Node& child, const Node& parent);
+  void push_fixed_unit(Node& child, const Node& parent, std::int32_t member);
+  void leave_pointwise(const Node& node, std::uint64_t* pattern);
+  std::uint64_t count_leaf(std::uint64_t mixed_members) const { return mixed_members + 1; }
+
+  // split_max.cpp
+  bool enter_max(Node& node, LayerCell& cell);
+  void expand_max(std::int32_t index);
+  void leave_max(const Node& node, std::uint64_t* pattern);
+  int compare_at(const LayerCell& cell, std::int32_t a, std::int32_t b, const Vertex& vertex);
+  struct Comparison {
+    bool more = false, less = false;  // somewhere strictly
+  };
+  Comparison compare(const LayerCell& cell, std::int32_t a, std::int32_t b, const Polygon& polygon);
+  std::int32_t find_winner(const LayerCell& cell, std::int32_t window, const Polygon& polygon);
+  bool clip_to_winner(const LayerCell& cell, std::int32_t window, std::int32_t entry,
+                      Polygon& polygon);
+
+  void enter(Node& node, int split, std::uint64_t* pattern);
+
+  const PlanarRoot& root_;
+  const Tape& tape_;
+  const Kernels& kernels_;
+  RunControl& control_;
+  const bool caller_;
+  const Hooks* hooks_ = nullptr;
+
+  Arena arena_;
+  RowMaps maps_;
+  Path path_;
+  ExactStage exact_;
+  std::vector<EdgeLine> lines_;
+  std::vector<double*> blocks_;
+  std::vector<Node> stack_;
+  std::vector<Node> children_;
+  std::vector<UnitRow> opening_;
+  std::vector<Probe> probes_;
+  std::vector<std::int8_t> vertex_sign_;
+  std::vector<std::int32_t> source_;
+  std::vector<std::uint64_t> masks_;
+  std::uint64_t next_cell_ = 1;
+  std::uint64_t regions_ = 0, reported_ = 0;
+  double done_weight_ = 0;
+  unsigned ticks_ = 0;
+  Work work_;
+};
+
+// Receives the regions of one task in depth-first order.
+class RegionSink {
+ public:
+  virtual ~RegionSink() = default;
+  virtual void region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) = 0;
+};
+
+}  // namespace linear_regions

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// Bodies of the kernels over a vector type V of eight doubles. Included by one source file per
+// instruction set, inside an unnamed namespace. It must not instantiate anything of the standard
+// library: such code would be compiled with this file's instruction set and might be the copy
+// that the linker keeps for everybody.
+//
+// V offers: load, broadcast, zero, +, *, fma(a, b, c) = a * b + c, abs, min, max, store, and
+// greater(a, b) -> bits.
+
+inline void classify(const Rows& rows, std::size_t n, const Probe* probes, std::size_t n_probes,
+                     double magnitude, double slack, std::uint64_t* some_positive,
+                     std::uint64_t* some_negative, std::uint64_t* all_positive,
+                     std::uint64_t* all_negative) {
+  const V m = V::broadcast(magnitude), k = V::broadcast(slack), zero = V::zero();
+  for (std::size_t i = 0; i < n; i += 8) {
+    const V gx = V::load(rows.gx + i), gy = V::load(rows.gy + i), c = V::load(rows.c + i);
+    const V e = V::load(rows.e + i);
+    const V norm = abs(gx) + abs(gy) + abs(c);
+    const V threshold = fma(e, m, norm * k);
+    V low = fma(gx, V::broadcast(probes[0].x),
+                fma(gy, V::broadcast(probes[0].y), c * V::broadcast(probes[0].w)));
+    V high = low;
+    for (std::size_t v = 1; v < n_probes; ++v) {
+      const V value = fma(gx, V::broadcast(probes[v].x),
+                          fma(gy, V::broadcast(probes[v].y), c * V::broadcast(probes[v].w)));
+      low = min(low, value);
+      high = max(high, value);
+    }
+    // A NaN can only come with an infinite norm; then every comparison below is false.
+    const V minus = zero - threshold;
+    const unsigned nothing = greater(V::broadcast(4.9406564584124654e-324), norm + e);
+    const unsigned shift = static_cast<unsigned>(i & 63);
+    const std::size_t word = i >> 6;
+    if (shift == 0) {
+      some_positive[word] = some_negative[word] = all_positive[word] = all_negative[word] = 0;
+    }
+    const unsigned finite = greater(V::broadcast(1e300), norm + e);
+    some_positive[word] |= static_cast<std::uint64_t>(finite & greater(high, threshold)) << shift;
+    some_negative[word] |= static_cast<std::uint64_t>(finite & greater(minus, low)) << shift;
+    all_positive[word] |= static_cast<std::uint64_t>(finite & greater(low, threshold)) << shift;
+    all_negative[word] |= static_cast<std::uint64_t>((finite & greater(minus, high)) | nothing)
+                          << shift;
+  }
+}
+
+inline void signs_at(const Rows& rows, std::size_t n, const Probe& probe, double magnitude,
+                     double slack, std::uint64_t* positive, std::uint64_t* negative) {
+  const V m = V::broadcast(magnitude), k = V::broadcast(slack), zero = V::zero();
+  const V x = V::broadcast(probe.x), y = V::broadcast(probe.y), w = V::broadcast(probe.w);
+  for (std::size_t i = 0; i < n; i += 8) {
+    const V gx = V::load(rows.gx + i), gy = V::load(rows.gy + i), c = V::load(rows.c + i);
+    const V norm = abs(gx) + abs(gy) + abs(c);
+    const V threshold = fma(V::load(rows.e + i), m, norm * k);
+    const V value = fma(gx, x, fma(gy, y, c * w));
+    const unsigned shift = static_cast<unsigned>(i & 63);
+    const std::size_t word = i >> 6;
+    if (shift == 0) positive[word] = negative[word] = 0;
+    const unsigned finite = greater(V::broadcast(1e300), norm);
+    positive[word] |= static_cast<std::uint64_t>(finite & greater(value, threshold)) << shift;
+    negative[word] |= static_cast<std::uint64_t>(finite & greater(zero - threshold, value))
+                      << shift;
+  }
+}
+
+inline void add_row(double* gx, double* gy, double* c, double* e, const double* weight,
+                    std::size_t n, const double* row) {
+  const V rx = V::broadcast(row[0]), ry = V::broadcast(row[1]), rc = V::broadcast(row[2]);
+  const V re = V::broadcast(row[3]);
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const V w = V::load(weight + i);
+    fma(w, rx, V::load(gx + i)).store(gx + i);
+    fma(w, ry, V::load(gy + i)).store(gy + i);
+    fma(w, rc, V::load(c + i)).store(c + i);
+    fma(abs(w), re, V::load(e + i)).store(e + i);
+  }
+  for (; i < n; ++i) {  // at most seven: the run of one convolution position may be short
+    const double w = weight[i];
+    gx[i] += w * row[0];
+    gy[i] += w * row[1];
+    c[i] += w * row[2];
+    e[i] += (w < 0 ? -w : w) * row[3];
+  }
+}
+
+// B vectors of outputs stay in registers while the active inputs stream past.
+template <int B>
+inline void add_rows_block(double* gx, double* gy, double* c, double* e, const double* weight,
+                           std::size_t lead, const std::int32_t* active, std::size_t n_active,
+                           const double* rows) {
+  V ax[B], ay[B], ac[B], ae[B];
+  for (int b = 0; b < B; ++b) {
+    ax[b] = V::load(gx + 8 * b);
+    ay[b] = V::load(gy + 8 * b);
+    ac[b] = V::load(c + 8 * b);
+    ae[b] = V::load(e + 8 * b);
+  }
+  for (std::size_t k = 0; k < n_active; ++k) {
+    const double* column = weight + static_cast<std::size_t>(active[k]) * lead;
+    const V rx = V::broadcast(rows[4 * k]), ry = V::broadcast(rows[4 * k + 1]);
+    const V rc = V::broadcast(rows[4 * k + 2]), re = V::broadcast(rows[4 * k + 3]);
+    for (int b = 0; b < B; ++b) {
+      const V w = V::load(column + 8 * b);
+      ax[b] = fma(w, rx, ax[b]);
+      ay[b] = fma(w, ry, ay[b]);
+      ac[b] = fma(w, rc, ac[b]);
+      ae[b] = fma(abs(w), re, ae[b]);
+    }
+  }
+  for (int b = 0; b < B; ++b) {
+    ax[b].store(gx + 8 * b);
+    ay[b].store(gy + 8 * b);
+    ac[b].store(c + 8 * b);
+    ae[b].store(e + 8 * b);
+  }
+}
+
+inline void add_rows(double* gx, double* gy, double* c, double* e, const double* weight,
+                     std::size_t lead, const std::int32_t* active, std::size_t n_active,
+                     const double* rows) {
+  std::size_t i = 0;
+  for (; i + 8 * kBlock <= lead; i += 8 * kBlock)
+    add_rows_block<kBlock>(gx + i, gy + i, c + i, e + i, weight + i, lead, active, n_active, rows);
+  for (; i < lead; i += 8)
+    add_rows_block<1>(gx + i, gy + i, c + i, e + i, weight + i, lead, active, n_active, rows);
+}
+
+inline void add_samples(double* out, const double* weight, std::size_t n, const double* in) {
+  const V x = V::load(in);
+  for (std::size_t i = 0; i < n; ++i)
+    fma(V::broadcast(weight[i]), x, V::load(out + 8 * i)).store(out + 8 * i);
+}

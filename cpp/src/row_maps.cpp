@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "row_maps.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "polygon.hpp"
+
+namespace linear_regions {
+namespace {
+
+constexpr double kTiny = 0x1p-600;
+
+}  // namespace
+
+double Row4::norm() const {
+  return std::fabs(v[0]) + std::fabs(v[1]) + std::fabs(v[2]);
+}
+
+Rows rows_of(const double* map, std::size_t n) {
+  const std::size_t lead = padded(n);
+  return {map, map + lead, map + 2 * lead, map + 3 * lead};
+}
+
+Row4 row_at(const double* map, std::size_t n, std::int32_t unit) {
+  const std::size_t lead = padded(n), i = static_cast<std::size_t>(unit);
+  return {{map[i], map[lead + i], map[2 * lead + i], map[3 * lead + i]}};
+}
+
+void set_row(double* map, std::size_t n, std::int32_t unit, const Row4& row) {
+  const std::size_t lead = padded(n), i = static_cast<std::size_t>(unit);
+  for (std::size_t k = 0; k < 4; ++k) map[k * lead + i] = row.v[k];
+}
+
+Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece) {
+  const double slope = table.slopes[piece], intercept = table.intercepts[piece];
+  const double doubt = table.intercept_errors[piece];
+  if (intercept == 0.0 && doubt == 0.0) {
+    if (slope == 1.0) return row;
+    if (slope == 0.0) return {};
+  }
+  Row4 out{{slope * row.v[0], slope * row.v[1], slope * row.v[2] + intercept, 0}};
+  const double size = std::fabs(slope);
+  out.v[3] = (size * row.v[3] + 4 * kUlp * (size * row.norm() + std::fabs(intercept)) + doubt) *
+                 1.0000001 +
+             kTiny;
+  return out;
+}
+
+RowMaps::RowMaps(const Tape& tape)
+    : tape_(tape), kernels_(kernels()), scratch_(tape.slots().size()), delta_(tape.slots().size()) {
+  for (const Op& op : tape.ops())
+    gamma_.push_back(tape.moderate() ? 1.01 * kUlp * (op.fan_in + 4)
+                                     : std::numeric_limits<double>::infinity());
+}
+
+Row4 RowMaps::entering(const Op& op, const Row4& row) const {
+  if (row.zero()) return row;
+  Row4 out = row;
+  const double gamma = gamma_[static_cast<std::size_t>(&op - tape_.ops().data())];
+  out.v[3] = (row.v[3] + gamma * row.norm()) * 1.0000001 + kTiny;
+  return out;
+}
+
+double* RowMaps::scratch(int slot) {
+  auto& map = scratch_[static_cast<std::size_t>(slot)];
+  map.resize(4 * padded(tape_.slots()[slot].size));
+  return map.data();
+}
+
+void RowMaps::collect(int slot, const double* map, std::vector<UnitRow>& rows) const {
+  rows.clear();
+  const std::size_t n = tape_.slots()[slot].size;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Row4 row = row_at(map, n, static_cast<std::int32_t>(i));
+    if (!row.zero()) rows.push_back({static_cast<std::int32_t>(i), row});
+  }
+}
+
+void RowMaps::base(int stage, const std::vector<UnitRow>& opening,
+                   const std::vector<double*>& blocks, double* block) {
+  const Stage& st = tape_.stages()[static_cast<std::size_t>(stage)];
+  const int opening_slot = stage == 0 ? 0 : tape_.split(stage - 1).output;
+  std::fill(block, block + st.block, 0.0);
+  if (const std::size_t at = tape_.offset(opening_slot); at != Tape::npos)
+    for (const auto& [unit, row] : opening)
+      set_row(block + at, tape_.slots()[opening_slot].size, unit, row);
+  for (int index : st.ops) {
+    const Op& op = tape_.ops()[index];
+    const std::size_t lead = padded(tape_.slots()[op.output].size);
+    const std::size_t at = tape_.offset(op.output);
+    double* map = at != Tape::npos ? block + at : scratch(op.output);
+    const double gamma = gamma_[static_cast<std::size_t>(index)];
+    std::fill(map, map + 2 * lead, 0.0);
+    std::copy(op.bias.begin(), op.bias.end(), map + 2 * lead);
+    for (std::size_t i = 0; i < lead; ++i)
+      map[3 * lead + i] = op.bias[i] == 0.0 ? 0.0 : gamma * std::fabs(op.bias[i]);
+    for (std::size_t k = 0; k < op.inputs.size(); ++k) {
+      const int slot = op.inputs[k];
+      if (slot == opening_slot) {
+        scatter_all(op, static_cast<int>(k), opening, map);
+        continue;
+      }
+      const bool here = tape_.slots()[slot].stage == stage;
+      const std::size_t from = tape_.offset(slot);
+      collect(slot,
+              here ? (from != Tape::npos ? block + from : scratch(slot)) : stored(slot, blocks),
+              rows_);
+      scatter_all(op, static_cast<int>(k), rows_, map);
+    }
+  }
+}
+
+void RowMaps::scatter_all(const Op& op, int input, const std::vector<UnitRow>& rows, double* map) {
+  if (op.kind != OpKind::kDense) {
+    for (const auto& [unit, row] : rows) scatter(op, input, unit, entering(op, row), map);
+    return;
+  }
+  active_.clear();
+  active_rows_.clear();
+  for (const auto& [unit, row] : rows) {
+    const Row4 entered = entering(op, row);
+    active_.push_back(unit);
+    active_rows_.insert(active_rows_.end(), entered.v, entered.v + 4);
+  }
+  const std::size_t lead = padded(op.dense.n_out);
+  kernels_.add_rows(map, map + lead, map + 2 * lead, map + 3 * lead, op.dense.weight.data(), lead,
+                    active_.data(), active_.size(), active_rows_.data());
+}
+
+void RowMaps::scatter(const Op& op, int input, std::int32_t unit, const Row4& r, double* map) {
+  const std::size_t lead = padded(tape_.slots()[op.output].size);
+  double *gx = map, *gy = map + lead, *c = map + 2 * lead, *e = map + 3 * lead;
+  const auto u = static_cast<std::size_t>(unit);
+  if (op.kind == OpKind::kDense) {
+    kernels_.add_row(gx, gy, c, e, op.dense.weight.data() + u * lead, lead, r.v);
+  } else if (op.kind == OpKind::kConv) {
+    const Conv& conv = op.conv;
+    const std::size_t group_in = conv.channels / conv.groups;
+    const std::size_t group_out = conv.filters / conv.groups;
+    const auto channel = static_cast<std::size_t>(conv.channel_of[u]);
+    const auto position = static_cast<std::size_t>(conv.position_of[u]);
+    const std::size_t group = channel / group_in;
+    const std::size_t offsets =
+        static_cast<std::size_t>(conv.kernel[0] * conv.kernel[1] * conv.kernel[2]);
+    const double* weight =
+        conv.weight.data() + (group * group_in + channel % group_in) * offsets * group_out;
+    const auto end = static_cast<std::size_t>(conv.reader_start[position + 1]);
+    for (auto k = static_cast<std::size_t>(conv.reader_start[position]); k < end; ++k) {
+      const std::size_t at =
+          static_cast<std::size_t>(conv.reader_position[k]) * conv.filters + group * group_out;
+      kernels_.add_row(gx + at, gy + at, c + at, e + at,
+                       weight + static_cast<std::size_t>(conv.reader_offset[k]) * group_out,
+                       group_out, r.v);
+    }
+  } else {
+    const auto& in = op.sparse.inputs[static_cast<std::size_t>(input)];
+    const auto end = static_cast<std::size_t>(in.by_input_start[u + 1]);
+    for (auto k = static_cast<std::size_t>(in.by_input_start[u]); k < end; ++k) {
+      const auto& term = in.by_input[k];
+      const double factor = term.coefficient / term.divisor;
+      kernels_.add_row(gx + term.index, gy + term.index, c + term.index, e + term.index, &factor, 1,
+                       r.v);
+    }
+  }
+}
+
+void RowMaps::push(int slot, std::int32_t unit, const Row4& row, double* block) {
+  if (row.zero()) return;
+  if (const std::size_t at = tape_.offset(slot); at != Tape::npos) {
+    const std::size_t lead = padded(tape_.slots()[slot].size);
+    for (std::size_t k = 0; k < 4; ++k)
+      block[at + k * lead + static_cast<std::size_t>(unit)] += row.v[k];
+  }
+  for (const auto& [index, input] : tape_.consumers(slot))
+    push_through(tape_.ops()[index], input, unit, row, block);
+}
+
+void RowMaps::push_through(const Op& op, int input, std::int32_t unit, const Row4& row,
+                           double* block) {
+  const Row4 entered = entering(op, row);
+  const std::size_t at = tape_.offset(op.output);
+  if (at != Tape::npos && tape_.consumers(op.output).empty()) {
+    scatter(op, input, unit, entered, block + at);
+    return;
+  }
+  // Another linear operation follows in the same stage: carry the additions on.
+  const std::size_t n = tape_.slots()[op.output].size;
+  auto& delta = delta_[static_cast<std::size_t>(op.output)];
+  delta.resize(4 * padded(n), 0.0);
+  scatter(op, input, unit, entered, delta.data());
+  std::vector<UnitRow> touched;
+  collect(op.output, delta.data(), touched);
+  for (const auto& [index, unused] : touched) set_row(delta.data(), n, index, {});
+  for (const auto& [index, moved] : touched) push(op.output, index, moved, block);
+}
+
+}  // namespace linear_regions

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// RowMaps: the affine maps (rows) of a stage, as a base and additions.
+//
+// On a layer cell the stage after split s is computed once from the units that are fixed on the
+// whole cell (base); whenever a cutting unit becomes fixed on a sub-cell, its row is pushed through
+// the linear operations of the stage (one rank-1 update in an ordinary network). There are only
+// additions, so the usual bound of a sum of products covers every order of them, and nothing
+// drifts.
+//
+// Error. A row that enters an operation with error bound e and norm N leaves the bound
+// |weight| * (e + gamma * N + tiny) in every sum that it joins, where gamma = (terms + 4) * 1.01 u
+// covers products, sums and the rounding of the bound itself, and tiny covers underflow.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels.hpp"
+#include "linear_regions/tape.hpp"
+
+namespace linear_regions {
+
+struct Row4 {
+  double v[4];  // gx, gy, c, e
+
+  double norm() const;
+  bool zero() const { return v[0] == 0 && v[1] == 0 && v[2] == 0 && v[3] == 0; }
+};
+
+struct UnitRow {
+  std::int32_t unit;
+  Row4 row;
+};
+
+Rows rows_of(const double* map, std::size_t n);
+Row4 row_at(const double* map, std::size_t n, std::int32_t unit);
+void set_row(double* map, std::size_t n, std::int32_t unit, const Row4& row);
+
+// Row of a pointwise unit on one of its pieces.
+Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece);
+
+class RowMaps {
+ public:
+  explicit RowMaps(const Tape& tape);
+
+  // Fills `block` of stage s. `opening` are the known non-zero rows of the slot that opens the
+  // stage (the network input or the output of split s - 1); blocks[t] are the blocks of the
+  // earlier stages on the path.
+  void base(int stage, const std::vector<UnitRow>& opening, const std::vector<double*>& blocks,
+            double* block);
+
+  // Adds the row of one unit of the opening slot of the block's stage.
+  void push(int slot, std::int32_t unit, const Row4& row, double* block);
+
+  // The stored map of a slot on the current path.
+  const double* stored(int slot, const std::vector<double*>& blocks) const {
+    return blocks[static_cast<std::size_t>(tape_.slots()[slot].stage)] + tape_.offset(slot);
+  }
+
+ private:
+  Row4 entering(const Op& op, const Row4& row) const;
+  void scatter(const Op& op, int input, std::int32_t unit, const Row4& entered, double* map);
+  void scatter_all(const Op& op, int input, const std::vector<UnitRow>& rows, double* map);
+  void push_through(const Op& op, int input, std::int32_t unit, const Row4& row, double* block);
+  void collect(int slot, const double* map, std::vector<UnitRow>& rows) const;
+  double* scratch(int slot);
+
+  const Tape& tape_;
+  const Kernels& kernels_;
+  std::vector<double> gamma_;                 // per operation
+  std::vector<std::vector<double>> scratch_;  // per slot: a map that is not stored
+  std::vector<std::vector<double>> delta_;    // per slot: additions on their way (all zero between)
+  std::vector<UnitRow> rows_;
+  std::vector<std::int32_t> active_;
+  std::vector<double> active_rows_;
+};
+
+}  // namespace linear_regions

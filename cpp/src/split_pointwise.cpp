@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+// Layers of pointwise activations. A cut is a unit's pre-activation minus one of its breakpoints;
+// the members of a layer cell are the cuts that are strictly positive somewhere on the cell and
+// strictly negative somewhere. A cut that is zero on the whole cell is off and cuts nothing.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "engine.hpp"
+
+namespace linear_regions {
+namespace {
+
+bool bit(const std::uint64_t* words, std::int32_t i) {
+  return (words[i >> 6] >> (i & 63)) & 1;
+}
+void set_bit(std::uint64_t* words, std::int32_t i) {
+  words[i >> 6] |= std::uint64_t{1} << (i & 63);
+}
+
+std::size_t words_for(std::size_t n) {
+  return (n + 63) / 64;
+}
+
+}  // namespace
+
+bool Engine::enter_pointwise(Node& node, LayerCell& cell) {
+  classify_cuts(node, cell);
+  if (counting() && last_split(cell.split) && cell.m <= 1) {
+    regions_ += count_leaf(static_cast<std::uint64_t>(cell.m));
+    return false;
+  }
+  if (!last_split(cell.split)) base_pointwise(cell);
+  node.block = cell.base;
+  gather_members(node, cell);
+  return true;
+}
+
+// Fills cell.cut_rows, cell.on and the member list.
+void Engine::classify_cuts(const Node& node, LayerCell& cell) {
+  const Op& op = tape_.split(cell.split);
+  const Pointwise& p = op.pointwise;
+  const std::size_t n = tape_.slots()[op.output].size, cuts = p.unit_of_cut.size();
+  const std::size_t lead = padded(cuts);
+  if (p.one_cut_at_zero) {
+    cell.cut_rows = cell.rows;
+  } else {
+    auto* rows = arena_.make<double>(4 * lead);
+    std::fill(rows, rows + 4 * lead, 0.0);
+    for (std::size_t q = 0; q < cuts; ++q) {
+      Row4 row = row_at(cell.rows, n, p.unit_of_cut[q]);
+      const double at = p.tables[static_cast<std::size_t>(p.table_of[p.unit_of_cut[q]])]
+                            .breakpoints[static_cast<std::size_t>(p.breakpoint_of_cut[q])];
+      if (at != 0.0) {
+        row.v[2] -= at;
+        row.v[3] += 2 * kUlp * std::fabs(row.v[2]);
+      }
+      set_row(rows, cuts, static_cast<std::int32_t>(q), row);
+    }
+    cell.cut_rows = rows;
+  }
+  const std::size_t words = words_for(lead);
+  masks_.resize(4 * words);
+  std::uint64_t *sp = masks_.data(), *sn = sp + words, *ap = sn + words, *an = ap + words;
+  probes_.clear();
+  for (std::int32_t v = 0; v < node.polygon.n; ++v)
+    probes_.push_back(node.polygon.vertices[v].probe());
+  kernels_.classify(rows_of(cell.cut_rows, cuts), lead, probes_.data(), probes_.size(),
+                    node.polygon.magnitude(), node.polygon.slack(), sp, sn, ap, an);
+
+  cell.on = arena_.make<std::uint64_t>(std::max<std::size_t>(1, words));
+  std::size_t members = 0;
+  for (std::size_t w = 0; w < words; ++w) {
+    const std::size_t rest = cuts - 64 * w;
+    const std::uint64_t valid = rest >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << rest) - 1;
+    std::uint64_t cutting = sp[w] & sn[w] & valid, on = ap[w] & valid;
+    std::uint64_t open = valid & ~(cutting | ap[w] | an[w]);
+    for (; open != 0; open &= open - 1) {
+      const auto q = static_cast<std::int32_t>(64 * w) + std::countr_zero(open);
+      bool more = bit(sp, q), less = bit(sn, q);
+      const Line line{Line::Kind::kCut, cell.split, q, 0};
+      for (std::int32_t v = 0; v < node.polygon.n && !(more && less); ++v) {
+        const Vertex& vertex = node.polygon.vertices[v];
+        const Row4 row = row_at(cell.cut_rows, cuts, q);
+        const double value = row.v[0] * vertex.x + row.v[1] * vertex.y + row.v[2] * vertex.w;
+        const double bound = row.v[3] * vertex.magnitude() + row.norm() * vertex.slack();
+        int sign = value > bound ? 1 : value < -bound ? -1 : 0;
+        if (!(std::fabs(value) > bound) || !(row.norm() < 1e300)) sign = exact_sign(line, vertex);
+        more = more || sign > 0;
+        less = less || sign < 0;
+      }
+      if (more && less)
+        cutting |= std::uint64_t{1} << (q & 63);
+      else if (more)
+        on |= std::uint64_t{1} << (q & 63);
+    }
+    cell.on[w] = on;
+    sp[w] = cutting;
+    members += static_cast<std::size_t>(std::popcount(cutting));
+  }
+  cell.m = static_cast<std::int32_t>(members);
+  cell.words = static_cast<std::int32_t>(words_for(members));
+  cell.member = arena_.make<std::int32_t>(members);
+  std::int32_t* next = cell.member;
+  for (std::size_t w = 0; w < words; ++w)
+    for (std::uint64_t rest = sp[w]; rest != 0; rest &= rest - 1)
+      *next++ = static_cast<std::int32_t>(64 * w) + std::countr_zero(rest);
+}
+
+// The next stage from the units whose piece is fixed on the whole cell.
+void Engine::base_pointwise(LayerCell& cell) {
+  const Op& op = tape_.split(cell.split);
+  const Pointwise& p = op.pointwise;
+  const std::size_t n = tape_.slots()[op.output].size;
+  opening_.clear();
+  std::int32_t next = 0;  // members are in ascending order of cuts
+  for (std::size_t j = 0; j < n; ++j) {
+    std::size_t piece = 0;
+    bool fixed = true;
+    for (std::int32_t q = p.cut_start[j]; q < p.cut_start[j + 1]; ++q) {
+      if (next < cell.m && cell.member[next] == q) {
+        fixed = false;
+        ++next;
+      }
+      piece += bit(cell.on, q);
+    }
+    if (!fixed) continue;
+    const PieceTable& table = p.tables[static_cast<std::size_t>(p.table_of[j])];
+    if (table.slopes[piece] == 0.0 && table.intercepts[piece] == 0.0 &&
+        table.intercept_errors[piece] == 0.0)
+      continue;
+    const auto unit = static_cast<std::int32_t>(j);
+    const Row4 row = piece_row(row_at(cell.rows, n, unit), table, piece);
+    if (!row.zero()) opening_.push_back({unit, row});
+  }
+  const int stage = cell.split + 1;
+  cell.base = arena_.make<double>(tape_.stages()[static_cast<std::size_t>(stage)].block);
+  maps_.base(stage, opening_, blocks_, cell.base);
+}
+
+void Engine::gather_members(Node& node, LayerCell& cell) {
+  const std::size_t cuts = tape_.split(cell.split).pointwise.unit_of_cut.size();
+  const auto m = static_cast<std::size_t>(cell.m), words = static_cast<std::size_t>(cell.words);
+  const std::size_t from = padded(cuts), lead = padded(m);
+  cell.member_rows = arena_.make<double>(4 * lead);
+  for (std::size_t k = 0; k < 4; ++k) {
+    for (std::size_t i = 0; i < m; ++i)
+      cell.member_rows[k * lead + i] =
+          cell.cut_rows[k * from + static_cast<std::size_t>(cell.member[i])];
+    std::fill(cell.member_rows + k * lead + m, cell.member_rows + (k + 1) * lead, 0.0);
+  }
+  node.mixed = arena_.make<std::uint64_t>(words);
+  node.on = arena_.make<std::uint64_t>(words);
+  for (std::size_t w = 0; w < words; ++w) {
+    node.mixed[w] = m - 64 * w >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (m - 64 * w)) - 1;
+    node.on[w] = 0;
+  }
+  node.signs = arena_.make<std::uint64_t>(2 * words * static_cast<std::size_t>(node.polygon.n));
+  for (std::int32_t v = 0; v < node.polygon.n; ++v)
+    vertex_signs(cell, node.polygon.vertices[v], node.mixed,
+                 node.signs + 2 * words * static_cast<std::size_t>(v));
+}
+
+// Sign words of the wanted members at a vertex: decided once, stored for good.
+void Engine::vertex_signs(const LayerCell& cell, const Vertex& vertex, const std::uint64_t* wanted,
+                          std::uint64_t* signs) {
+  const auto words = static_cast<std::size_t>(cell.words);
+  std::uint64_t *positive = signs, *negative = signs + words;
+  const std::size_t lead = padded(static_cast<std::size_t>(cell.m));
+  kernels_.signs_at(rows_of(cell.member_rows, static_cast<std::size_t>(cell.m)), lead,
+                    vertex.probe(), vertex.magnitude(), vertex.slack(), positive, negative);
+  for (std::size_t w = 0; w < words; ++w)
+    for (std::uint64_t open = wanted[w] & ~(positive[w] | negative[w]); open != 0;
+         open &= open - 1) {
+      const auto i = static_cast<std::int32_t>(64 * w) + std::countr_zero(open);
+      const int sign = exact_sign({Line::Kind::kCut, cell.split, cell.member[i], 0}, vertex);
+      if (sign > 0) set_bit(positive, i);
+      if (sign < 0) set_bit(negative, i);
+    }
+}
+
+void Engine::expand_pointwise(std::int32_t index) {
+  const Node parent = stack_[static_cast<std::size_t>(index)];
+  const LayerCell& cell = *parent.cell;
+  const auto words = static_cast<std::size_t>(cell.words);
+  const auto n = static_cast<std::size_t>(parent.polygon.n);
+  std::int32_t u = 0;
+  while (parent.mixed[u >> 6] == 0) u += 64;
+  u += std::countr_zero(parent.mixed[u >> 6]);
+
+  vertex_sign_.resize(n);
+  for (std::size_t v = 0; v < n; ++v) {
+    const std::uint64_t* signs = parent.signs + 2 * words * v;
+    vertex_sign_[v] = static_cast<std::int8_t>(bit(signs, u) - bit(signs + words, u));
+  }
+  const Row4 row = row_at(cell.member_rows, static_cast<std::size_t>(cell.m), u);
+  lines_.push_back({{Line::Kind::kCut, cell.split, cell.member[u], 0},
+                    row.v[0],
+                    row.v[1],
+                    row.v[2],
+                    row.v[3],
+                    false});
+  const Chord chord = find_chord(parent.polygon, vertex_sign_.data(),
+                                 static_cast<std::int32_t>(lines_.size()) - 1, lines_);
+  // Signs at the two chord points, for the members that are still mixed on the parent.
+  auto* ends = arena_.make<std::uint64_t>(5 * words);
+  std::uint64_t *out = ends, *in = ends + 2 * words, *wanted = ends + 4 * words;
+  std::memcpy(wanted, parent.mixed, words * sizeof(std::uint64_t));
+  wanted[u >> 6] &= ~(std::uint64_t{1} << (u & 63));
+  const auto end_signs = [&](std::int32_t existing, const Vertex& vertex, std::uint64_t* signs) {
+    if (existing >= 0)
+      std::memcpy(signs, parent.signs + 2 * words * static_cast<std::size_t>(existing),
+                  2 * words * sizeof(std::uint64_t));
+    else
+      vertex_signs(cell, vertex, wanted, signs);
+  };
+  end_signs(chord.out_vertex, chord.out, out);
+  end_signs(chord.in_vertex, chord.in, in);
+
+  const bool leaf = counting() && last_split(cell.split);
+  for (const bool positive : {true, false}) {
+    Node child = child_of(index);
+    child.mixed = arena_.make<std::uint64_t>(2 * words);
+    child.on = child.mixed + words;
+    std::uint64_t left = 0;
+    const std::int32_t first = positive ? chord.first_positive : chord.first_negative;
+    const std::int32_t kept =
+        positive ? chord.positives(parent.polygon.n) : chord.negatives(parent.polygon.n);
+    for (std::size_t w = 0; w < words; ++w) {
+      std::uint64_t more = out[w] | in[w], less = out[words + w] | in[words + w];
+      std::int32_t v = first;
+      for (std::int32_t k = 0; k < kept; ++k) {
+        const std::uint64_t* signs = parent.signs + 2 * words * static_cast<std::size_t>(v);
+        more |= signs[w];
+        less |= signs[words + w];
+        v = v + 1 == parent.polygon.n ? 0 : v + 1;
+      }
+      child.mixed[w] = wanted[w] & more & less;
+      // Fixed now and positive; a member without strict signs would be zero on the cell: off.
+      child.on[w] = parent.on[w] | (wanted[w] & ~child.mixed[w] & more);
+      left += static_cast<std::uint64_t>(std::popcount(child.mixed[w]));
+    }
+    if (positive) set_bit(child.on, u);
+    if (leaf && left <= 1) {
+      regions_ += count_leaf(left);
+      continue;
+    }
+    source_.resize(static_cast<std::size_t>(kept) + 2);
+    child.polygon = cut_side(parent.polygon, chord, positive, arena_, source_.data());
+    if (left > 0) {
+      child.signs = arena_.make<std::uint64_t>(2 * words * source_.size());
+      for (std::size_t v = 0; v < source_.size(); ++v) {
+        const std::uint64_t* from =
+            source_[v] == -1   ? out
+            : source_[v] == -2 ? in
+                               : parent.signs + 2 * words * static_cast<std::size_t>(source_[v]);
+        std::memcpy(child.signs + 2 * words * v, from, 2 * words * sizeof(std::uint64_t));
+      }
+    }
+    if (!last_split(cell.split)) fix_members(child, parent);
+    children_.push_back(child);
+  }
+}
+
+// Adds the rows of the units that became fixed between parent and child to the child's block.
+bool Engine::fix_members(Node& child, const Node& parent) {
+  const auto words = static_cast<std::size_t>(child.cell->words);
+  for (std::size_t w = 0; w < words; ++w)
+    for (std::uint64_t fixed = parent.mixed[w] & ~child.mixed[w]; fixed != 0; fixed &= fixed - 1)
+      push_fixed_unit(child, parent, static_cast<std::int32_t>(64 * w) + std::countr_zero(fixed));
+  return child.block != parent.block;
+}
+
+void Engine::push_fixed_unit(Node& child, const Node& parent, std::int32_t member) {
+  const LayerCell& cell = *child.cell;
+  const Op& op = tape_.split(cell.split);
+  const Pointwise& p = op.pointwise;
+  const std::int32_t unit = p.unit_of_cut[cell.member[member]];
+  std::size_t piece = 0;
+  if (p.one_cut_at_zero) {
+    piece = bit(child.on, member);
+  } else {
+    // Members of one unit are neighbours. Its row is due when the last of them is fixed.
+    std::int32_t first = member, last = member;
+    while (first > 0 && p.unit_of_cut[cell.member[first - 1]] == unit) --first;
+    while (last + 1 < cell.m && p.unit_of_cut[cell.member[last + 1]] == unit) ++last;
+    for (std::int32_t i = first; i <= last; ++i) {
+      if (bit(child.mixed, i)) return;
+      if (i > member && bit(parent.mixed, i)) return;  // fixed in the same step: left to that one
+      piece += bit(child.on, i);
+    }
+    for (std::int32_t q = p.cut_start[unit]; q < p.cut_start[unit + 1]; ++q)
+      piece += bit(cell.on, q);
+  }
+  const PieceTable& table = p.tables[static_cast<std::size_t>(p.table_of[unit])];
+  if (table.slopes[piece] == 0.0 && table.intercepts[piece] == 0.0 &&
+      table.intercept_errors[piece] == 0.0)
+    return;
+  const std::size_t n = tape_.slots()[op.output].size;
+  const Row4 row = piece_row(row_at(cell.rows, n, unit), table, piece);
+  if (!row.zero()) maps_.push(op.output, unit, row, own_block(child, parent.block));
+}
+
+void Engine::leave_pointwise(const Node& node, std::uint64_t* pattern) {
+  const LayerCell& cell = *node.cell;
+  const Op& op = tape_.split(cell.split);
+  const std::size_t cuts = op.pointwise.unit_of_cut.size(), words = words_for(cuts);
+  auto* on = arena_.make<std::uint64_t>(std::max<std::size_t>(1, words));
+  std::memcpy(on, cell.on, words * sizeof(std::uint64_t));
+  for (std::int32_t w = 0; w < cell.words; ++w)
+    for (std::uint64_t rest = node.on[w]; rest != 0; rest &= rest - 1)
+      set_bit(on, cell.member[64 * w + std::countr_zero(rest)]);
+  path_.cuts_on[static_cast<std::size_t>(cell.split)] = on;
+  if (pattern == nullptr) return;
+  for (std::size_t w = 0; w < words; ++w)
+    for (std::uint64_t rest = on[w]; rest != 0; rest &= rest - 1)
+      set_bit(pattern, op.pattern_bit[64 * w + static_cast<std::size_t>(std::countr_zero(rest))]);
+}
+
+}  // namespace linear_regions

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "linear_regions/tape.hpp"
+
+#include "bindings.hpp"
+#include "linear_regions/forward.hpp"
+
+namespace linear_regions::bindings {
+namespace {
+
+using Triple = std::array<std::int64_t, 3>;
+using TableArgument = std::tuple<std::vector<double>, std::vector<double>, double>;
+
+int add_pointwise(Tape& tape, int input, const std::vector<TableArgument>& tables,
+                  const Array<std::int64_t>& table_of) {
+  std::vector<PieceTable> list;
+  for (const auto& [breakpoints, slopes, value] : tables) {
+    PieceTable table;
+    table.breakpoints = breakpoints;
+    table.slopes = slopes;
+    table.value_at_zero = value;
+    list.push_back(std::move(table));
+  }
+  return tape.pointwise(input, std::move(list), view(table_of));
+}
+
+py::array evaluate(const Tape& tape, const Array<double>& points) {
+  const auto n = static_cast<std::size_t>(points.shape(0));
+  std::vector<double> values(n * tape.n_out());
+  {
+    // The tape is immutable after finish() and the arrays are held by this frame.
+    const py::gil_scoped_release release;
+    forward(tape, view(points), n, values, {});
+  }
+  return adopt(std::move(values),
+               {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(tape.n_out())});
+}
+
+py::array evaluate_patterns(const Tape& tape, const Array<double>& points) {
+  const auto n = static_cast<std::size_t>(points.shape(0));
+  std::vector<std::uint64_t> words(n * tape.pattern_words());
+  if (!words.empty()) {
+    const py::gil_scoped_release release;  // as above
+    forward(tape, view(points), n, {}, words);
+  }
+  return adopt(std::move(words),
+               {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(tape.pattern_words())});
+}
+
+py::array maps_of_patterns(const Tape& tape, const Array<std::uint64_t>& patterns,
+                           const Array<double>& columns) {
+  const auto n = static_cast<std::size_t>(patterns.shape(0));
+  const auto k = static_cast<std::size_t>(columns.shape(0));
+  std::vector<double> maps(n * tape.n_out() * k);
+  {
+    const py::gil_scoped_release release;  // as above
+    affine_maps(tape, view(patterns), n, view(columns), k, maps);
+  }
+  return adopt(std::move(maps),
+               {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(tape.n_out()),
+                static_cast<py::ssize_t>(k)});
+}
+
+}  // namespace
+
+void bind_tape(py::module_& m) {
+  py::class_<Tape, std::shared_ptr<Tape>>(m, "Tape", "A network as the core sees it.")
+      .def(py::init<std::size_t>(), py::arg("n_in"))
+      .def(
+          "dense",
+          [](Tape& t, int input, const Array<double>& weight, const Array<double>& bias) {
+            return t.dense(input, view(weight), view(bias));
+          },
+          py::arg("input"), py::arg("weight"), py::arg("bias"))
+      .def(
+          "conv",
+          [](Tape& t, int input, const Triple& in_shape, const Triple& out_shape,
+             const Triple& kernel, const Triple& stride, const Triple& before,
+             const Triple& dilation, std::size_t channels, std::size_t filters, std::size_t groups,
+             const Array<double>& weight, const Array<double>& bias) {
+            const ConvGeometry g{in_shape, out_shape, kernel,  stride, before,
+                                 dilation, channels,  filters, groups};
+            return t.conv(input, g, view(weight), view(bias));
+          },
+          py::arg("input"), py::arg("in_shape"), py::arg("out_shape"), py::arg("kernel"),
+          py::arg("stride"), py::arg("before"), py::arg("dilation"), py::arg("channels"),
+          py::arg("filters"), py::arg("groups"), py::arg("weight"), py::arg("bias"))
+      .def(
+          "scale",
+          [](Tape& t, int input, const Array<double>& weight, const Array<double>& bias) {
+            return t.scale(input, view(weight), view(bias));
+          },
+          py::arg("input"), py::arg("weight"), py::arg("bias"))
+      .def(
+          "average",
+          [](Tape& t, int input, const Array<std::int64_t>& start,
+             const Array<std::int64_t>& entries, const Array<std::int64_t>& divisors) {
+            return t.average(input, view(start), view(entries), view(divisors));
+          },
+          py::arg("input"), py::arg("start"), py::arg("entries"), py::arg("divisors"))
+      .def(
+          "gather",
+          [](Tape& t, int input, const Array<std::int64_t>& index, double fill) {
+            return t.gather(input, view(index), fill);
+          },
+          py::arg("input"), py::arg("index"), py::arg("fill"))
+      .def(
+          "add", [](Tape& t, const std::vector<int>& inputs) { return t.add(inputs); },
+          py::arg("inputs"))
+      .def(
+          "concat", [](Tape& t, const std::vector<int>& inputs) { return t.concat(inputs); },
+          py::arg("inputs"))
+      .def("pointwise", &add_pointwise, py::arg("input"), py::arg("tables"), py::arg("table_of"))
+      .def(
+          "max",
+          [](Tape& t, int input, const Array<std::int64_t>& start,
+             const Array<std::int64_t>& entries, const Array<std::int64_t>& positions,
+             int bits) { return t.max(input, view(start), view(entries), view(positions), bits); },
+          py::arg("input"), py::arg("start"), py::arg("entries"), py::arg("positions"),
+          py::arg("bits"))
+      .def("finish", &Tape::finish)
+      .def_property_readonly("n_in", &Tape::n_in)
+      .def_property_readonly("n_out", &Tape::n_out)
+      .def_property_readonly("pattern_bits", &Tape::pattern_bits)
+      .def_property_readonly("pattern_words", &Tape::pattern_words)
+      .def("forward", &evaluate, py::arg("points"))
+      .def("patterns", &evaluate_patterns, py::arg("points"))
+      .def("affine_maps", &maps_of_patterns, py::arg("patterns"), py::arg("columns"));
+}
+
+}  // namespace linear_regions::bindings

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// What the binding files share: array checks, ownership of returned buffers, the poll callback.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "linear_regions/run_control.hpp"
+
+namespace linear_regions::bindings {
+
+namespace py = pybind11;
+
+template <typename T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+template <typename T>
+std::span<const T> view(const Array<T>& array) {
+  return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+// A NumPy array that owns the vector's memory: no copy.
+template <typename T>
+py::array adopt(std::vector<T>&& values, std::vector<py::ssize_t> shape) {
+  auto* owner = new std::vector<T>(std::move(values));
+  py::capsule free(owner, [](void* p) { delete static_cast<std::vector<T>*>(p); });
+  return py::array_t<T>(std::move(shape), owner->data(), free);
+}
+
+// Lets Python see signals, cancellation and progress while the core runs without the GIL.
+// An exception that a handler or the callback raises stops the run and is kept for later.
+class Poll {
+ public:
+  explicit Poll(py::object callback) : callback_(std::move(callback)) {}
+
+  bool operator()(std::uint64_t found, double fraction) {
+    const py::gil_scoped_acquire gil;
+    try {
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      return callback_.is_none() || callback_(found, fraction).cast<bool>();
+    } catch (py::error_already_set& error) {
+      error_ = std::make_shared<py::error_already_set>(error);
+      return false;
+    }
+  }
+
+  // True when Ctrl-C stopped the run; any other exception goes on to the caller.
+  bool interrupted() const {
+    if (!error_) return false;
+    if (error_->matches(PyExc_KeyboardInterrupt)) return true;
+    throw py::error_already_set(*error_);
+  }
+
+ private:
+  py::object callback_;
+  std::shared_ptr<py::error_already_set> error_;
+};
+
+void bind_tape(py::module_& m);
+void bind_planar(py::module_& m);
+void bind_patterns(py::module_& m);
+
+}  // namespace linear_regions::bindings

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#include "bindings.hpp"
+#include "linear_regions/build.hpp"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Compiled core of linear_regions; private.";
+  m.attr("__version__") = LINEAR_REGIONS_VERSION;
+  m.def(
+      "build_info",
+      [] {
+        py::dict info;
+        info["version"] = LINEAR_REGIONS_VERSION;
+#if defined(__VERSION__)
+        info["compiler"] = __VERSION__;
+#else
+        info["compiler"] = "unknown";
+#endif
+        info["simd"] = linear_regions::simd_name();
+        return info;
+      },
+      "How the core was built and which instruction set it uses here.");
+  linear_regions::bindings::bind_tape(m);
+  linear_regions::bindings::bind_planar(m);
+  linear_regions::bindings::bind_patterns(m);
+}

@@ -1,0 +1,98 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+
+_Float = npt.NDArray[np.float64]
+_Int = npt.NDArray[np.int64]
+_Words = npt.NDArray[np.uint64]
+_Triple = Sequence[int]
+_Poll = Callable[[int, float], bool] | None
+
+class Tape:
+    def __init__(self, n_in: int) -> None: ...
+    def dense(self, input: int, weight: _Float, bias: _Float) -> int: ...
+    def conv(
+        self,
+        input: int,
+        in_shape: _Triple,
+        out_shape: _Triple,
+        kernel: _Triple,
+        stride: _Triple,
+        before: _Triple,
+        dilation: _Triple,
+        channels: int,
+        filters: int,
+        groups: int,
+        weight: _Float,
+        bias: _Float,
+    ) -> int: ...
+    def scale(self, input: int, weight: _Float, bias: _Float) -> int: ...
+    def average(self, input: int, start: _Int, entries: _Int, divisors: _Int) -> int: ...
+    def gather(self, input: int, index: _Int, fill: float) -> int: ...
+    def add(self, inputs: Sequence[int]) -> int: ...
+    def concat(self, inputs: Sequence[int]) -> int: ...
+    def pointwise(
+        self,
+        input: int,
+        tables: Sequence[tuple[Sequence[float], Sequence[float], float]],
+        table_of: _Int,
+    ) -> int: ...
+    def max(self, input: int, start: _Int, entries: _Int, positions: _Int, bits: int) -> int: ...
+    def finish(self) -> None: ...
+    @property
+    def n_in(self) -> int: ...
+    @property
+    def n_out(self) -> int: ...
+    @property
+    def pattern_bits(self) -> int: ...
+    @property
+    def pattern_words(self) -> int: ...
+    def forward(self, points: _Float) -> _Float: ...
+    def patterns(self, points: _Float) -> _Words: ...
+    def affine_maps(self, patterns: _Words, columns: _Float) -> _Float: ...
+
+class PlanarDomain:
+    def __init__(
+        self,
+        columns: _Float,
+        edges: _Float,
+        at_infinity: npt.NDArray[np.bool_],
+        exact_columns: Sequence[str] = ...,
+        exact_denominator: str = ...,
+        exact_edges: Sequence[str] = ...,
+    ) -> None: ...
+
+def build_info() -> dict[str, str]: ...
+def count_planar(
+    tape: Tape,
+    domain: PlanarDomain,
+    certified: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def list_planar(
+    tape: Tape,
+    domain: PlanarDomain,
+    certified: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def stream_planar(
+    tape: Tape,
+    domain: PlanarDomain,
+    certified: bool,
+    block: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+    sink: Callable[[dict[str, Any]], bool],
+) -> dict[str, Any]: ...
+def distinct_rows(words: _Words) -> tuple[int, _Int]: ...

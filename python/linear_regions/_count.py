@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Exact counting of activation regions."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from . import _core
+from ._lower import planar_domain, program
+from ._methods import Method, choose
+from ._planar import planar_frame
+from ._run import Progress, run_control
+from ._version import __version__
+from .domain import Box, Domain, Space
+from .errors import Interrupted, InvalidInput, Unsupported
+from .network import Network
+from .result import RegionCount
+
+__all__ = ["check_question", "count", "result_of"]
+
+_WHATS = ("activation", "linear", "affine")
+_REFERENCE = "Zaslavsky 1975 on each layer cell; definition: Hanin & Rolnick 2019"
+
+
+def count(
+    net: Network,
+    domain: Domain | None = None,
+    *,
+    what: str = "activation",
+    method: str = "auto",
+    arithmetic: str = "certified",
+    threads: int | None = None,
+    limit: int | None = None,
+    time_limit: float | None = None,
+    cancel: threading.Event | None = None,
+    progress: Progress = False,
+) -> RegionCount:
+    """Count the activation regions of a network in a domain, exactly.
+
+    Parameters
+    ----------
+    net : Network
+        Its float64 weights are taken as exact numbers.
+    domain : Domain, optional
+        `Box`, `Polytope`, `Space`, `Slice` or `Segment` of dimension at most two; default the
+        whole input space. Regions are counted in its relative interior.
+    what : str, default "activation"
+        Only ``"activation"`` regions (one per activation pattern) are counted so far.
+    method : str, default "auto"
+        A name from `methods`.
+    arithmetic : {"certified", "float"}, default "certified"
+        ``"certified"``: signs that rounding leaves open are recomputed in integers of any size,
+        and the result is the true number. ``"float"``: they are taken as zero, and the result is
+        an estimate.
+    threads : int, optional
+        Default as many as this process may use. The result does not depend on it.
+    limit : int, optional
+        Stop once that many regions were found.
+    time_limit : float, optional
+        Stop after so many seconds.
+    cancel : threading.Event, optional
+        Setting it stops the call within 0.1 seconds.
+    progress : bool or callable, default False
+        True shows a bar (extra ``progress``); a callable is called at most 20 times a second with
+        the number of regions found and the estimated fraction of the work done.
+
+    Returns
+    -------
+    RegionCount
+        kind ``"exact"`` when complete; a stopped call gives kind ``"lower"`` and its status.
+
+    Raises
+    ------
+    Unsupported
+        If the domain has more than two dimensions, or for another `what`.
+    InvalidInput, DegenerateInput, TypeError
+        If an argument is wrong, or the domain is empty.
+    Interrupted
+        On Ctrl-C, with the partial result in its attribute ``partial``.
+
+    Notes
+    -----
+    Guarantee: exact. No tolerance takes part; coinciding, parallel and dead units, ties and
+    vertices on a hyperplane are ordinary input. A unit that is identically zero on a region counts
+    as off there. Time grows with the number of regions after each layer; memory does not.
+
+    References
+    ----------
+    B. Hanin, D. Rolnick, "Deep ReLU Networks Have Surprisingly Few Activation Patterns", NeurIPS
+    2019, arXiv:1906.00904 (definition of activation regions).
+
+    Examples
+    --------
+    Three lines in general position cut the plane into seven regions, five of which meet a square:
+
+    >>> import linear_regions as lr
+    >>> weight, bias = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [0.0, 0.0, -1.5]
+    >>> net = lr.Network(2, [lr.Affine(weight, bias), lr.relu()])
+    >>> int(lr.count(net)), int(lr.count(net, lr.Box(-1, 1)))
+    (7, 5)
+    """
+    chosen = check_question(net, what, method)
+    run = run_control(
+        arithmetic=arithmetic,
+        threads=threads,
+        limit=limit,
+        time_limit=time_limit,
+        cancel=cancel,
+        progress=progress,
+    )
+    place = planar_domain(planar_frame(as_domain(domain), net.input_shape))
+    try:
+        answer = _core.count_planar(
+            program(net), place, run.certified, run.threads, run.limit, run.time_limit, run.poll
+        )
+    finally:
+        run.close()
+    result = result_of(answer, chosen, arithmetic)
+    if answer["interrupted"]:
+        raise Interrupted(partial=result)
+    return result
+
+
+def as_domain(domain: Domain | None) -> Domain:
+    """Return the domain; None is the whole input space."""
+    if domain is None:
+        return Space()
+    if not isinstance(domain, Domain):
+        raise TypeError(
+            f"domain must be a Box, Polytope, Space, Slice or Segment, got {domain!r}; a box is "
+            f"{Box.__name__}(low, high)"
+        )
+    return domain
+
+
+def check_question(net: Network, what: str, method: str) -> Method:
+    """Check the arguments that say what is asked of which network."""
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
+    if what not in _WHATS:
+        raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
+    if what != "activation":
+        raise Unsupported(f"what={what!r} is not counted by any method; use what='activation'")
+    return choose(method)
+
+
+def result_of(answer: dict[str, Any], method: Method, arithmetic: str) -> RegionCount:
+    """Return the core's answer as a result."""
+    certified = arithmetic == "certified"
+    complete = answer["status"] == "complete"
+    return RegionCount(
+        value=answer["regions"],
+        what="activation",
+        kind="estimate" if not certified else "exact" if complete else "lower",
+        status=answer["status"],
+        method=method.name,
+        arithmetic="certified" if certified else "float",
+        error_probability=0.0 if certified else None,
+        seconds=answer["seconds"],
+        work=answer["work"],
+        reference=_REFERENCE,
+        version=__version__,
+    )

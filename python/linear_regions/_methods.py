@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""The methods of exact counting, and which of them a call runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import InvalidInput
+
+__all__ = ["Method", "choose", "methods"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a method of counting can do.
+
+    Attributes
+    ----------
+    name : str
+        For ``method=``.
+    description : str
+        How it works, in one sentence.
+    dimensions : str
+        Dimensions of the domain.
+    domains, layers : str
+        What it takes.
+    lists : bool
+        Whether `regions` can use it, too.
+    cost : str
+        Time, in words.
+    """
+
+    name: str
+    description: str
+    dimensions: str
+    domains: str
+    layers: str
+    lists: bool
+    cost: str
+
+
+_METHODS = (
+    Method(
+        name="polygons",
+        description=(
+            "Depth-first over the layers: convex polygons (segments as thin ones) are cut by the "
+            "units that change sign on them; signs are proved by error bounds, the rest is exact."
+        ),
+        dimensions="0, 1, 2",
+        domains="Box, Polytope, Space, Slice, Segment; bounded or not",
+        layers="all",
+        lists=True,
+        cost="proportional to the regions after each layer, times the width of the next one",
+    ),
+)
+
+
+def methods() -> tuple[Method, ...]:
+    """Return the table of counting methods.
+
+    Returns
+    -------
+    tuple of Method
+        The order has no meaning.
+
+    Examples
+    --------
+    >>> [method.name for method in methods()]
+    ['polygons']
+    """
+    return _METHODS
+
+
+def choose(name: str) -> Method:
+    """Return the method that ``method=name`` runs; "auto" takes the only one that applies."""
+    if not isinstance(name, str):
+        raise TypeError(f"method must be a string, got {name!r}")
+    for method in _METHODS:
+        if name in ("auto", method.name):
+            return method
+    known = ", ".join(repr(method.name) for method in _METHODS)
+    raise InvalidInput(f"method must be 'auto' or one of {known}, got {name!r}")

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""Listing activation regions, stored or streamed."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Literal, overload
+
+from . import _core
+from ._count import as_domain, check_question, result_of
+from ._geometry import integer
+from ._lower import planar_domain, program
+from ._planar import PlanarFrame, planar_frame
+from ._region_table import Region, Regions, table_of
+from ._run import Progress, Run, run_control
+from .domain import Domain
+from .errors import Interrupted
+from .network import Network
+from .result import RegionCount
+
+__all__ = ["Region", "RegionStream", "Regions", "regions"]
+
+
+@overload
+def regions(
+    net: Network,
+    domain: Domain | None = None,
+    *,
+    what: str = ...,
+    method: str = ...,
+    arithmetic: str = ...,
+    threads: int | None = ...,
+    limit: int | None = ...,
+    time_limit: float | None = ...,
+    cancel: threading.Event | None = ...,
+    progress: Progress = ...,
+    stream: Literal[False] = ...,
+    block: int = ...,
+) -> Regions: ...
+@overload
+def regions(
+    net: Network,
+    domain: Domain | None = None,
+    *,
+    what: str = ...,
+    method: str = ...,
+    arithmetic: str = ...,
+    threads: int | None = ...,
+    limit: int | None = ...,
+    time_limit: float | None = ...,
+    cancel: threading.Event | None = ...,
+    progress: Progress = ...,
+    stream: Literal[True],
+    block: int = ...,
+) -> RegionStream: ...
+def regions(
+    net: Network,
+    domain: Domain | None = None,
+    *,
+    what: str = "activation",
+    method: str = "auto",
+    arithmetic: str = "certified",
+    threads: int | None = None,
+    limit: int | None = None,
+    time_limit: float | None = None,
+    cancel: threading.Event | None = None,
+    progress: Progress = False,
+    stream: bool = False,
+    block: int = 16384,
+) -> Regions | RegionStream:
+    """List the activation regions of a network in a domain: patterns, polygons, affine maps.
+
+    Parameters
+    ----------
+    net : Network
+    domain : Domain, optional
+        Of dimension at most two; default the whole input space.
+    what, method, arithmetic, threads, time_limit, cancel, progress
+        As in `count`.
+    limit : int, optional
+        List exactly the first `limit` regions; runs on one thread.
+    stream : bool, default False
+        Give an iterator of `Regions` with about `block` regions each instead of one table; memory
+        then does not grow with the number of regions. Streaming runs on one thread of its own.
+    block : int, default 16384
+        Regions per block of a stream.
+
+    Returns
+    -------
+    Regions or RegionStream
+        In the depth-first order of the search, which does not depend on the threads.
+
+    Raises
+    ------
+    Unsupported, InvalidInput, DegenerateInput, TypeError
+        As in `count`.
+    Interrupted
+        On Ctrl-C; its attribute ``partial`` holds the regions listed so far.
+
+    Notes
+    -----
+    Guarantee: the set of patterns is exact; every interior point with ``interior_proved`` lies
+    strictly inside its region. A region so thin that no double lies inside is listed all the same
+    and has an exact rational point (`Region.interior_fraction`).
+
+    Examples
+    --------
+    >>> import linear_regions as lr
+    >>> net = lr.Network(2, [lr.Affine([[1.0, 0.0], [0.0, 1.0]]), lr.relu()])
+    >>> table = lr.regions(net, lr.Box(-1, 1))
+    >>> len(table), table.volumes.tolist(), table.patterns[:, 0].tolist()
+    (4, [1.0, 1.0, 1.0, 1.0], [3, 1, 2, 0])
+    """
+    chosen = check_question(net, what, method)
+    run = run_control(
+        arithmetic=arithmetic,
+        threads=threads,
+        limit=limit,
+        time_limit=time_limit,
+        cancel=cancel,
+        progress=progress,
+    )
+    place = as_domain(domain)
+    frame = planar_frame(place, net.input_shape)
+    resolved = place.resolve(net.input_shape)
+
+    def result(answer: dict[str, Any]) -> RegionCount:
+        return result_of(answer, chosen, arithmetic)
+
+    def table(answer: dict[str, Any], columns: dict[str, Any]) -> Regions:
+        return table_of(net, resolved, frame, result(answer), columns)
+
+    if stream:
+        return RegionStream(net, frame, run, integer("block", block, 1), table, result)
+    try:
+        answer = _core.list_planar(
+            program(net),
+            planar_domain(frame),
+            run.certified,
+            run.threads,
+            run.limit,
+            run.time_limit,
+            run.poll,
+        )
+    finally:
+        run.close()
+    listed = table(answer, answer["columns"])
+    if answer["interrupted"]:
+        raise Interrupted(partial=listed)
+    return listed
+
+
+class RegionStream(Iterator[Regions]):
+    """Blocks of regions as they are found, in constant memory.
+
+    Made by ``regions(..., stream=True)``. The search runs on a thread of its own and waits while
+    two blocks are ready. Closing the stream (or leaving its ``with`` block) stops the search.
+
+    Attributes
+    ----------
+    count : RegionCount or None
+        How the listing ended; None until the last block was taken.
+
+    Examples
+    --------
+    >>> import linear_regions as lr
+    >>> net = lr.Network(2, [lr.Affine([[1.0, 0.0], [0.0, 1.0]]), lr.relu()])
+    >>> with lr.regions(net, stream=True, block=3) as stream:
+    ...     sizes = [len(part) for part in stream]
+    >>> sizes, int(stream.count)
+    ([3, 1], 4)
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        frame: PlanarFrame,
+        run: Run,
+        block: int,
+        table: Callable[[dict[str, Any], dict[str, Any]], Regions],
+        result: Callable[[dict[str, Any]], RegionCount],
+    ) -> None:
+        self.count: RegionCount | None = None
+        self._table = table
+        self._result = result
+        self._ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=2)
+        self._closed = threading.Event()
+        # Everything that may raise happens here, on the caller's thread.
+        tape, place = program(net), planar_domain(frame)
+        self._thread = threading.Thread(
+            target=self._search, args=(tape, place, run, block), daemon=True
+        )
+        self._thread.start()
+
+    def _search(self, tape: _core.Tape, place: _core.PlanarDomain, run: Run, block: int) -> None:
+        def poll(found: int, fraction: float) -> bool:
+            return not self._closed.is_set() and (run.poll is None or run.poll(found, fraction))
+
+        try:
+            answer = _core.stream_planar(
+                tape,
+                place,
+                run.certified,
+                block,
+                run.limit,
+                run.time_limit,
+                poll,
+                lambda columns: self._put("columns", columns),
+            )
+            self._put("end", answer)
+        except BaseException as error:  # handed to the reader, who raises it
+            self._put("error", error)
+        finally:
+            run.close()
+
+    def _put(self, kind: str, item: Any) -> bool:
+        while not self._closed.is_set():
+            try:
+                self._ready.put((kind, item), timeout=0.05)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def __next__(self) -> Regions:
+        """Return the next block."""
+        if self._closed.is_set():
+            raise StopIteration
+        kind, item = self._ready.get()
+        if kind == "columns":
+            # A block by itself is a partial listing.
+            part = {"regions": len(item["patterns"]), "status": "limit", "seconds": 0.0, "work": {}}
+            return self._table(part, item)
+        self.close()
+        if kind == "error":
+            raise item
+        self.count = self._result(item)
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop the search and release its thread."""
+        self._closed.set()
+        self._thread.join()
+
+    def __enter__(self) -> RegionStream:
+        """Return the stream itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the stream."""
+        self.close()

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""Run control of the long calls: threads, limits, cancelling and progress, checked in one place."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ._geometry import integer
+from .errors import InvalidInput, MissingExtra
+
+__all__ = ["Progress", "Run", "run_control", "usable_processors"]
+
+Progress = bool | Callable[[int, float], object]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Checked options, in the form that the core takes."""
+
+    certified: bool
+    threads: int
+    limit: int | None
+    time_limit: float | None
+    poll: Callable[[int, float], bool] | None
+    close: Callable[[], None]
+
+
+def run_control(
+    *,
+    arithmetic: str,
+    threads: int | None,
+    limit: int | None,
+    time_limit: float | None,
+    cancel: threading.Event | None,
+    progress: Progress,
+) -> Run:
+    """Check the options that all long calls share.
+
+    Raises
+    ------
+    TypeError, InvalidInput
+        If an option has a wrong type or value; the message names it.
+    MissingExtra
+        If ``progress=True`` and tqdm is not installed.
+    """
+    if arithmetic not in ("certified", "float"):
+        raise InvalidInput(f"arithmetic must be 'certified' or 'float', got {arithmetic!r}")
+    if threads is None:
+        threads = usable_processors()
+    threads = integer("threads", threads, 1)
+    if limit is not None:
+        # The core counts in 64 bits: no run reaches such a limit.
+        limit = min(integer("limit", limit, 1), 2**64 - 1)
+    if time_limit is not None:
+        if isinstance(time_limit, bool) or not isinstance(time_limit, (int, float)):
+            raise TypeError(f"time_limit must be a number of seconds, got {time_limit!r}")
+        time_limit = float(time_limit)
+        if math.isnan(time_limit) or time_limit < 0:
+            raise InvalidInput(f"time_limit must be a number of seconds >= 0, got {time_limit}")
+        if math.isinf(time_limit):
+            time_limit = None
+    if cancel is not None and not callable(getattr(cancel, "is_set", None)):
+        raise TypeError(f"cancel must be a threading.Event, got {cancel!r}")
+    show, close = _shower(progress)
+    poll: Callable[[int, float], bool] | None = None
+    if cancel is not None or show is not None:
+
+        def poll(found: int, fraction: float) -> bool:
+            if show is not None:
+                show(found, fraction)
+            return cancel is None or not cancel.is_set()
+
+    return Run(arithmetic == "certified", threads, limit, time_limit, poll, close)
+
+
+def usable_processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _shower(
+    progress: Progress,
+) -> tuple[Callable[[int, float], object] | None, Callable[[], None]]:
+    if progress is False or progress is None:
+        return None, _nothing
+    if callable(progress):
+        return progress, _nothing
+    if progress is not True:
+        raise TypeError(f"progress must be True, False or a callable, got {progress!r}")
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise MissingExtra("progress=True", "progress") from None
+    bar: Any = tqdm(total=1.0, unit="", bar_format="{l_bar}{bar}| {postfix}")
+
+    def show(found: int, fraction: float) -> None:
+        bar.n = min(fraction, 1.0)
+        bar.set_postfix_str(f"{found:,} regions")
+
+    return show, bar.close
+
+
+def _nothing() -> None:
+    pass
