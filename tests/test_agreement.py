@@ -165,15 +165,6 @@ def test_maps_on_the_input_restrict_to_maps_on_the_domain(case: tuple[Network, o
     np.testing.assert_allclose(outside @ embedding, inside, rtol=1e-9, atol=1e-12 * scale)
 
 
-@given(strategies.cases())
-def test_linear_regions_and_affine_pieces(case: tuple[Network, object]) -> None:
-    net, domain = case
-    for what in ("linear", "affine"):
-        number = lr.count(net, domain, what=what)
-        assert number.what == what
-        assert int(number) == reference.count(net, domain, what=what)
-
-
 # --- order, threads, limits ----------------------------------------------------------------------
 
 
