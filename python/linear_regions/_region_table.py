@@ -10,9 +10,9 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from ._value import FloatArray
 from ._lower import program
 from ._planar import PlanarFrame
+from ._value import FloatArray
 from .domain import Domain
 from .errors import InvalidInput, Unsupported
 from .network import Network
@@ -56,6 +56,7 @@ class Regions:
     """
 
     __slots__ = (
+        "_columns",
         "_exact",
         "bounded",
         "count",
@@ -82,6 +83,7 @@ class Regions:
         vertex_offsets: npt.NDArray[np.int64],
         bounded: npt.NDArray[np.bool_],
         exact_points: ExactPoints,
+        columns: FloatArray,
     ) -> None:
         self.network = network
         self.domain = domain
@@ -93,6 +95,7 @@ class Regions:
         self.vertex_offsets = vertex_offsets
         self.bounded = bounded
         self._exact = dict(exact_points)
+        self._columns = columns  # (d + 1, n_in): directions and origin of the domain
         proved = np.isfinite(interior_points).all(axis=1)
         self.interior_proved = proved & (count.arithmetic == "certified")
 
@@ -145,10 +148,7 @@ class Regions:
         [[[2.0, 1.0]], [[0.0, 0.0]]]
         """
         if space == "domain":
-            n = self.network.input_size
-            origin = self.domain.embed(np.zeros((1, self.dim)))
-            units = self.domain.embed(np.eye(self.dim)) if self.dim else np.zeros((0, n))
-            columns = np.concatenate([units - origin, origin])
+            columns = self._columns
         elif space == "input":
             n = self.network.input_size
             columns = np.zeros((n + 1, n))
@@ -181,6 +181,7 @@ class Regions:
             vertex_offsets=offsets,
             bounded=self.bounded[numbers],
             exact_points={place[i]: p for i, p in self._exact.items() if i in place},
+            columns=self._columns,
         )
 
     def __len__(self) -> int:
@@ -346,6 +347,7 @@ def table_of(
             number: tuple(Fraction(text) for text in (x, y)[: frame.dim])
             for number, x, y in columns["exact_points"]
         },
+        columns=np.ascontiguousarray(frame.columns[[*range(frame.dim), 2]]),
     )
 
 

@@ -62,7 +62,7 @@ def scan(windows: Sequence[Window], channels: int, filters: int, breakpoints: in
     """
     widest = max(end - start for start, end, _ in windows) * channels
     weights = [comb(filters, t) * breakpoints**t for t in range(min(filters, widest) + 1)]
-    return sum(_walk(windows, channels, weights, None))
+    return sum(_walk(windows, channels, weights, 0, 0))
 
 
 def scan_sizes(
@@ -95,15 +95,20 @@ def scan_sizes(
     # exceeds C(n, size), so that sums and products never carry into the next one.
     bits = comb(n, min(top, n // 2)).bit_length() + 1
     widest = max(end - start for start, end, _ in windows) * channels
-    weights = [comb(filters, t) << (t * bits) for t in range(min(filters, widest, top) + 1)]
-    packed = sum(_walk(windows, channels, weights, (1 << (bits * (top + 1))) - 1))
+    weights = [comb(filters, t) for t in range(min(filters, widest, top) + 1)]
+    packed = sum(_walk(windows, channels, weights, bits, top))
     mask = (1 << bits) - 1
     return [(packed >> (bits * size)) & mask for size in range(top + 1)]
 
 
 def _walk(
-    windows: Sequence[Window], channels: int, weights: list[int], mask: int | None
+    windows: Sequence[Window], channels: int, weights: list[int], bits: int, top: int
 ) -> list[int]:
+    """Return the total weights by the number of slots that are used up at the end.
+
+    With `bits` > 0 they are packed polynomials in the number of neurons, cut after degree `top`.
+    """
+    mask = (1 << (bits * (top + 1))) - 1
     # state[i]: total weight of the choices after which the first free slot is start + i.
     state = [1]
     follower = [*windows[1:], (windows[-1][0], 0, 0)]
@@ -113,9 +118,9 @@ def _walk(
         for used, total in enumerate(state):
             if not total:
                 continue
-            for index, weight in zip(range(used, span + 1), weights, strict=False):
-                grown[index] += total * weight
-        if mask is not None:
+            for t, weight in enumerate(weights[: span + 1 - used]):
+                grown[used + t] += (total * weight) << (t * bits)
+        if bits:
             grown = [value & mask for value in grown]
         # Slots left of the next window are of no use any more.
         gone = min((next_start - start) * channels, span)
