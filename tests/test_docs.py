@@ -34,11 +34,12 @@ def runs_here(test: doctest.DocTest, module: str) -> bool:
     return all(importlib.util.find_spec(name) for name in needed)
 
 
-def run(test: doctest.DocTest) -> str:
-    """Return the report of the failures, empty when there are none."""
+def check(test: doctest.DocTest) -> None:
     report: list[str] = []
-    doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(test, out=report.append)
-    return "".join(report)
+    runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
+    runner.run(test, out=report.append, clear_globs=False)
+    if report:
+        pytest.fail("".join(report), pytrace=False)
 
 
 @pytest.mark.parametrize("name", module_names())
@@ -48,12 +49,14 @@ def test_docstring_examples_of_module(name, tmp_path, monkeypatch):
     finder = doctest.DocTestFinder(exclude_empty=True)
     for test in finder.find(module, name):
         if test.examples and runs_here(test, name):
-            assert run(test) == "", test.name
+            check(test)
 
 
 def python_blocks(page: Path) -> list[str]:
+    """Return the Python blocks of a page, each behind as many empty lines as it is far down."""
     text = page.read_text(encoding="utf-8")
-    return re.findall(r"^```(?:python|pycon)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    found = re.finditer(r"^```(?:python|pycon)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    return ["\n" * text.count("\n", 0, match.start(1)) + match.group(1) for match in found]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -64,10 +67,12 @@ def test_examples_of_page(page, tmp_path, monkeypatch):
         if ">>>" not in block:
             compile(block, str(page), "exec")
     # The sessions of one page are one story: later ones use names of earlier ones.
-    session = "\n".join(block for block in blocks if ">>>" in block)
-    test = doctest.DocTestParser().get_doctest(session, {}, page.name, str(page), 0)
-    if runs_here(test, page.name):
-        assert run(test) == ""
+    names: dict[str, object] = {}
+    for block in blocks:
+        test = doctest.DocTestParser().get_doctest(block, names, page.name, str(page), 0)
+        if test.examples and runs_here(test, page.name):
+            check(test)
+            names.update(test.globs)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -76,3 +81,12 @@ def test_links_of_page_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if not target.startswith(("http://", "https://", "mailto:")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_page_of_methods_says_what_the_table_says():
+    page = " ".join((ROOT / "docs" / "methods.md").read_text(encoding="utf-8").split())
+    for method in linear_regions.methods():
+        lists = "yes" if method.lists else "no"
+        row = (method.name, method.dimensions, method.domains, method.layers, lists)
+        assert f"| {' | '.join(row)} |" in page
+        assert method.description in page
