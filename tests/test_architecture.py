@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Architectures: shapes, sizes, canonical forms."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Domains: validation, dimensions, coordinates, exact affine hulls."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Errors: what they are, and that they survive pickling (they cross process pools)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Layers: shapes, windows and divisors against PyTorch, activations, messages, values."""
 
 from __future__ import annotations

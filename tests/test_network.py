@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Networks: construction, values, layout of patterns, evaluation of points."""
 
 from __future__ import annotations

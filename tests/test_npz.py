@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Files: round trips, and damaged or hostile files of every kind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Planar frames: exact polygons, bounded or not, against properties that define them."""
 
 from __future__ import annotations
