@@ -131,6 +131,15 @@ def mlp(rng: Rng, style: str) -> Network:
     return Network(widths[0], [*layers, affine(rng, 2, widths[-1], style)])
 
 
+def mlp_of(widths: list[int], rng: Rng) -> Network:
+    """Return a generic ReLU network of these widths, without an activation at the end."""
+    layers: list[Layer] = []
+    for n_in, n_out in pairwise(widths):
+        weight = rng.normal(size=(n_out, n_in)) * (2.0 / n_in) ** 0.5
+        layers += [Affine(weight, rng.normal(size=n_out)), relu()]
+    return Network(widths[0], layers[:-1])
+
+
 def bent(rng: Rng, style: str) -> Network:
     """Two hidden layers with activations of any kind; the last one is counted as well."""
     n = _inputs(rng)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 import pytest
@@ -171,15 +171,7 @@ def test_maps_on_the_input_restrict_to_maps_on_the_domain(case: tuple[Network, o
 @pytest.fixture(scope="module")
 def wide() -> Network:
     """Return a network with several hundred regions in the box, more than 64 units."""
-    rng = np.random.default_rng(7)
-    widths = [2, 30, 30, 20]
-    layers: list[lr.layers.Layer] = []
-    for n_in, n_out in pairwise(widths):
-        layers += [
-            lr.Affine(rng.normal(size=(n_out, n_in)) * (2 / n_in) ** 0.5, rng.normal(size=n_out)),
-            lr.relu(),
-        ]
-    return Network(2, layers)
+    return strategies.mlp_of([2, 30, 30, 20, 1], np.random.default_rng(7))
 
 
 def test_answers_do_not_depend_on_threads(wide: Network) -> None:
