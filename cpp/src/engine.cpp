@@ -83,17 +83,17 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
     place();
   }
   for (double value : d.origin) tame = tame && moderate(value);
-  std::vector<UnitRow> opening;
+  RowList opening;
   for (std::size_t j = 0; j < n; ++j) {
     tame = tame && moderate(d.direction1[j]) && moderate(d.direction2[j]);
     Row4 row{{std::ldexp(d.direction1[j], scale_x), std::ldexp(d.direction2[j], scale_y),
               d.origin[j], 0}};
     if (!d.exact_columns.empty()) row.v[3] = 2 * kUlp * row.norm() + 0x1p-600;
-    if (!row.zero()) opening.push_back({static_cast<std::int32_t>(j), row});
+    if (!row.zero()) opening.add(static_cast<std::int32_t>(j), row);
   }
   if (!tame) {  // nothing is certain in doubles: every decision goes to the exact stage
     for (auto& line : lines) line.e = kInfinity;
-    for (auto& [unit, row] : opening) row.v[3] = kInfinity;
+    for (auto& row : opening.row) row.v[3] = kInfinity;
     for (auto& v : vertices) v.error = kInfinity;
   }
   first_block.resize(t.stages()[0].block);
@@ -110,7 +110,7 @@ Engine::Engine(const PlanarRoot& root, RunControl& control, bool caller)
       maps_(root.tape),
       exact_(root.tape, root.domain, path_) {
   const std::size_t stages = tape_.stages().size();
-  path_.cuts_on.resize(stages);
+  path_.cuts.resize(stages);
   path_.winner.resize(stages);
   path_.cell.resize(stages);
   blocks_.resize(stages);

@@ -125,6 +125,7 @@ class Engine {
   bool enter_pointwise(Node& node, LayerCell& cell);
   void classify_cuts(const Node& node, LayerCell& cell);
   void base_pointwise(LayerCell& cell);
+  void open_fixed_units(const LayerCell& cell, const Pointwise& pointwise, std::size_t n);
   void gather_members(Node& node, LayerCell& cell);
   void vertex_signs(const LayerCell& cell, const Vertex& vertex, const std::uint64_t* wanted,
                     std::uint64_t* signs);
@@ -164,7 +165,7 @@ class Engine {
   std::vector<double*> blocks_;
   std::vector<Node> stack_;
   std::vector<Node> children_;
-  std::vector<UnitRow> opening_;
+  RowList opening_;
   std::vector<Probe> probes_;
   std::vector<std::int8_t> vertex_sign_;
   std::vector<std::int32_t> source_;

@@ -357,10 +357,9 @@ struct ExactStage::Impl {
                          Row& out) {
     const Pointwise& p = op.pointwise;
     const auto table = static_cast<std::size_t>(p.table_of[unit]);
-    const std::uint64_t* on = path.cuts_on[static_cast<std::size_t>(op.split)];
+    const CutsOn& on = path.cuts[static_cast<std::size_t>(op.split)];
     std::size_t piece = 0;
-    for (std::int32_t q = p.cut_start[unit]; q < p.cut_start[unit + 1]; ++q)
-      piece += (on[q >> 6] >> (q & 63)) & 1;
+    for (std::int32_t q = p.cut_start[unit]; q < p.cut_start[unit + 1]; ++q) piece += on(q);
     accumulate(out, op.inputs[0], unit, p.tables[table].slopes[piece], 1, u);
     const Integer& t = intercepts[index][table][piece];
     if (!t.is_zero())

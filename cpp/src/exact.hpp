@@ -10,6 +10,7 @@
 // row below it is computed once per layer cell. Ordinary networks hardly ever come here.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,10 +34,27 @@ struct Line {
   friend bool operator==(const Line&, const Line&) = default;
 };
 
-// What the path has decided: for split s, which cuts are positive (bits, by cut number) or which
-// entry wins in every window (entry number). cell[s] identifies the layer cell of split s.
+// Which cuts of a pointwise split are positive: those that were on the whole layer cell, and of the
+// cutting ones (members, ascending) those that the path made positive.
+struct CutsOn {
+  const std::uint64_t* on = nullptr;
+  const std::uint64_t* member_on = nullptr;
+  const std::int32_t* member = nullptr;
+  std::int32_t m = 0;
+
+  bool operator()(std::int32_t cut) const {
+    if ((on[cut >> 6] >> (cut & 63)) & 1) return true;
+    const std::int32_t* found = std::lower_bound(member, member + m, cut);
+    if (found == member + m || *found != cut) return false;
+    const auto i = found - member;
+    return (member_on[i >> 6] >> (i & 63)) & 1;
+  }
+};
+
+// What the path has decided at split s: the positive cuts, or the winner (entry number) of every
+// window. cell[s] identifies the layer cell of split s.
 struct Path {
-  std::vector<const std::uint64_t*> cuts_on;
+  std::vector<CutsOn> cuts;
   std::vector<const std::int32_t*> winner;
   std::vector<std::uint64_t> cell;
 };

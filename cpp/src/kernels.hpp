@@ -34,18 +34,20 @@ struct Kernels {
                    std::uint64_t* some_negative, std::uint64_t* all_positive,
                    std::uint64_t* all_negative);
 
-  // For every row: is it certainly positive (negative) at the one probe?
+  // For every wanted row: is it certainly positive (negative) at the one probe?
   void (*signs_at)(const Rows& rows, std::size_t n, const Probe& probe, double magnitude,
-                   double slack, std::uint64_t* positive, std::uint64_t* negative);
+                   double slack, const std::uint64_t* wanted, std::uint64_t* positive,
+                   std::uint64_t* negative);
 
   // out += weight (outer) row for a run of n outputs; e grows by |weight| * row[3].
   void (*add_row)(double* gx, double* gy, double* c, double* e, const double* weight, std::size_t n,
                   const double* row);
 
-  // out[0..lead) += sum over k of weight[active[k] * lead ..] (outer) rows[4 k ..]; lead is padded.
-  void (*add_rows)(double* gx, double* gy, double* c, double* e, const double* weight,
-                   std::size_t lead, const std::int32_t* active, std::size_t n_active,
-                   const double* rows);
+  // out[c][0..lead) += sum over k of weight[active[k] * lead ..] * rows[4 k + c] for the columns
+  // c = gx, gy, c and, with `errors`, e (by |weight|); lead is padded.
+  void (*add_rows)(double* const* out, const double* weight, std::size_t lead,
+                   const std::int32_t* active, std::size_t n_active, const double* rows,
+                   bool errors);
 
   // out[i][0..8) += weight[i] * in[0..8): one input entry of eight samples into n outputs.
   void (*add_samples)(double* out, const double* weight, std::size_t n, const double* in);

@@ -44,17 +44,19 @@ inline void classify(const Rows& rows, std::size_t n, const Probe* probes, std::
 }
 
 inline void signs_at(const Rows& rows, std::size_t n, const Probe& probe, double magnitude,
-                     double slack, std::uint64_t* positive, std::uint64_t* negative) {
+                     double slack, const std::uint64_t* wanted, std::uint64_t* positive,
+                     std::uint64_t* negative) {
   const V m = V::broadcast(magnitude), k = V::broadcast(slack), zero = V::zero();
   const V x = V::broadcast(probe.x), y = V::broadcast(probe.y), w = V::broadcast(probe.w);
   for (std::size_t i = 0; i < n; i += 8) {
+    const unsigned shift = static_cast<unsigned>(i & 63);
+    const std::size_t word = i >> 6;
+    if (shift == 0) positive[word] = negative[word] = 0;
+    if (((wanted[word] >> shift) & 0xFF) == 0) continue;
     const V gx = V::load(rows.gx + i), gy = V::load(rows.gy + i), c = V::load(rows.c + i);
     const V norm = abs(gx) + abs(gy) + abs(c);
     const V threshold = fma(V::load(rows.e + i), m, norm * k);
     const V value = fma(gx, x, fma(gy, y, c * w));
-    const unsigned shift = static_cast<unsigned>(i & 63);
-    const std::size_t word = i >> 6;
-    if (shift == 0) positive[word] = negative[word] = 0;
     const unsigned finite = greater(V::broadcast(1e300), norm);
     positive[word] |= static_cast<std::uint64_t>(finite & greater(value, threshold)) << shift;
     negative[word] |= static_cast<std::uint64_t>(finite & greater(zero - threshold, value))
@@ -83,20 +85,21 @@ inline void add_row(double* gx, double* gy, double* c, double* e, const double* 
   }
 }
 
-// B vectors of outputs stay in registers while the active inputs stream past.
-template <int B>
-inline void add_rows_block(double* gx, double* gy, double* c, double* e, const double* weight,
+// B vectors of outputs stay in registers while the active inputs stream past. With kErrors the
+// fourth column grows by |weight| * error; without, the caller bounds it in another way.
+template <int B, bool kErrors>
+inline void add_rows_block(double* const* out, std::size_t i, const double* weight,
                            std::size_t lead, const std::int32_t* active, std::size_t n_active,
                            const double* rows) {
   V ax[B], ay[B], ac[B], ae[B];
   for (int b = 0; b < B; ++b) {
-    ax[b] = V::load(gx + 8 * b);
-    ay[b] = V::load(gy + 8 * b);
-    ac[b] = V::load(c + 8 * b);
-    ae[b] = V::load(e + 8 * b);
+    ax[b] = V::load(out[0] + i + 8 * b);
+    ay[b] = V::load(out[1] + i + 8 * b);
+    ac[b] = V::load(out[2] + i + 8 * b);
+    if (kErrors) ae[b] = V::load(out[3] + i + 8 * b);
   }
   for (std::size_t k = 0; k < n_active; ++k) {
-    const double* column = weight + static_cast<std::size_t>(active[k]) * lead;
+    const double* column = weight + static_cast<std::size_t>(active[k]) * lead + i;
     const V rx = V::broadcast(rows[4 * k]), ry = V::broadcast(rows[4 * k + 1]);
     const V rc = V::broadcast(rows[4 * k + 2]), re = V::broadcast(rows[4 * k + 3]);
     for (int b = 0; b < B; ++b) {
@@ -104,25 +107,38 @@ inline void add_rows_block(double* gx, double* gy, double* c, double* e, const d
       ax[b] = fma(w, rx, ax[b]);
       ay[b] = fma(w, ry, ay[b]);
       ac[b] = fma(w, rc, ac[b]);
-      ae[b] = fma(abs(w), re, ae[b]);
+      if (kErrors) ae[b] = fma(abs(w), re, ae[b]);
     }
   }
   for (int b = 0; b < B; ++b) {
-    ax[b].store(gx + 8 * b);
-    ay[b].store(gy + 8 * b);
-    ac[b].store(c + 8 * b);
-    ae[b].store(e + 8 * b);
+    ax[b].store(out[0] + i + 8 * b);
+    ay[b].store(out[1] + i + 8 * b);
+    ac[b].store(out[2] + i + 8 * b);
+    if (kErrors) ae[b].store(out[3] + i + 8 * b);
   }
 }
 
-inline void add_rows(double* gx, double* gy, double* c, double* e, const double* weight,
-                     std::size_t lead, const std::int32_t* active, std::size_t n_active,
-                     const double* rows) {
+template <bool kErrors>
+inline void add_rows_with(double* const* out, const double* weight, std::size_t lead,
+                          const std::int32_t* active, std::size_t n_active, const double* rows) {
   std::size_t i = 0;
   for (; i + 8 * kBlock <= lead; i += 8 * kBlock)
-    add_rows_block<kBlock>(gx + i, gy + i, c + i, e + i, weight + i, lead, active, n_active, rows);
+    add_rows_block<kBlock, kErrors>(out, i, weight, lead, active, n_active, rows);
+  if (kBlock > 2 && i + 16 <= lead) {
+    add_rows_block<2, kErrors>(out, i, weight, lead, active, n_active, rows);
+    i += 16;
+  }
   for (; i < lead; i += 8)
-    add_rows_block<1>(gx + i, gy + i, c + i, e + i, weight + i, lead, active, n_active, rows);
+    add_rows_block<1, kErrors>(out, i, weight, lead, active, n_active, rows);
+}
+
+inline void add_rows(double* const* out, const double* weight, std::size_t lead,
+                     const std::int32_t* active, std::size_t n_active, const double* rows,
+                     bool errors) {
+  if (errors)
+    add_rows_with<true>(out, weight, lead, active, n_active, rows);
+  else
+    add_rows_with<false>(out, weight, lead, active, n_active, rows);
 }
 
 inline void add_samples(double* out, const double* weight, std::size_t n, const double* in) {

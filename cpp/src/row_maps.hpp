@@ -27,9 +27,19 @@ struct Row4 {
   bool zero() const { return v[0] == 0 && v[1] == 0 && v[2] == 0 && v[3] == 0; }
 };
 
-struct UnitRow {
-  std::int32_t unit;
-  Row4 row;
+// Known non-zero rows of a slot.
+struct RowList {
+  std::vector<std::int32_t> unit;
+  std::vector<Row4> row;
+
+  void clear() {
+    unit.clear();
+    row.clear();
+  }
+  void add(std::int32_t u, const Row4& r) {
+    unit.push_back(u);
+    row.push_back(r);
+  }
 };
 
 Rows rows_of(const double* map, std::size_t n);
@@ -46,7 +56,7 @@ class RowMaps {
   // Fills `block` of stage s. `opening` are the known non-zero rows of the slot that opens the
   // stage (the network input or the output of split s - 1); blocks[t] are the blocks of the
   // earlier stages on the path.
-  void base(int stage, const std::vector<UnitRow>& opening, const std::vector<double*>& blocks,
+  void base(int stage, const RowList& opening, const std::vector<double*>& blocks,
             double* block);
 
   // Adds the row of one unit of the opening slot of the block's stage.
@@ -59,10 +69,11 @@ class RowMaps {
 
  private:
   Row4 entering(const Op& op, const Row4& row) const;
+  void add_dense(const Op& op, const RowList& rows, double* map);
   void scatter(const Op& op, int input, std::int32_t unit, const Row4& entered, double* map);
-  void scatter_all(const Op& op, int input, const std::vector<UnitRow>& rows, double* map);
+  void scatter_all(const Op& op, int input, const RowList& rows, double* map);
   void push_through(const Op& op, int input, std::int32_t unit, const Row4& row, double* block);
-  void collect(int slot, const double* map, std::vector<UnitRow>& rows) const;
+  void collect(int slot, const double* map, RowList& rows) const;
   double* scratch(int slot);
 
   const Tape& tape_;
@@ -70,9 +81,8 @@ class RowMaps {
   std::vector<double> gamma_;                 // per operation
   std::vector<std::vector<double>> scratch_;  // per slot: a map that is not stored
   std::vector<std::vector<double>> delta_;    // per slot: additions on their way (all zero between)
-  std::vector<UnitRow> rows_;
-  std::vector<std::int32_t> active_;
-  std::vector<double> active_rows_;
+  RowList rows_;
+  std::vector<Row4> entered_;
 };
 
 }  // namespace linear_regions

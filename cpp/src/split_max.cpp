@@ -144,7 +144,7 @@ bool Engine::enter_max(Node& node, LayerCell& cell) {
       continue;
     }
     const Row4 row = row_at(cell.rows, n_in, op.max.entries[winner]);
-    if (!row.zero()) opening_.push_back({w, row});
+    if (!row.zero()) opening_.add(w, row);
   }
   cell.words = (cell.m + 63) / 64;
   if (!last_split(cell.split)) {

@@ -114,6 +114,22 @@ void Engine::base_pointwise(LayerCell& cell) {
   const Pointwise& p = op.pointwise;
   const std::size_t n = tape_.slots()[op.output].size;
   opening_.clear();
+  if (p.is_relu) {
+    const std::size_t words = words_for(n);  // members are not in `on`
+    for (std::size_t w = 0; w < words; ++w)
+      for (std::uint64_t rest = cell.on[w]; rest != 0; rest &= rest - 1) {
+        const auto unit = static_cast<std::int32_t>(64 * w) + std::countr_zero(rest);
+        opening_.add(unit, row_at(cell.rows, n, unit));
+      }
+  } else {
+    open_fixed_units(cell, p, n);
+  }
+  const int stage = cell.split + 1;
+  cell.base = arena_.make<double>(tape_.stages()[static_cast<std::size_t>(stage)].block);
+  maps_.base(stage, opening_, blocks_, cell.base);
+}
+
+void Engine::open_fixed_units(const LayerCell& cell, const Pointwise& p, std::size_t n) {
   std::int32_t next = 0;  // members are in ascending order of cuts
   for (std::size_t j = 0; j < n; ++j) {
     std::size_t piece = 0;
@@ -127,16 +143,10 @@ void Engine::base_pointwise(LayerCell& cell) {
     }
     if (!fixed) continue;
     const PieceTable& table = p.tables[static_cast<std::size_t>(p.table_of[j])];
-    if (table.slopes[piece] == 0.0 && table.intercepts[piece] == 0.0 &&
-        table.intercept_errors[piece] == 0.0)
-      continue;
     const auto unit = static_cast<std::int32_t>(j);
     const Row4 row = piece_row(row_at(cell.rows, n, unit), table, piece);
-    if (!row.zero()) opening_.push_back({unit, row});
+    if (!row.zero()) opening_.add(unit, row);
   }
-  const int stage = cell.split + 1;
-  cell.base = arena_.make<double>(tape_.stages()[static_cast<std::size_t>(stage)].block);
-  maps_.base(stage, opening_, blocks_, cell.base);
 }
 
 void Engine::gather_members(Node& node, LayerCell& cell) {
@@ -169,7 +179,8 @@ void Engine::vertex_signs(const LayerCell& cell, const Vertex& vertex, const std
   std::uint64_t *positive = signs, *negative = signs + words;
   const std::size_t lead = padded(static_cast<std::size_t>(cell.m));
   kernels_.signs_at(rows_of(cell.member_rows, static_cast<std::size_t>(cell.m)), lead,
-                    vertex.probe(), vertex.magnitude(), vertex.slack(), positive, negative);
+                    vertex.probe(), vertex.magnitude(), vertex.slack(), wanted, positive,
+                    negative);
   for (std::size_t w = 0; w < words; ++w)
     for (std::uint64_t open = wanted[w] & ~(positive[w] | negative[w]); open != 0;
          open &= open - 1) {
@@ -305,17 +316,16 @@ void Engine::push_fixed_unit(Node& child, const Node& parent, std::int32_t membe
 void Engine::leave_pointwise(const Node& node, std::uint64_t* pattern) {
   const LayerCell& cell = *node.cell;
   const Op& op = tape_.split(cell.split);
-  const std::size_t cuts = op.pointwise.unit_of_cut.size(), words = words_for(cuts);
-  auto* on = arena_.make<std::uint64_t>(std::max<std::size_t>(1, words));
-  std::memcpy(on, cell.on, words * sizeof(std::uint64_t));
+  path_.cuts[static_cast<std::size_t>(cell.split)] = {cell.on, node.on, cell.member, cell.m};
+  if (pattern == nullptr) return;
+  const std::size_t words = words_for(op.pointwise.unit_of_cut.size());
+  for (std::size_t w = 0; w < words; ++w)
+    for (std::uint64_t rest = cell.on[w]; rest != 0; rest &= rest - 1)
+      set_bit(pattern, op.pattern_bit[64 * w + static_cast<std::size_t>(std::countr_zero(rest))]);
   for (std::int32_t w = 0; w < cell.words; ++w)
     for (std::uint64_t rest = node.on[w]; rest != 0; rest &= rest - 1)
-      set_bit(on, cell.member[64 * w + std::countr_zero(rest)]);
-  path_.cuts_on[static_cast<std::size_t>(cell.split)] = on;
-  if (pattern == nullptr) return;
-  for (std::size_t w = 0; w < words; ++w)
-    for (std::uint64_t rest = on[w]; rest != 0; rest &= rest - 1)
-      set_bit(pattern, op.pattern_bit[64 * w + static_cast<std::size_t>(std::countr_zero(rest))]);
+      set_bit(pattern, op.pattern_bit[static_cast<std::size_t>(
+                           cell.member[64 * w + std::countr_zero(rest)])]);
 }
 
 }  // namespace linear_regions

@@ -92,6 +92,14 @@ int Tape::dense(int input, std::span<const double> weight, std::span<const doubl
       op.dense.weight[j * lead + i] = weight[i * n_in + column];
   }
   std::copy(bias.begin(), bias.end(), op.bias.begin());
+  if (std::find(weight.begin(), weight.end(), 0.0) == weight.end()) {
+    op.dense.row_norm.assign(lead, 0.0);
+    for (std::size_t i = 0; i < n_out; ++i) {
+      double squares = 0.0;
+      for (std::size_t j = 0; j < n_in; ++j) squares += weight[i * n_in + j] * weight[i * n_in + j];
+      op.dense.row_norm[i] = std::sqrt(squares) * 1.0000001;
+    }
+  }
   op.fan_in = static_cast<double>(n_in);
   note_magnitude(weight);
   note_magnitude(bias);
@@ -331,7 +339,7 @@ int Tape::pointwise(int input, std::vector<PieceTable> tables,
   Op& op = append(OpKind::kPointwise, {input}, n);
   slots_[op.output].external_of = slots_[input].external_of;
   Pointwise& p = op.pointwise;
-  p.one_cut_at_zero = p.zero_then_positive = true;
+  p.is_relu = p.one_cut_at_zero = p.zero_then_positive = true;
   for (PieceTable& table : tables) {
     const auto& b = table.breakpoints;
     const auto& s = table.slopes;
@@ -351,7 +359,9 @@ int Tape::pointwise(int input, std::vector<PieceTable> tables,
     };
     for (std::size_t k = home; k < b.size(); ++k) step(k, k + 1, b[k]);
     for (std::size_t k = home; k > 0; --k) step(k, k - 1, b[k - 1]);
-    p.one_cut_at_zero = p.one_cut_at_zero && b.size() == 1 && b[0] == 0.0;
+    const bool at_zero = b.size() == 1 && b[0] == 0.0;
+    p.is_relu = p.is_relu && at_zero && s[0] == 0.0 && s[1] == 1.0 && table.value_at_zero == 0.0;
+    p.one_cut_at_zero = p.one_cut_at_zero && at_zero;
     bool positive = s[0] == 0.0 && table.intercepts[0] == 0.0 && table.intercept_errors[0] == 0.0;
     for (std::size_t k = 1; k < s.size(); ++k) positive = positive && s[k] >= 0.0;
     positive = positive && s.size() > 1 && s[1] > 0.0;

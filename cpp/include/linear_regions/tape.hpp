@@ -36,6 +36,9 @@ constexpr std::size_t padded(std::size_t n) {
 struct Dense {
   std::size_t n_in = 0, n_out = 0;
   std::vector<double> weight;  // input-major: weight[j * padded(n_out) + i], internal orders
+  // Upper bounds of the Euclidean norms of the weight rows (one per output); empty when some
+  // weight is zero.
+  std::vector<double> row_norm;
 };
 
 // Convolution over up to three axes (missing axes have length one).
@@ -77,6 +80,7 @@ struct Pointwise {
   std::vector<std::int32_t> table_of;   // per internal unit
   std::vector<std::int32_t> cut_start;  // size n + 1: the cuts (unit, breakpoint) of every unit
   std::vector<std::int32_t> unit_of_cut, breakpoint_of_cut;
+  bool is_relu = false;          // every unit: slopes 0 and 1, breakpoint and value 0
   bool one_cut_at_zero = false;     // every unit has exactly one breakpoint, at zero: cut == unit
   bool zero_then_positive = false;  // first piece is identically 0, the others increase: f >= 0
 };
