@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import zipfile
-from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from .._layer import Layer
@@ -136,6 +134,9 @@ def load(
             return importer.load(source, **options)
     if _is_npz(source):
         return _load_npz(source, input_shape)
+    # Slow to import, and needed by nobody who uses the built-in importers.
+    from importlib.metadata import entry_points
+
     failed = []
     for entry in entry_points(group="linear_regions.importers"):
         try:
@@ -159,6 +160,8 @@ def _is_npz(source: object) -> bool:
     path = os.fspath(source)
     if str(path).lower().endswith(".npz"):
         return True
+    import zipfile
+
     # `save` uses the name as it is given, so the suffix may be another one; PyTorch's files are
     # ZIP archives too, and pickles inside.
     return os.path.splitext(path)[1] not in _PICKLES and zipfile.is_zipfile(path)

@@ -24,6 +24,11 @@ Forward: TypeAlias = Callable[[FloatArray], tuple[FloatArray, float]]
 """Takes one point of the network's input shape; returns the model's output and the largest
 magnitude met on the way to it, which is what its rounding errors are proportional to."""
 
+
+class CannotEvaluate(Exception):
+    """The model's own forward pass cannot be computed here."""
+
+
 logger = logging.getLogger("linear_regions.importers")
 
 # What rounding may explain, relative to the largest magnitude. Errors add up over the terms of a
@@ -70,6 +75,8 @@ def compare(net: Network, forward: Forward, tolerance: float, source: str) -> fl
     ------
     Unsupported
         If a difference cannot come from rounding.
+    CannotEvaluate
+        If `forward` raises it.
     """
     largest = 0.0
     points = sample_points(net)

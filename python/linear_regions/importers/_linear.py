@@ -21,6 +21,9 @@ from ._tape import FloatArray, Shape, Tape, Tensor
 
 Pair = tuple[int, int]
 
+# Entries of all windows along one axis: a table of them is made, so a damaged file must not decide.
+_MAX_WINDOWS = 1 << 26
+
 
 def exact_float(tape: Tape, value: npt.ArrayLike, what: str) -> FloatArray:
     """Return a constant of the model as a finite float64 array; no number changes."""
@@ -231,6 +234,9 @@ def pool(
 ) -> Tensor:
     """Pool; `options` are those of the layer (stride, dilation, ceil_mode, ...)."""
     slot, lead = _spatial(tape, tensor, len(kernel))
+    for length, k, (before, after) in zip(tape.shapes[slot][1:], kernel, pads, strict=True):
+        if k * (length + before + after) > _MAX_WINDOWS:
+            tape.refuse(f"windows of {k} entries with padding {before, after} are too large")
     options = {"kernel_size": tuple(kernel), "padding": simple_pads(pads), **options}
     shape = kind(**options).output_shape(tape.shapes[slot])
     return Tensor(tape.push(kind, (slot,), shape, **options), (*lead, *shape))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import CorruptFile, InvalidInput, MissingExtra, Unsupported
-from ._check import FLOAT32, FLOAT64, FloatArray, Forward
+from ._check import FLOAT32, FLOAT64, CannotEvaluate, FloatArray, Forward
 from ._tape import Shape
 
 Array = npt.NDArray[Any]
@@ -70,8 +70,8 @@ class Node:
         return int(self._get(name, default, int))
 
     def number(self, name: str, default: float) -> float:
-        """Return a float attribute."""
-        return float(self._get(name, default, (int, float)))
+        """Return a float attribute; ONNX holds them, defaults too, in single precision."""
+        return float(self._get(name, float(np.float32(default)), (int, float)))
 
     def text(self, name: str, default: str) -> str:
         """Return a string attribute."""
@@ -126,10 +126,24 @@ class Model:
                     "only the standard operators of ONNX can be read"
                 )
         try:
-            self.onnx.checker.check_model(proto)
+            self.onnx.checker.check_model(self._with_shapes(proto))
         except Exception as error:
             reason = str(error).strip().split("\n")[0]
             raise CorruptFile(f"{self.source}: not a valid ONNX model: {reason}") from error
+
+    def _with_shapes(self, proto: Any) -> Any:
+        """Return the model, or a copy in which no input or output lacks a shape.
+
+        The checker insists on them, but nothing here needs them, and some exporters leave them out.
+        """
+        infos = (*proto.graph.input, *proto.graph.output)
+        if all(info.type.tensor_type.HasField("shape") for info in infos):
+            return proto
+        copy = self.onnx.ModelProto()
+        copy.CopyFrom(proto)
+        for info in (*copy.graph.input, *copy.graph.output):
+            info.type.tensor_type.shape.SetInParent()
+        return copy
 
     def _opset(self) -> int:
         versions = [o.version for o in self.proto.opset_import if o.domain in ("", "ai.onnx")]
@@ -222,7 +236,7 @@ class Model:
         feeds = {n: v for n, v in zip(names, inputs, strict=True) if v is not None}
         try:
             with np.errstate(all="ignore"):
-                results = self.onnx.reference.ReferenceEvaluator(function).run(None, feeds)
+                results = self.onnx.reference.ReferenceEvaluator(function).run(None, feeds, {})
         except NotImplementedError as error:
             raise Unsupported(f"{self.source}: {node.label}: cannot be computed here") from error
         except _BROKEN as error:
@@ -248,7 +262,9 @@ class Model:
         """
         onnx = self.onnx
         proto = self.proto if single else _in_double(onnx, self.proto)
-        evaluator = onnx.reference.ReferenceEvaluator(proto)
+        evaluator = onnx.reference.ReferenceEvaluator(
+            proto, new_ops=[_batch_norm_at_inference()] if self.opset < 14 else None
+        )
         elem_type = next(
             i.type.tensor_type.elem_type for i in proto.graph.input if i.name == self.input_name
         )
@@ -263,14 +279,40 @@ class Model:
 
         def run(point: FloatArray) -> tuple[FloatArray, float]:
             feeds = {self.input_name: point.reshape(shape).astype(dtype)}
-            with np.errstate(all="ignore"):
-                values = evaluator.run([output, *names], feeds)
+            try:
+                with np.errstate(all="ignore"):
+                    values = evaluator.run([output, *names], feeds)
+            except Exception as error:
+                raise CannotEvaluate(f"ONNX's evaluator failed: {error}") from error
             magnitude = max(
                 (float(np.abs(v).max(initial=0.0)) for v in values if _is_real(v)), default=0.0
             )
             return np.asarray(values[0], dtype=np.float64), magnitude
 
         return run, FLOAT32 if single else FLOAT64
+
+
+def _batch_norm_at_inference() -> Any:
+    """Return BatchNormalization for the evaluator, for models older than opset 14.
+
+    ONNX's own one then takes the statistics of the sample, although a node with one output means
+    inference.
+    """
+    from onnx.reference.op_run import OpRun
+
+    base: Any = OpRun
+
+    class BatchNormalization(base):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(
+            self, x: Array, s: Array, b: Array, m: Array, v: Array, epsilon: float = 1e-5, **_: Any
+        ) -> tuple[Array]:
+            shape = (-1, *(1,) * (x.ndim - 2))
+            s, b, m, v = (array.reshape(shape) for array in (s, b, m, v))
+            return (s * (x - m) / np.sqrt(v + epsilon) + b,)
+
+    return BatchNormalization
 
 
 def _is_real(value: object) -> bool:
@@ -343,6 +385,8 @@ def model_shapes(model: Model, input_shape: Shape | None) -> tuple[Shape, Shape]
     batch. `input_shape` decides otherwise, and fills in lengths that the file leaves open.
     """
     dims = model.input_dims
+    if prod(n or 1 for n in dims or ()) > _MAX_CONSTANT:
+        raise CorruptFile(f"{model.source}: its input of shape {dims} is too large")
     name = f"{model.source}: input {model.input_name!r}"
     if dims is None:
         if input_shape is None:

@@ -116,5 +116,7 @@ def maximum_of(tape: Tape, tensors: Sequence[Tensor]) -> Tensor:
 
 def minimum_of(tape: Tape, tensors: Sequence[Tensor]) -> Tensor:
     """Return the smallest of several computed tensors: -max(-x, -y)."""
+    if len(tensors) == 1:
+        return tensors[0]
     largest = maximum_of(tape, [scale(tape, t, -1.0, 0.0) for t in tensors])
     return scale(tape, largest, -1.0, 0.0)

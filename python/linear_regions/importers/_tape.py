@@ -29,6 +29,9 @@ from ._fold import fold_scales
 Shape: TypeAlias = tuple[int, ...]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
+# Tensors beyond this (512 MiB of float64) come from damaged files: a flipped bit in a padding.
+_MAX_ENTRIES = 1 << 26
+
 # A one-hot Affine layer that only moves numbers is refused beyond this many entries (128 MiB).
 _MAX_SELECTION = 1 << 24
 
@@ -104,6 +107,8 @@ class Tape:
         self, make: Callable[..., Any], inputs: Sequence[int], out: Shape, **options: Any
     ) -> int:
         """Append a layer with output shape `out` and return its slot."""
+        if prod(out) > _MAX_ENTRIES:
+            self.refuse(f"its result of shape {out} is too large")
         self.ops.append(Op(make, tuple(inputs), options, out, self.label))
         self.shapes.append(out)
         slot = len(self.ops)

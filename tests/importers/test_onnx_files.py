@@ -1,0 +1,498 @@
+# SPDX-License-Identifier: MIT
+"""ONNX files: shapes, outputs, opsets, damaged bytes, and random networks."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+from linear_regions import importers
+from linear_regions.errors import CorruptFile, InvalidInput, MissingExtra, Unsupported
+from linear_regions.importers import load
+from linear_regions.importers.onnx import OnnxImporter
+
+onnx = pytest.importorskip("onnx")
+
+RNG = np.random.default_rng(11)
+
+
+def f32(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+W = {"w": f32(6, 3), "b": f32(3)}
+GEMM = [("Gemm", "x w b", "y")]
+
+
+# ---- input shapes ----
+
+
+@pytest.mark.parametrize("dims", [(1, 6), (None, 6), ("batch", 6)])
+def test_first_axis_is_the_batch_when_it_is_one_or_open(dims, onnx_tools, rng):
+    net = onnx_tools.check(onnx_tools.model(GEMM, dims, W), rng)
+    assert net.input_shape == (6,)
+    assert net.output_shape == (3,)
+
+
+def test_axes_of_length_one_stay_in_the_input_shape(onnx_tools, rng):
+    nodes = [("Flatten", "x", "h"), ("Gemm", "h w b", "y")]
+    net = onnx_tools.check(onnx_tools.model(nodes, (1, 1, 1, 6), W), rng)
+    assert net.input_shape == (1, 1, 6)
+
+
+def test_fixed_first_axis_above_one_asks_what_it_is(onnx_tools, rng):
+    model = onnx_tools.model(GEMM, (4, 6), W)
+    with pytest.raises(Unsupported, match=r"input_shape=\(6,\); else give input_shape=\(4, 6\)"):
+        load(model)
+    assert load(model, input_shape=(6,)).output_shape == (3,)
+    net = onnx_tools.check(model, rng, input_shape=(4, 6))
+    assert net.output_shape == (4, 3)
+
+
+def test_open_lengths_need_input_shape(onnx_tools):
+    model = onnx_tools.model([("GlobalMaxPool", "x", "y")], (None, 2, None, None))
+    with pytest.raises(Unsupported, match=r"\(\?, 2, \?, \?\); give input_shape="):
+        load(model)
+    assert load(model, input_shape=(2, 4, 5)).output_shape == (2, 1, 1)
+
+
+def test_input_without_shape_needs_input_shape(onnx_tools):
+    model = onnx_tools.model(GEMM, None, W)
+    with pytest.raises(Unsupported, match="has no shape"):
+        load(model)
+    assert load(model, input_shape=6).input_shape == (6,)
+
+
+@pytest.mark.parametrize("shape", [(5,), (6, 1), (2, 6)])
+def test_input_shape_that_does_not_fit_is_refused(shape, onnx_tools):
+    with pytest.raises(InvalidInput, match="does not fit input_shape="):
+        load(onnx_tools.model(GEMM, (1, 6), W), input_shape=shape)
+
+
+def test_given_input_shape_that_a_layer_refuses_is_invalid_input(onnx_tools):
+    model = onnx_tools.model([("Conv", "x w", "y")], (None, 2, None, None), {"w": f32(3, 2, 4, 4)})
+    with pytest.raises(InvalidInput, match="Conv 'conv_0'"):
+        load(model, input_shape=(2, 3, 3))
+
+
+def test_file_that_contradicts_itself_is_corrupt(onnx_tools):
+    model = onnx_tools.model([("Conv", "x w", "y")], (1, 2, 3, 3), {"w": f32(3, 2, 4, 4)})
+    with pytest.raises(CorruptFile, match="Conv 'conv_0'"):
+        load(model)
+
+
+def test_initializers_may_be_inputs_as_well(onnx_tools):
+    from onnx import helper
+
+    model = onnx_tools.model(GEMM, (1, 6), W)
+    model.graph.input.append(helper.make_tensor_value_info("w", 1, (6, 3)))
+    assert load(model).input_shape == (6,)
+
+
+def test_scalar_output_becomes_one_entry(onnx_tools):
+    nodes = [("Gemm", "x w", "h"), ("Squeeze", "h", "y")]
+    assert load(onnx_tools.model(nodes, (1, 6), {"w": f32(6, 1)})).output_shape == (1,)
+
+
+# ---- outputs ----
+
+
+@pytest.mark.parametrize("op", ["Softmax", "LogSoftmax", "Sigmoid", "ArgMax"])
+def test_last_operator_without_regions_is_cut_on_demand(op, onnx_tools):
+    model = onnx_tools.model([("Gemm", "x w b", "h"), (op, "h", "y")], (1, 6), W)
+    with pytest.raises(Unsupported, match=rf"{op} '{op.lower()}_1': .*drop_output=True"):
+        load(model)
+    net = load(model, drop_output=True)
+    assert onnx_tools.names(net) == ["Affine"]
+    assert net.notes == (f"cut at the end: {op} '{op.lower()}_1'",)
+
+
+def test_several_last_operators_are_cut(onnx_tools):
+    nodes = [
+        ("Gemm", "x w b", "h"),
+        ("Softmax", "h", "p"),
+        ("ArgMax", "p", "i", {"axis": 1}),
+        ("Identity", "i", "j"),
+        ("Cast", "j", "y", {"to": 6}),
+    ]
+    net = load(onnx_tools.model(nodes, (1, 6), W), drop_output=True)
+    assert onnx_tools.names(net) == ["Affine"]
+    assert [note.split()[-2] for note in net.notes] == ["ArgMax", "Softmax"]
+
+
+def test_drop_output_changes_nothing_where_nothing_is_to_drop(onnx_tools):
+    net = load(onnx_tools.model(GEMM, (1, 6), W), drop_output=True)
+    assert net.notes == ()
+
+
+def test_softmax_inside_is_refused_in_any_case(onnx_tools):
+    nodes = [("Softmax", "x", "h"), ("Relu", "h", "y")]
+    for drop in (False, True):
+        with pytest.raises(Unsupported, match="Softmax 'softmax_0'.*not piecewise linear"):
+            load(onnx_tools.model(nodes, (1, 6)), drop_output=drop)
+
+
+def test_two_outputs_are_refused_by_name(onnx_tools):
+    nodes = [("Relu", "x", "y"), ("Abs", "x", "z")]
+    with pytest.raises(Unsupported, match=r"one output, the model has \['y', 'z'\]"):
+        load(onnx_tools.model(nodes, (1, 6), outputs=("y", "z")))
+
+
+def test_two_inputs_are_refused_by_name(onnx_tools):
+    model = onnx_tools.model([("Add", "x z", "y")], (1, 6), inputs=("x", "z"))
+    with pytest.raises(Unsupported, match=r"one input, the model has \['x', 'z'\]"):
+        load(model)
+
+
+def test_integer_input_is_refused(onnx_tools):
+    with pytest.raises(Unsupported, match="not a tensor of floating point"):
+        load(onnx_tools.model([("Neg", "x", "y")], (1, 6), elem_type=7))
+
+
+def test_model_that_computes_nothing_is_refused(onnx_tools):
+    with pytest.raises(Unsupported, match="its output is its input"):
+        load(onnx_tools.model([("Identity", "x", "y")], (1, 6)))
+
+
+def test_output_that_ignores_the_input_is_corrupt(onnx_tools):
+    model = onnx_tools.model([("Relu", "w", "y")], (1, 6), W)
+    with pytest.raises(CorruptFile, match="does not depend on its input"):
+        load(model)
+
+
+def test_branches_that_the_output_does_not_need_are_not_read(onnx_tools):
+    nodes = [("Exp", "x", "e"), ("Relu", "x", "y")]
+    assert onnx_tools.names(load(onnx_tools.model(nodes, (1, 6)))) == ["Pointwise"]
+
+
+# ---- what cannot be read ----
+
+REFUSED = {
+    "curved": ([("Tanh", "x", "y")], {}, "Tanh 'tanh_0'.*not piecewise linear"),
+    "jump": ([("Floor", "x", "y")], {}, "Floor 'floor_0'.*not continuous"),
+    "unknown": ([("CumSum", "x a", "y")], {"a": np.int64(1)}, "CumSum 'cumsum_0'"),
+    "product": ([("Mul", "x x", "y")], {}, "Mul 'mul_0'.*two computed"),
+    "matrix product": ([("MatMul", "x x", "y")], {}, "MatMul 'matmul_0'.*two computed"),
+    "gemm": ([("Gemm", "x x", "y")], {}, "Gemm 'gemm_0'.*two computed"),
+    "quotient": ([("Div", "b x", "y")], W, "Div 'div_0'.*dividing by a computed"),
+    "division by zero": (
+        [("Div", "x z", "y")],
+        {"z": np.zeros(6, np.float32)},
+        "Div 'div_0'.*divides by zero",
+    ),
+    "computed weight": ([("Conv", "x x", "y")], {}, "Conv 'conv_0'.*weight depends on the input"),
+    "computed shape": (
+        [("Cast", "x", "s", {"to": 7}), ("Reshape", "x s", "y")],
+        {},
+        "Cast 'cast_0'.*rounds",
+    ),
+    "training batch norm": (
+        [("BatchNormalization", "x b b b b", "y r s", {"training_mode": 1})],
+        W,
+        "BatchNormalization 'batchnormalization_0'.*inference",
+    ),
+    "training dropout": (
+        [("Dropout", "x p t", "y")],
+        {"p": np.float32(0.5), "t": np.array(True)},
+        "Dropout 'dropout_0'.*at random",
+    ),
+    "thresholds of the wrong kind": (
+        [("Shrink", "x", "y", {"bias": 0.0, "lambd": 0.5})],
+        {},
+        "Shrink 'shrink_0'.*not continuous",
+    ),
+    "indices": (
+        [("Unsqueeze", "x a", "u"), ("MaxPool", "u", "m i", {"kernel_shape": [2]}),
+         ("Cast", "i", "f", {"to": 1}), ("Add", "f m", "y")],
+        {"a": np.array([0], np.int64)},
+        "Cast 'cast_2'.*second output",
+    ),
+    "not finite": (
+        [("Add", "x n", "y")],
+        {"n": np.full(6, np.nan, np.float32)},
+        "Add 'add_0'.*not finite",
+    ),
+    "random": (
+        [("RandomNormal", "", "r", {"shape": [1, 6]}), ("Add", "x r", "y")],
+        {},
+        "RandomNormal",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusal_names_operator_and_node(name, onnx_tools):
+    nodes, constants, message = REFUSED[name]
+    with pytest.raises(Unsupported, match=message):
+        load(onnx_tools.model(nodes, (1, 6), constants))
+
+
+def test_operator_of_another_domain_is_refused_by_domain(onnx_tools):
+    node = onnx.helper.make_node("FusedConv", ["x"], ["y"], name="f", domain="com.example")
+    model = onnx_tools.model([node], (1, 6), domains=(("com.example", 1),))
+    with pytest.raises(Unsupported, match="FusedConv 'f' is an operator of com.example"):
+        load(model)
+
+
+def test_old_and_future_opsets_are_refused(onnx_tools):
+    relu = [("Relu", "x", "y")]
+    with pytest.raises(Unsupported, match="opset 6 is too old"):
+        load(onnx_tools.model(relu, (1, 6), opset=6))
+    with pytest.raises(Unsupported, match="opset 999 is newer"):
+        load(onnx_tools.model(relu, (1, 6), opset=999))
+
+
+@pytest.mark.parametrize(
+    ("op", "constants"),
+    [("ConstantOfShape", {"s": [10**6, 10**6]}), ("Expand", {"s": [2**40, 1], "w": [1]})],
+)
+def test_huge_constants_are_refused_before_they_are_made(op, constants, onnx_tools):
+    arrays = {k: np.array(v, np.int64 if k == "s" else np.float32) for k, v in constants.items()}
+    inputs = " ".join(sorted(arrays, reverse=True))
+    model = onnx_tools.model([(op, inputs, "c"), ("Add", "x c", "y")], (1, 6), arrays)
+    with pytest.raises(CorruptFile, match="makes"):
+        load(model)
+
+
+def test_huge_padding_is_refused_before_it_is_made(onnx_tools):
+    for node in (
+        ("Conv", "x w", "y", {"pads": [2**40] * 2}),
+        ("MaxPool", "x", "y", {"kernel_shape": [2**30], "pads": [2**30 - 1] * 2}),
+    ):
+        model = onnx_tools.model([node], (1, 1, 6), {"w": f32(1, 1, 3)})
+        with pytest.raises(Unsupported, match="too large"):
+            load(model)
+
+
+# ---- files ----
+
+
+@pytest.fixture
+def sample(onnx_tools, tmp_path):
+    """Return a file with a small convolutional network, and its bytes."""
+    nodes = [
+        ("Conv", "x k c", "h", {"pads": [1, 1, 1, 1]}),
+        ("Relu", "h", "r"),
+        ("MaxPool", "r", "p", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ("Flatten", "p", "f"),
+        ("Gemm", "f w b", "y", {"transB": 1}),
+    ]
+    constants = {"k": f32(2, 1, 3, 3), "c": f32(2), "w": f32(3, 8), "b": f32(3)}
+    path = tmp_path / "sample.onnx"
+    path.write_bytes(onnx_tools.model(nodes, (1, 1, 4, 4), constants).SerializeToString())
+    return path, path.read_bytes()
+
+
+def test_file_loads_by_string_and_by_path(sample):
+    path, _ = sample
+    assert load(path) == load(str(path)) == load(onnx.load(path))
+
+
+def test_file_cut_anywhere_is_one_clear_error(sample):
+    path, data = sample
+    whole = load(path)
+    for end in range(len(data)):
+        path.write_bytes(data[:end])
+        try:
+            net = load(path)
+        except (CorruptFile, Unsupported) as error:
+            assert str(path) in str(error)
+        else:
+            # Only what follows the last needed field may be missing.
+            assert net == whole
+
+
+def test_flipped_bytes_never_end_in_another_kind_of_error(sample):
+    path, data = sample
+    rng = np.random.default_rng(3)
+    for _ in range(600):
+        broken = bytearray(data)
+        for place in rng.integers(0, len(data), size=rng.integers(1, 4)):
+            broken[place] = rng.integers(0, 256)
+        path.write_bytes(bytes(broken))
+        try:
+            load(path)
+        except (CorruptFile, Unsupported):
+            pass
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a model", b"\x00" * 64, b"PK\x03\x04" + b"\x01" * 9]
+)
+def test_other_bytes_are_corrupt(content, tmp_path):
+    path = tmp_path / "other.onnx"
+    path.write_bytes(content)
+    with pytest.raises(CorruptFile, match=r"other\.onnx"):
+        load(path)
+
+
+def test_missing_file_is_not_found(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "none.onnx")
+
+
+def test_external_data_are_read_and_missed(onnx_tools, tmp_path):
+    model = onnx_tools.model(GEMM, (1, 6), W)
+    path = tmp_path / "external.onnx"
+    expected = load(model)
+    onnx.save_model(
+        model, path, save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    weights = tmp_path / "weights.bin"
+    assert load(path) == expected
+    data = weights.read_bytes()
+    weights.write_bytes(data[: len(data) // 2])
+    with pytest.raises(CorruptFile):
+        load(path)
+    weights.unlink()
+    with pytest.raises(CorruptFile, match="external data"):
+        load(path)
+
+
+def test_without_onnx_the_extra_is_named(monkeypatch, sample):
+    path, _ = sample
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    with pytest.raises(MissingExtra, match=r"linear-regions\[onnx\]"):
+        load(path)
+
+
+# ---- the comparison ----
+
+
+def test_largest_difference_goes_to_the_log(sample, caplog):
+    path, _ = sample
+    with caplog.at_level(logging.DEBUG, logger="linear_regions.importers"):
+        load(path)
+    assert any("largest difference" in record.message for record in caplog.records)
+
+
+def test_misread_attribute_is_caught(onnx_tools, monkeypatch):
+    from linear_regions.importers import _piecewise
+    from linear_regions.importers.onnx import HANDLERS
+
+    monkeypatch.setitem(
+        HANDLERS,
+        "LeakyRelu",
+        lambda graph, node: _piecewise.leaky(graph.tape, graph.tensor(node), 0.0101),
+    )
+    with pytest.raises(Unsupported, match="differ by"):
+        load(onnx_tools.model([("LeakyRelu", "x", "y")], (1, 6)))
+
+
+def test_other_number_of_outputs_is_caught(onnx_tools, monkeypatch):
+    from linear_regions.importers.onnx import HANDLERS
+
+    monkeypatch.setitem(HANDLERS, "Relu", HANDLERS["GlobalMaxPool"])
+    with pytest.raises(Unsupported, match="16 outputs for one sample, the imported network 1"):
+        load(onnx_tools.model([("Relu", "x", "y")], (1, 1, 4, 4)))
+
+
+def test_overflow_of_the_model_itself_is_no_difference(onnx_tools):
+    huge = np.full((6, 3), 3e38, np.float32)
+    nodes = [("Cast", "x", "h", {"to": 1}), ("MatMul", "h w", "y")]
+    assert load(onnx_tools.model(nodes, (1, 6), {"w": huge})).output_shape == (3,)
+
+
+def test_importer_accepts_only_its_own():
+    importer = OnnxImporter()
+    assert importer.accepts("a/b.ONNX")
+    assert not importer.accepts("a/b.npz")
+    assert not importer.accepts([1])
+    assert (
+        importer in [i for i in importers._BUILT_IN if i.name == "onnx"] or importer.name == "onnx"
+    )
+
+
+# ---- random networks ----
+
+
+def random_model(onnx_tools, seed: int):
+    """Return a random network of convolutions, pools, links and matrices."""
+    rng = np.random.default_rng(seed)
+    channels, side = int(rng.integers(1, 4)), int(rng.integers(6, 10))
+    dims = (1, channels, side, side)
+    nodes, constants, names = [], {}, iter(f"t{i}" for i in range(99))
+    tensor, shape = "x", [channels, side, side]
+
+    def constant(*shape: int) -> str:
+        name = f"c{len(constants)}"
+        constants[name] = (rng.standard_normal(shape) / np.sqrt(max(shape[-1], 1))).astype("f")
+        return name
+
+    def emit(op: str, inputs: str, **attributes: object) -> str:
+        name = next(names)
+        nodes.append((op, inputs, name, attributes))
+        return name
+
+    for _ in range(int(rng.integers(2, 5))):
+        kind = rng.integers(0, 6)
+        c, h, w = shape
+        if kind <= 1 or (kind == 3 and min(h, w) < 3):
+            filters = int(rng.integers(1, 5))
+            tensor = emit(
+                "Conv", f"{tensor} {constant(filters, c, 3, 3)} {constant(filters)}", pads=[1] * 4
+            )
+            shape = [filters, h, w]
+        elif kind == 2:
+            before = tensor
+            tensor = emit("Conv", f"{tensor} {constant(c, c, 1, 1)}")
+            tensor = emit("Relu", tensor)
+            tensor = emit("Add", f"{tensor} {before}")
+        elif kind == 3:
+            op = "MaxPool" if rng.random() < 0.5 else "AveragePool"
+            tensor = emit(op, tensor, kernel_shape=[2, 2], strides=[2, 2])
+            shape = [c, h // 2, w // 2]
+        elif kind == 4:
+            other = emit("LeakyRelu", tensor, alpha=0.3)
+            tensor = emit("Concat", f"{tensor} {other}", axis=1)
+            shape = [2 * c, h, w]
+        else:
+            for i in "sbmv":
+                name = constant(c)
+                if i == "v":
+                    constants[name] = np.abs(constants[name]) + np.float32(0.5)
+            a, b, m, v = list(constants)[-4:]
+            tensor = emit("BatchNormalization", f"{tensor} {a} {b} {m} {v}")
+        tensor = emit(str(rng.choice(["Relu", "Abs", "HardSigmoid", "Identity"])), tensor)
+    tensor = emit("Flatten", tensor)
+    n = int(np.prod(shape))
+    tensor = emit("Gemm", f"{tensor} {constant(n, 5)} {constant(5)}")
+    tensor = emit("Relu", tensor)
+    nodes.append(("MatMul", f"{tensor} {constant(5, 2)}", "y"))
+    return onnx_tools.model(nodes, dims, constants)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_network_agrees_with_the_evaluator(seed, onnx_tools, rng):
+    model = random_model(onnx_tools, seed)
+    folded = onnx_tools.check(model, rng)
+    kept = onnx_tools.check(model, rng, fold=False)
+    assert len(kept.layers) >= len(folded.layers)
+    assert folded.n_units == kept.n_units
+
+
+# ---- published networks ----
+
+
+def test_every_published_network_loads(data_folder):
+    paths = sorted(data_folder.glob("*/*.onnx"))
+    assert paths
+    for path in paths:
+        net = load(path)
+        assert net.notes == (), path
+
+
+def test_published_networks_have_the_units_of_their_truth(data_folder):
+    import json
+
+    truth = json.loads((data_folder / "truth.json").read_text())
+    for case in truth["cases"]:
+        net = load(data_folder / case["network"])
+        units = [
+            layer.n_units(*net.input_shapes(i))
+            for i, layer in enumerate(net.layers)
+            if type(layer).__name__ == "Pointwise"
+        ]
+        assert units == case["relu_units"], case["case"]
