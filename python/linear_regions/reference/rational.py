@@ -123,32 +123,19 @@ def deepest_point(rows: Iterable[Row], dimension: int) -> Optimum:
 
     # First corner: t = 0 and s the least constant, which makes every slack >= 0.
     _pivot(table, columns, depth, min(table, key=lambda slack: table[slack][0]))
-    while True:
-        entering = _entering(table[depth], columns, dimension)
-        if entering is None:
-            break
+    while (entering := _entering(table[depth], columns, dimension)) is not None:
         variable, direction = entering
         column = columns.index(variable) + 1
-        leaving: int | None = None
-        shortest: Number = 0
-        for basic in sorted(table):
-            slope = table[basic][column] * direction
-            if basic <= depth or slope >= 0:
-                continue
-            step = ratio(table[basic][0], -slope)
-            if leaving is None or step < shortest:
-                leaving, shortest = basic, step
-        if leaving is None:  # pragma: no cover - s <= 1 bounds every ascent of s
-            raise AssertionError("unbounded ascent of a bounded depth")
-        _pivot(table, columns, variable, leaving)
+        _pivot(table, columns, variable, _leaving(table, column, direction, first_slack))
 
     point = tuple(table[j][0] if j in table else 0 for j in range(dimension))
-    tight = tuple(
+    slacks = range(first_slack, first_slack + len(rows))
+    tight = sorted(
         variable - first_slack
         for variable, slope in zip(columns, table[depth][1:], strict=True)
-        if slope != 0 and first_slack <= variable < first_slack + len(rows)
+        if slope != 0 and variable in slacks
     )
-    return Optimum(table[depth][0], point, tight)
+    return Optimum(exact(table[depth][0]), point, tuple(tight))
 
 
 def _entering(
@@ -161,6 +148,16 @@ def _entering(
         if slope < 0 and variable < dimension:  # coordinates are free: they may also go down
             return variable, -1
     return None
+
+
+def _leaving(table: dict[int, list[Number]], column: int, direction: int, first_slack: int) -> int:
+    """Return the slack that reaches zero first; there is one, because s <= 1 bounds the ascent."""
+    steps = [
+        (ratio(row[0], -row[column] * direction), basic)
+        for basic, row in table.items()
+        if basic >= first_slack and row[column] * direction < 0
+    ]
+    return min(steps)[1]
 
 
 def _pivot(table: dict[int, list[Number]], columns: list[int], entering: int, leaving: int) -> None:

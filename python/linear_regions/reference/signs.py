@@ -38,6 +38,14 @@ def chambers(normals: Any, offsets: Any) -> list[tuple[tuple[int, ...], tuple[An
     -----
     Every chamber asks one linear program per hyperplane (`rational.deepest_point`). For small
     arrangements, up to about a thousand chambers.
+
+    Examples
+    --------
+    >>> for signs, point in chambers([[1], [1]], [0, -1]):
+    ...     print(signs, *point)
+    (1, 1) 2
+    (1, 0) 1/2
+    (0, 0) -1
     """
     if len(normals) != len(offsets):
         raise ValueError(f"expected one offset per normal, got {len(normals)} and {len(offsets)}")

@@ -183,7 +183,7 @@ def slice_patterns(
     >>> net = lr.Network((2,), [lr.Affine([[1.0, 1.0]]), lr.relu()])
     >>> for pattern, corners in slice_patterns(net, lr.Box(0.0, 1.0)):
     ...     print(pattern, [corner.point for corner in corners])
-    (1,) [(0, 0), (1, 0), (1, 1), (0, 1)]
+    (1,) [(1, 0), (1, 1), (0, 1), (0, 0)]
     """
     return [(region.pattern, region.cell.vertices) for region in _of_dimension(net, domain, 2)]
 
