@@ -128,8 +128,7 @@ inline void add_rows_with(double* const* out, const double* weight, std::size_t 
     add_rows_block<2, kErrors>(out, i, weight, lead, active, n_active, rows);
     i += 16;
   }
-  for (; i < lead; i += 8)
-    add_rows_block<1, kErrors>(out, i, weight, lead, active, n_active, rows);
+  for (; i < lead; i += 8) add_rows_block<1, kErrors>(out, i, weight, lead, active, n_active, rows);
 }
 
 inline void add_rows(double* const* out, const double* weight, std::size_t lead,

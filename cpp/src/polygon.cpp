@@ -102,11 +102,6 @@ std::int32_t back(std::int32_t i, std::int32_t n) {
 
 }  // namespace
 
-double Vertex::magnitude() const {
-  const double size = std::max(std::fabs(x), std::fabs(y)) + (error < kInfinity ? error : 0.0);
-  return std::max(1.0, 1.0000001 * size);
-}
-
 double Polygon::magnitude() const {
   double most = 1.0;
   for (std::int32_t i = 0; i < n; ++i) most = std::max(most, vertices[i].magnitude());

@@ -6,6 +6,8 @@
 // sign is stored and never asked again: combinatorics and signs come from one source.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -29,7 +31,10 @@ struct Vertex {
   std::int32_t a, b;  // the edge lines that meet here
 
   Probe probe() const { return {x, y, w}; }
-  double magnitude() const;  // >= max(1, |x|, |y|) of the true vertex
+  double magnitude() const {  // >= max(1, |x|, |y|) of the true vertex
+    const double size = std::max(std::fabs(x), std::fabs(y)) + (error < 0x1p1000 ? error : 0.0);
+    return std::max(1.0, 1.0000001 * size);
+  }
   // Slack of kernels.hpp at this vertex: vertex error and rounding of the evaluation.
   double slack() const { return error + 6 * kUlp * magnitude(); }
 };

@@ -14,25 +14,6 @@ constexpr double kTiny = 0x1p-600;
 
 }  // namespace
 
-double Row4::norm() const {
-  return std::fabs(v[0]) + std::fabs(v[1]) + std::fabs(v[2]);
-}
-
-Rows rows_of(const double* map, std::size_t n) {
-  const std::size_t lead = padded(n);
-  return {map, map + lead, map + 2 * lead, map + 3 * lead};
-}
-
-Row4 row_at(const double* map, std::size_t n, std::int32_t unit) {
-  const std::size_t lead = padded(n), i = static_cast<std::size_t>(unit);
-  return {{map[i], map[lead + i], map[2 * lead + i], map[3 * lead + i]}};
-}
-
-void set_row(double* map, std::size_t n, std::int32_t unit, const Row4& row) {
-  const std::size_t lead = padded(n), i = static_cast<std::size_t>(unit);
-  for (std::size_t k = 0; k < 4; ++k) map[k * lead + i] = row.v[k];
-}
-
 Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece) {
   const double slope = table.slopes[piece], intercept = table.intercepts[piece];
   const double doubt = table.intercept_errors[piece];
@@ -78,8 +59,8 @@ void RowMaps::collect(int slot, const double* map, RowList& rows) const {
   }
 }
 
-void RowMaps::base(int stage, const RowList& opening,
-                   const std::vector<double*>& blocks, double* block) {
+void RowMaps::base(int stage, const RowList& opening, const std::vector<double*>& blocks,
+                   double* block) {
   const Stage& st = tape_.stages()[static_cast<std::size_t>(stage)];
   const int opening_slot = stage == 0 ? 0 : tape_.split(stage - 1).output;
   std::fill(block, block + st.block, 0.0);
@@ -140,7 +121,8 @@ void RowMaps::add_dense(const Op& op, const RowList& rows, double* map) {
   const auto& norms = op.dense.row_norm;
   // Squares of tiny bounds underflow: such rows take the sum.
   const bool sum = norms.empty() || !(squares > 0x1p-900);
-  kernels_.add_rows(out, op.dense.weight.data(), lead, rows.unit.data(), k, entered_.empty() ? nullptr : entered_[0].v, sum);
+  kernels_.add_rows(out, op.dense.weight.data(), lead, rows.unit.data(), k,
+                    entered_.empty() ? nullptr : entered_[0].v, sum);
   if (sum) return;
   const double length = std::sqrt(squares) * 1.0000001;
   for (std::size_t i = 0; i < lead; ++i) out[3][i] += norms[i] * length;

@@ -12,6 +12,7 @@
 // covers products, sums and the rounding of the bound itself, and tiny covers underflow.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -23,7 +24,7 @@ namespace linear_regions {
 struct Row4 {
   double v[4];  // gx, gy, c, e
 
-  double norm() const;
+  double norm() const { return std::fabs(v[0]) + std::fabs(v[1]) + std::fabs(v[2]); }
   bool zero() const { return v[0] == 0 && v[1] == 0 && v[2] == 0 && v[3] == 0; }
 };
 
@@ -42,9 +43,20 @@ struct RowList {
   }
 };
 
-Rows rows_of(const double* map, std::size_t n);
-Row4 row_at(const double* map, std::size_t n, std::int32_t unit);
-void set_row(double* map, std::size_t n, std::int32_t unit, const Row4& row);
+inline Rows rows_of(const double* map, std::size_t n) {
+  const std::size_t lead = padded(n);
+  return {map, map + lead, map + 2 * lead, map + 3 * lead};
+}
+
+inline Row4 row_at(const double* map, std::size_t n, std::int32_t unit) {
+  const std::size_t lead = padded(n), i = static_cast<std::size_t>(unit);
+  return {{map[i], map[lead + i], map[2 * lead + i], map[3 * lead + i]}};
+}
+
+inline void set_row(double* map, std::size_t n, std::int32_t unit, const Row4& row) {
+  const std::size_t lead = padded(n), i = static_cast<std::size_t>(unit);
+  for (std::size_t k = 0; k < 4; ++k) map[k * lead + i] = row.v[k];
+}
 
 // Row of a pointwise unit on one of its pieces.
 Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece);
@@ -56,8 +68,7 @@ class RowMaps {
   // Fills `block` of stage s. `opening` are the known non-zero rows of the slot that opens the
   // stage (the network input or the output of split s - 1); blocks[t] are the blocks of the
   // earlier stages on the path.
-  void base(int stage, const RowList& opening, const std::vector<double*>& blocks,
-            double* block);
+  void base(int stage, const RowList& opening, const std::vector<double*>& blocks, double* block);
 
   // Adds the row of one unit of the opening slot of the block's stage.
   void push(int slot, std::int32_t unit, const Row4& row, double* block);

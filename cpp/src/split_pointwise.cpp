@@ -179,8 +179,7 @@ void Engine::vertex_signs(const LayerCell& cell, const Vertex& vertex, const std
   std::uint64_t *positive = signs, *negative = signs + words;
   const std::size_t lead = padded(static_cast<std::size_t>(cell.m));
   kernels_.signs_at(rows_of(cell.member_rows, static_cast<std::size_t>(cell.m)), lead,
-                    vertex.probe(), vertex.magnitude(), vertex.slack(), wanted, positive,
-                    negative);
+                    vertex.probe(), vertex.magnitude(), vertex.slack(), wanted, positive, negative);
   for (std::size_t w = 0; w < words; ++w)
     for (std::uint64_t open = wanted[w] & ~(positive[w] | negative[w]); open != 0;
          open &= open - 1) {
@@ -287,6 +286,7 @@ void Engine::push_fixed_unit(Node& child, const Node& parent, std::int32_t membe
   const LayerCell& cell = *child.cell;
   const Op& op = tape_.split(cell.split);
   const Pointwise& p = op.pointwise;
+  if (p.is_relu && !bit(child.on, member)) return;
   const std::int32_t unit = p.unit_of_cut[cell.member[member]];
   std::size_t piece = 0;
   if (p.one_cut_at_zero) {
@@ -324,8 +324,9 @@ void Engine::leave_pointwise(const Node& node, std::uint64_t* pattern) {
       set_bit(pattern, op.pattern_bit[64 * w + static_cast<std::size_t>(std::countr_zero(rest))]);
   for (std::int32_t w = 0; w < cell.words; ++w)
     for (std::uint64_t rest = node.on[w]; rest != 0; rest &= rest - 1)
-      set_bit(pattern, op.pattern_bit[static_cast<std::size_t>(
-                           cell.member[64 * w + std::countr_zero(rest)])]);
+      set_bit(
+          pattern,
+          op.pattern_bit[static_cast<std::size_t>(cell.member[64 * w + std::countr_zero(rest)])]);
 }
 
 }  // namespace linear_regions

@@ -27,6 +27,7 @@ from .errors import InvalidInput
 __all__ = ["Bound", "Bounds", "NotApplicable", "RegionCount", "SampleCount"]
 
 Kind = Literal["exact", "lower", "upper", "estimate"]
+BoundKind = Literal["lower", "upper", "exact"]
 Status = Literal["complete", "limit", "time_limit", "cancelled"]
 Arithmetic = Literal["certified", "modular", "float"]
 Of = Literal["maximum", "average", "network"]
@@ -88,7 +89,7 @@ class Bound:
     """
 
     name: str
-    kind: Literal["lower", "upper", "exact"]
+    kind: BoundKind
     of: Of
     value: int
     reference: str
@@ -96,7 +97,7 @@ class Bound:
 
     def __post_init__(self) -> None:
         """Check the fields once."""
-        _one_of("kind", self.kind, Literal["lower", "upper", "exact"])
+        _one_of("kind", self.kind, BoundKind)
         _one_of("of", self.of, Of)
         object.__setattr__(self, "value", checked_int("value", self.value))
         object.__setattr__(self, "assumptions", tuple(self.assumptions))

@@ -80,7 +80,7 @@ struct Pointwise {
   std::vector<std::int32_t> table_of;   // per internal unit
   std::vector<std::int32_t> cut_start;  // size n + 1: the cuts (unit, breakpoint) of every unit
   std::vector<std::int32_t> unit_of_cut, breakpoint_of_cut;
-  bool is_relu = false;          // every unit: slopes 0 and 1, breakpoint and value 0
+  bool is_relu = false;             // every unit: slopes 0 and 1, breakpoint and value 0
   bool one_cut_at_zero = false;     // every unit has exactly one breakpoint, at zero: cut == unit
   bool zero_then_positive = false;  // first piece is identically 0, the others increase: f >= 0
 };

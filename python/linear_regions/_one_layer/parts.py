@@ -82,7 +82,7 @@ def evaluate(sizes: Iterable[int], breakpoints: int) -> int:
 
 
 @lru_cache(maxsize=128)
-def hall_sizes(part: Part, max_nodes: int) -> tuple[int, ...]:
+def hall_sizes(part: Part, max_nodes: int, top: int | None = None) -> tuple[int, ...]:
     """Return the number of Hall-independent sets by size.
 
     Parameters
@@ -91,6 +91,8 @@ def hall_sizes(part: Part, max_nodes: int) -> tuple[int, ...]:
         A component of the layer.
     max_nodes : int
         Budget of search nodes where the part is no scan.
+    top : int, optional
+        Largest size wanted; larger ones may be missing.
 
     Returns
     -------
@@ -104,9 +106,9 @@ def hall_sizes(part: Part, max_nodes: int) -> tuple[int, ...]:
     form = part.scan_form
     if form is not None:
         windows, channels = form
-        return tuple(scan_sizes(windows, channels, part.filters))
+        return tuple(scan_sizes(windows, channels, part.filters, top))
     if part.all_patterns:
-        return tuple(binomials(part.n_neurons))
+        return tuple(binomials(part.n_neurons, top))
     if matching_nodes(part) > max_nodes:
         raise OutOfReach
     return tuple(matching_sizes(part))

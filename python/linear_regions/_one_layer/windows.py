@@ -229,6 +229,7 @@ class OneLayer:
         return binomial_sum(self.n_neurons, top, breakpoints)
 
 
+@lru_cache(maxsize=512)
 def binomial_sum(n: int, top: int, breakpoints: int = 1) -> int:
     """Return the sum of C(n, j) * breakpoints**j for j from 0 to `top`.
 
@@ -280,19 +281,21 @@ def log10_binomial_sum(n: int, top: int, breakpoints: int = 1) -> float:
     return (largest + log(fsum(exp(term - largest) for term in terms))) / log(10)
 
 
-def binomials(n: int) -> list[int]:
-    """Return C(n, 0) to C(n, n).
+def binomials(n: int, top: int | None = None) -> list[int]:
+    """Return C(n, 0), C(n, 1), .. up to C(n, top).
 
     Parameters
     ----------
     n : int
         Upper index.
+    top : int, optional
+        Largest lower index; default n.
 
     Returns
     -------
     list of int
     """
-    return [comb(n, j) for j in range(n + 1)]
+    return [comb(n, j) for j in range((n if top is None else min(n, top)) + 1)]
 
 
 @lru_cache(maxsize=256)
