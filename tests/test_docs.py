@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Examples in docstrings and in the documentation run and print what they say."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The dependency directions of docs/design/architecture.md, read off the sources."""
 
 from __future__ import annotations

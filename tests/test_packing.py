@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The packed sign format: the reference's own tests, and the golden values."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The public names: present, documented, sorted, and never rebound by an import."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The hand-written stub of the extension module says what the module offers."""
 
 from __future__ import annotations

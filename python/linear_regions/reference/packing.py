@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Packed sign vectors and their hash, in plain Python integers.
 
 The format is stated in ``docs/design/sign-format.md``: sign ``i`` is bit ``i % 64`` of word
