@@ -35,10 +35,13 @@ GROUPS = {
     "version": ["_version"],
     "lower": ["_lower"],
     "methods": ["_methods"],
-    "engine": ["_count", "_regions", "_run", "_sample"],
+    "engine": ["_build_info", "_count", "_region_table", "_regions", "_run", "_sample"],
     "importers": ["importers"],
     "face": [""],
-    "picture": ["_plot", "_report", "_report_html"],
+    "report": [
+        "_class_cells", "_colors", "_digits", "_domain_files", "_picture", "_plot", "_report",
+        "_report_html",
+    ],
     "command": ["cli", "__main__"],
 }  # fmt: skip
 
@@ -64,12 +67,12 @@ TOP = {
     "importers": _IR | {"files"},
     "face": {
         "errors", "network", "domain", "vnnlib", "result", "bounds", "one_layer", "methods",
-        "engine", "importers", "picture", "core", "version",
+        "engine", "importers", "report", "core", "version",
     },
-    # Pictures and the command line are users of the public names, like everybody else; pictures
-    # are public themselves, so they take them inside functions.
-    "picture": {"errors"},
-    "command": {"face", "errors", "picture"},
+    # Pictures, reports and the command line are users of the public names, like everybody else;
+    # the first two are public themselves, so they take them inside functions.
+    "report": {"errors"},
+    "command": {"face", "errors", "report"},
 }  # fmt: skip
 INSIDE = {
     "network": {"lower", "files", "core"},
@@ -77,7 +80,7 @@ INSIDE = {
     "one_layer": {"core"},
     "importers": {"files"},
     "face": {"reference"},
-    "picture": {"face"},
+    "report": {"face"},
     "result": {"version"},
 }
 OUTSIDE_TOP = {"numpy"}
