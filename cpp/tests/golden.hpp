@@ -36,7 +36,7 @@ inline std::vector<std::string> strings_of(const std::string& text) {
 }
 
 inline std::uint64_t word_of(const std::string& text) {
-  if (text.size() != 18 || text.rfind("0x", 0) != 0) {
+  if (text.size() != 18 || !text.starts_with("0x")) {
     throw std::runtime_error("golden file: not a word: " + text);
   }
   return std::stoull(text, nullptr, 16);

@@ -14,6 +14,7 @@ TEST(packing_gives_the_golden_words) {
   for (const golden::Case& expected :
        golden::read_cases(LINEAR_REGIONS_TEST_DATA "/sign_hash.json")) {
     std::vector<double> values;
+    values.reserve(expected.signs.size());
     for (const bool sign : expected.signs) values.push_back(sign ? 0.5 : -0.5);
     std::vector<lr::Word> words(lr::word_count(values.size()));
     lr::pack_signs(values.data(), values.size(), words.data());
