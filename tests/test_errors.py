@@ -33,10 +33,6 @@ def test_interrupted_is_a_keyboard_interrupt_that_except_exception_lets_pass():
     assert errors.Interrupted().partial is None
 
 
-def test_long_run_warning_is_a_user_warning():
-    assert issubclass(errors.LongRunWarning, UserWarning)
-
-
 def test_missing_extra_names_the_extra():
     error = errors.MissingExtra("Reading ONNX files", "onnx")
     assert 'pip install "linear-regions[onnx]"' in str(error)

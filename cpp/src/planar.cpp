@@ -5,6 +5,7 @@
 #include "linear_regions/planar.hpp"
 
 #include <algorithm>
+#include <cfenv>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -19,6 +20,22 @@ namespace linear_regions {
 namespace {
 
 using TaskPath = std::vector<std::uint16_t>;
+
+// The error bounds assume rounding to nearest and gradual underflow; other libraries of the process
+// may have changed either for this thread.
+class DefaultFloatingPoint {
+ public:
+  DefaultFloatingPoint() {
+    std::fegetenv(&saved_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  ~DefaultFloatingPoint() { std::fesetenv(&saved_); }
+  DefaultFloatingPoint(const DefaultFloatingPoint&) = delete;
+  DefaultFloatingPoint& operator=(const DefaultFloatingPoint&) = delete;
+
+ private:
+  std::fenv_t saved_{};
+};
 
 // A short run finishes before a thread has started.
 constexpr double kSerialSeconds = 0.002;
@@ -49,6 +66,7 @@ class Team {
 
  private:
   void work_loop(bool caller) {
+    const DefaultFloatingPoint environment;
     try {
       Engine engine(root_, control_, caller);
       for (;;) {
@@ -148,12 +166,14 @@ class Team {
 
 PlanarResult count_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
                           RunControl& control) {
+  const DefaultFloatingPoint environment;
   const PlanarRoot root(tape, domain, arithmetic);
   return Team(root, control, false).run();
 }
 
 PlanarResult list_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
                          RunControl& control, RegionBlock& out) {
+  const DefaultFloatingPoint environment;
   const PlanarRoot root(tape, domain, arithmetic);
   if (control.limit != RunControl::kNoLimit) control.threads = 1;  // exactly the first regions
   Team team(root, control, true);
@@ -190,6 +210,7 @@ PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithme
     BlockSink inner_;
     std::size_t words_;
   };
+  const DefaultFloatingPoint environment;
   const PlanarRoot root(tape, domain, arithmetic);
   control.threads = 1;
   control.start();

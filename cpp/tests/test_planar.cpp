@@ -2,6 +2,7 @@
 // The planar engine: known counts, ties, unbounded domains, threads, limits, extreme numbers.
 #include "linear_regions/planar.hpp"
 
+#include <cfenv>
 #include <cmath>
 #include <set>
 
@@ -193,6 +194,19 @@ TEST(ties_go_to_the_exact_stage) {
   CHECK(certified.work.exact_signs > 0);
   CHECK_EQUAL(list(tape, square(2.0)).n, certified.regions);
   CHECK_EQUAL(count(mlp({2, 8, 8, 8}, 11), square(2.0)).work.exact_signs, 0u);
+}
+
+TEST(the_rounding_mode_of_the_process_does_not_matter) {
+  const Tape tape = mlp({2, 40, 40}, 2);
+  const auto expected = list(tape, square(0.0));
+  for (const int mode : {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO}) {
+    std::fesetround(mode);
+    const auto got = list(tape, square(0.0));
+    CHECK_EQUAL(std::fegetround(), mode);
+    std::fesetround(FE_TONEAREST);
+    CHECK(got.patterns == expected.patterns);
+    CHECK(got.vertices == expected.vertices);
+  }
 }
 
 TEST(wrong_domains_are_refused) {

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 try:
-    from . import _core
+    from . import _core as _core  # named so that a missing core is explained here
 except ImportError as error:
     error.add_note(
         "linear_regions: the compiled core is missing or does not fit this Python; install the "
@@ -18,7 +18,7 @@ from ._methods import Method, methods
 from ._regions import Region, Regions, RegionStream, regions
 from ._version import __version__
 from .architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
-from .domain import Ball, Box, Polytope, Segment, Slice, Space
+from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
 from .errors import (
     CorruptFile,
     DegenerateInput,
@@ -26,7 +26,6 @@ from .errors import (
     Interrupted,
     InvalidInput,
     LinearRegionsError,
-    LongRunWarning,
     MissingExtra,
     Unsupported,
 )
@@ -53,7 +52,66 @@ from .layers import (
 )
 from .network import Network
 from .result import Bound, Bounds, RegionCount, SampleCount
+from .vnnlib import read_vnnlib
 
-__all__ = sorted(
-    name for name in dir() if not name.startswith("_") and name not in ("annotations", "error")
-)
+__all__ = [
+    "Add",
+    "Affine",
+    "AffineSpec",
+    "Architecture",
+    "AvgPool",
+    "Ball",
+    "Bound",
+    "Bounds",
+    "Box",
+    "Concat",
+    "Conv",
+    "ConvSpec",
+    "CorruptFile",
+    "DegenerateInput",
+    "DeviceError",
+    "Domain",
+    "Flatten",
+    "Interrupted",
+    "InvalidInput",
+    "LinearRegionsError",
+    "MaxPool",
+    "Maxout",
+    "Method",
+    "MissingExtra",
+    "Network",
+    "Pad",
+    "Permute",
+    "Pointwise",
+    "PointwiseSpec",
+    "Polytope",
+    "Region",
+    "RegionCount",
+    "RegionStream",
+    "Regions",
+    "Reshape",
+    "SampleCount",
+    "Scale",
+    "ScaleSpec",
+    "Segment",
+    "Slice",
+    "Space",
+    "Unsupported",
+    "__version__",
+    "absolute",
+    "build_info",
+    "count",
+    "hard_tanh",
+    "leaky_relu",
+    "load",
+    "methods",
+    "read_vnnlib",
+    "regions",
+    "relu",
+    "relu6",
+    "save",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

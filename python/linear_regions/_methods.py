@@ -28,6 +28,11 @@ class Method:
         Whether `regions` can use it, too.
     cost : str
         Time, in words.
+
+    Examples
+    --------
+    >>> methods()[0].dimensions
+    '0, 1, 2'
     """
 
     name: str

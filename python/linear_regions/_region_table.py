@@ -53,6 +53,16 @@ class Regions:
     Notes
     -----
     Patterns are certified; vertices and volumes are rounded to double.
+
+    Examples
+    --------
+    >>> import linear_regions as lr
+    >>> net = lr.Network(2, [lr.Affine([[1.0, 1.0]], [-1.0]), lr.relu()])
+    >>> table = lr.regions(net, lr.Box(0.0, 1.0))
+    >>> table
+    Regions(2 in dimension 2, complete)
+    >>> table.volumes.tolist(), table.interior_proved.tolist()
+    ([0.5, 0.5], [True, True])
     """
 
     __slots__ = (
@@ -235,6 +245,17 @@ class Region:
     bounded : bool
     volume : float
         Length or area in domain coordinates.
+
+    Examples
+    --------
+    >>> import linear_regions as lr
+    >>> net = lr.Network(2, [lr.Affine([[1.0, 1.0]], [-1.0]), lr.relu()])
+    >>> region = lr.regions(net, lr.Box(0.0, 1.0))[1]
+    >>> region.bits().tolist(), region.vertices.tolist()
+    ([False], [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
+    >>> A, c = region.affine_map()
+    >>> A.tolist(), c.tolist()
+    ([[0.0, 0.0]], [0.0])
     """
 
     __slots__ = ("_index", "_table")
@@ -246,7 +267,8 @@ class Region:
     @property
     def pattern(self) -> Words:
         """The packed activation pattern."""
-        return self._table.patterns[self._index]
+        row: Words = self._table.patterns[self._index]
+        return row
 
     def bits(self) -> npt.NDArray[np.bool_]:
         """Return the pattern as one bool per bit."""
@@ -256,7 +278,8 @@ class Region:
     @property
     def interior_point(self) -> FloatArray:
         """A point inside, NaN where no double lies inside."""
-        return self._table.interior_points[self._index]
+        row: FloatArray = self._table.interior_points[self._index]
+        return row
 
     def interior_fraction(self) -> tuple[Fraction, ...]:
         """Return an exact rational point inside, also where no double lies inside.
@@ -365,4 +388,5 @@ def _drop_dummies(
         ends[:, 1] = np.maximum.reduceat(at, starts[:-1])
     finite = np.isfinite(ends)
     rows = np.stack([np.where(finite, ends, np.sign(ends)), finite], axis=2).astype(np.float64)
-    return rows.reshape(2 * n, 2), 2 * np.arange(n + 1), finite.all(axis=1)
+    every = np.asarray(finite.all(axis=1), dtype=np.bool_)
+    return rows.reshape(2 * n, 2), 2 * np.arange(n + 1, dtype=np.int64), every

@@ -78,8 +78,7 @@ def regions(
     net : Network
     domain : Domain, optional
         Of dimension at most two; default the whole input space.
-    what, method, arithmetic, threads, time_limit, cancel, progress
-        As in `count`.
+    what, method, arithmetic, threads, time_limit, cancel, progress : see `count`
     limit : int, optional
         List exactly the first `limit` regions; runs on one thread.
     stream : bool, default False

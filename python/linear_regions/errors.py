@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Errors and warnings of the package.
+"""Errors of the package.
 
 Every error of the package is a `LinearRegionsError` and, beside it, the built-in error that Python
 users expect in that situation, so that both ``except lr.LinearRegionsError`` and
@@ -16,7 +16,6 @@ __all__ = [
     "Interrupted",
     "InvalidInput",
     "LinearRegionsError",
-    "LongRunWarning",
     "MissingExtra",
     "Unsupported",
 ]
@@ -120,7 +119,3 @@ class Interrupted(KeyboardInterrupt):
 
     def __reduce__(self) -> tuple[type[Interrupted], tuple[object]]:
         return type(self), (self.partial,)
-
-
-class LongRunWarning(UserWarning):
-    """A count without limits is forecast to take longer than an hour."""
