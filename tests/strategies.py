@@ -349,6 +349,8 @@ def one_dimensional(rng: Rng, net: Network, style: str) -> object:
     """Draw a domain of dimension 1: bounded, a ray or a line."""
     origin = _origin(rng, net, style)
     direction = _directions(rng, net, 1, style)
+    if net.input_size <= 6 and rng.integers(6) == 0:
+        return cut_by_equations(rng, net, 1, style)
     match rng.integers(6):
         case 0:
             return Slice(origin, direction)
@@ -372,9 +374,11 @@ def two_dimensional(rng: Rng, net: Network, style: str) -> object:
     """Draw a domain of dimension 2 for a network with at least two inputs."""
     if net.input_size == 2 and rng.integers(2):
         return planar(rng)
+    if net.input_size <= 6 and rng.integers(5) == 0:
+        return cut_by_equations(rng, net, 2, style)
     origin = _origin(rng, net, style)
     directions = _directions(rng, net, 2, style)
-    match rng.integers(5):
+    match rng.integers(6):
         case 0:
             return Slice(origin, directions)
         case 1:
@@ -383,12 +387,34 @@ def two_dimensional(rng: Rng, net: Network, style: str) -> object:
             return Slice(origin, directions, Box(-1.0, [1.0, 2.0]))
         case 3:
             return Slice(origin, directions, within=Box(origin - 1.0, origin + 2.0))
+        case 4:  # a plane in a three-dimensional slice: one coordinate is fixed by its box
+            if net.input_size > 2:
+                directions = _directions(rng, net, 3, style)
+                return Slice(origin, directions, Box([-1.0, 0.5, -2.0], [1.0, 0.5, np.inf]))
+            return Slice(origin, directions, Box([-1.0, 0.0], [1.0, np.inf]))
         case _:  # a box with two free inputs
             low, high = origin.copy(), origin.copy()
             free = rng.permutation(net.input_size)[:2]
             low[free] -= 2.0
             high[free] += 1.0
             return Box(low, high)
+
+
+def cut_by_equations(rng: Rng, net: Network, dimension: int, style: str) -> Polytope:
+    """Draw a polytope around a point of an affine subspace that equations describe.
+
+    With generic numbers neither the subspace nor its polygon can be written in doubles.
+    """
+    n = net.input_size
+    while True:
+        equations = numbers(rng, (n - dimension, n), style)
+        if not len(equations) or np.linalg.matrix_rank(equations) == len(equations):
+            break
+    # The subspace passes through (or next to) the center, which is inside with room to spare.
+    center = rng.integers(-2, 3, size=n) / 2.0
+    weights = rng.integers(-2, 3, size=(3, n)).astype(float)
+    room = rng.integers(1, 4, size=3)
+    return Polytope(weights, weights @ center + room, equations, equations @ center)
 
 
 def planar(rng: Rng) -> object:

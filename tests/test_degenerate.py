@@ -11,6 +11,7 @@ import pytest
 
 import linear_regions as lr
 import oracles
+import strategies
 from helpers import unpack
 from linear_regions import reference
 
@@ -240,6 +241,14 @@ def test_a_domain_that_is_one_point() -> None:
     point = lr.Box([1.0, 1.0], [1.0, 1.0])
     assert patterns(net, point) == {(1, 1, 0)}
     assert lr.regions(net, point).interior_points.shape == (1, 0)
+
+
+@pytest.mark.parametrize("family", strategies.FAMILIES)
+def test_a_point_has_the_pattern_of_the_point(family: str) -> None:
+    for seed in range(3):
+        net = strategies.network(family, "degenerate", seed)
+        at = np.random.default_rng(seed).integers(-2, 3, size=net.input_size).astype(float)
+        assert patterns(net, lr.Box(at, at)) == {reference.pattern(net, at.tolist())}
 
 
 def test_fixed_inputs_are_no_dimension() -> None:
