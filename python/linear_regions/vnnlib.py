@@ -237,10 +237,10 @@ class _Reader:
             return {}
         left, right = form.items[1:]
         direction = form.head
-        if not isinstance(left, _Word) or _VARIABLE.fullmatch(left.text) is None:
+        if not _is_variable(left):
             left, right = right, left
             direction = {"<": ">", ">": "<"}.get(direction[0], "=") + direction[1:]
-        if len(names) != 1 or not isinstance(left, _Word):
+        if len(names) != 1 or not _is_variable(left):
             raise Unsupported(
                 f"{self.path}, line {form.line}: expected a bound of one input, such as "
                 "(<= X_0 1.0); other sets than boxes are not read"
@@ -297,6 +297,10 @@ class _Reader:
                 f"{self.path}: the bounds contradict each other: no input is left"
             )
         return list(boxes.values())
+
+
+def _is_variable(item: _Form | _Word) -> bool:
+    return isinstance(item, _Word) and _VARIABLE.fullmatch(item.text) is not None
 
 
 def _tighten(bounds: Bounds, other: Bounds) -> None:

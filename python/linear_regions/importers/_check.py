@@ -53,6 +53,20 @@ def sample_points(net: Network) -> FloatArray:
     return rounded
 
 
+def checked(net: Network, forward: Forward, tolerance: float, source: str) -> Network:
+    """Compare as in `compare` and return the network.
+
+    Where the model's own forward pass cannot be computed, the network comes back with a note.
+    """
+    try:
+        compare(net, forward, tolerance, source)
+    except CannotEvaluate as error:
+        logger.warning("%s: not compared with the model: %s", source, error)
+        notes = (*net.notes, f"not compared with the model: {error}")
+        return Network(net.input_shape, net.layers, notes=notes)
+    return net
+
+
 def compare(net: Network, forward: Forward, tolerance: float, source: str) -> float:
     """Compare `net` with the model; return the largest difference.
 

@@ -105,6 +105,8 @@ class Model:
         self.proto = proto
         self.opset = self._opset()
         self.constants = self._initializers()
+        # What was computed from constants alone, in the model's own arithmetic.
+        self.folded: dict[str, Array] = {}
         self.nodes = [self._node(node) for node in proto.graph.node]
         self.input_name, self.input_dims = self._input()
 
@@ -241,7 +243,9 @@ class Model:
             raise Unsupported(f"{self.source}: {node.label}: cannot be computed here") from error
         except _BROKEN as error:
             raise CorruptFile(f"{self.source}: {node.label}: {error}") from error
-        return [np.asarray(result) for result in results]
+        arrays = [np.asarray(result) for result in results]
+        self.folded.update(zip(node.outputs, arrays, strict=False))
+        return arrays
 
     def _guard_size(self, node: Node, inputs: list[Array | None]) -> None:
         """Refuse the operators that make a huge constant out of a few numbers."""
@@ -253,33 +257,36 @@ class Model:
         if not size <= _MAX_CONSTANT:
             raise CorruptFile(f"{self.source}: {node.label} makes {size:.3g} numbers")
 
+    def needed(self, output: str) -> list[Node]:
+        """Return the nodes that `output` depends on, in the order of the file."""
+        wanted = {output}
+        nodes = []
+        for node in reversed(self.nodes):
+            if wanted.intersection(node.outputs):
+                wanted.update(node.inputs)
+                nodes.append(node)
+        return nodes[::-1]
+
     def forward(self, shape: Shape, output: str, single: bool) -> tuple[Forward, float]:
         """Return the model's own forward pass for one sample, and the tolerance that fits it.
 
         It runs in double precision, so that the comparison is a sharp one: a weight in single
         precision is a double as well. With `single` (the model itself converts numbers on the
-        way) it runs as it is.
+        way) it runs as it is. It raises `CannotEvaluate` where ONNX's reference evaluator does not
+        know an operator.
         """
         onnx = self.onnx
-        proto = self.proto if single else _in_double(onnx, self.proto)
-        evaluator = onnx.reference.ReferenceEvaluator(
-            proto, new_ops=[_batch_norm_at_inference()] if self.opset < 14 else None
-        )
-        elem_type = next(
-            i.type.tensor_type.elem_type for i in proto.graph.input if i.name == self.input_name
-        )
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(elem_type)
-        constants = set(self.constants)
-        names = [
-            name
-            for node in self.nodes
-            for name in node.outputs
-            if name and not (set(node.inputs) <= constants)
-        ]
+        nodes = [n.proto for n in self.needed(output) if not set(n.outputs) <= set(self.folded)]
+        proto = self._reduced(nodes, single)
+        new_ops = [_batch_norm_at_inference()] if self.opset < 14 else None
+        info = next(i for i in proto.graph.input if i.name == self.input_name)
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+        names = [name for node in nodes for name in node.output if name]
 
         def run(point: FloatArray) -> tuple[FloatArray, float]:
             feeds = {self.input_name: point.reshape(shape).astype(dtype)}
             try:
+                evaluator = onnx.reference.ReferenceEvaluator(proto, new_ops=new_ops)
                 with np.errstate(all="ignore"):
                     values = evaluator.run([output, *names], feeds)
             except Exception as error:
@@ -290,6 +297,30 @@ class Model:
             return np.asarray(values[0], dtype=np.float64), magnitude
 
         return run, FLOAT32 if single else FLOAT64
+
+    def _reduced(self, nodes: list[Any], single: bool) -> Any:
+        """Return a copy with these nodes only, in double precision unless `single`.
+
+        What was computed from constants alone comes in as constants: that arithmetic, in whatever
+        precision, is part of the model.
+        """
+        onnx = self.onnx
+        small = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+        copy = onnx.ModelProto()
+        copy.CopyFrom(self.proto)
+        for field in (copy.graph.node, copy.graph.initializer, copy.graph.value_info):
+            del field[:]
+        copy.graph.node.extend(nodes)
+        used = {name for node in nodes for name in node.input}
+        for name, array in {**self.constants, **self.folded}.items():
+            if name in used:
+                wide = array.dtype.kind == "f" and not single
+                tensor = array.astype(np.float64) if wide else array
+                copy.graph.initializer.append(onnx.numpy_helper.from_array(tensor, name))
+        for info in (*copy.graph.input, *copy.graph.output):
+            if not single and info.type.tensor_type.elem_type in small:
+                info.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+        return copy
 
 
 def _batch_norm_at_inference() -> Any:
@@ -317,35 +348,6 @@ def _batch_norm_at_inference() -> Any:
 
 def _is_real(value: object) -> bool:
     return isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "f"
-
-
-def _in_double(onnx: Any, proto: Any) -> Any:
-    """Return a copy of a model whose tensors are all in double precision."""
-    double = onnx.TensorProto.DOUBLE
-    small = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
-    copy = onnx.ModelProto()
-    copy.CopyFrom(proto)
-
-    def widen(tensor: Any) -> None:
-        if tensor.data_type in small:
-            array = onnx.numpy_helper.to_array(tensor).astype(np.float64)
-            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
-
-    for tensor in copy.graph.initializer:
-        widen(tensor)
-    for info in (*copy.graph.input, *copy.graph.output, *copy.graph.value_info):
-        if info.type.tensor_type.elem_type in small:
-            info.type.tensor_type.elem_type = double
-    for node in copy.graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.TENSOR:
-                widen(attribute.t)
-            elif attribute.name in ("value_float", "value_floats") and node.op_type == "Constant":
-                scalar = attribute.name == "value_float"
-                values = np.asarray(attribute.f if scalar else attribute.floats, dtype=np.float64)
-                tensor = onnx.numpy_helper.from_array(values)
-                attribute.CopyFrom(onnx.helper.make_attribute("value", tensor))
-    return copy
 
 
 def read_model(source: Any) -> Model:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InvalidInput, LinearRegionsError, Unsupported
 from . import _torch_ops, _torch_pools, _torch_shapes
-from ._check import FloatArray, Forward
+from ._check import CannotEvaluate, FloatArray, Forward
 from ._tape import Shape, Tape, Tensor
 from ._torch_ops import Condition, Handler
 
@@ -149,6 +149,10 @@ class Program:
         self.model_shape = [int(n) if isinstance(n, int) else None for n in shape]
         self.output_node = self._output()
         self.casts = False
+        # What the program computes from constants alone, in its own arithmetic.
+        self.folded: dict[Any, Any] = {}
+        # Largest magnitude that `forward` met on the way, by point.
+        self.magnitudes: dict[bytes, float] = {}
 
     def _inputs(self) -> tuple[dict[str, Any], Any]:
         signature = self.program.graph_signature
@@ -237,14 +241,28 @@ class Program:
             if self.torch.Tag.nondeterministic_seeded in tags:
                 tape.refuse("it makes random numbers, so there is no one network")
             with self.torch.no_grad():
-                return node.target(*args, **kwargs)
+                self.folded[node] = node.target(*args, **kwargs)
+            return self.folded[node]
         name = operator_name(node.target)
         if name in ("_to_copy", "to", "float", "double", "type_as"):
             self.casts = True
         handler = HANDLERS.get(name)
         if handler is None:
             tape.refuse(_reason(name))
-        return call_handler(tape, handler, _arguments(node.target, args, kwargs))
+        arguments = _arguments(node.target, args, kwargs)
+        self._one_sample(name, node, arguments)
+        return call_handler(tape, handler, arguments)
+
+    def _one_sample(self, name: str, node: Any, arguments: dict[str, Any]) -> None:
+        """Write 1 for the batch size in a reshape of a program that was exported for more."""
+        batch = self.model_shape[0]
+        key = "shape" if name == "reshape" else "size"
+        if batch in (None, 1) or key not in arguments or name not in _MOVES | {"expand"}:
+            return
+        given = node.args[0].meta["val"].shape
+        sizes = list(arguments[key])
+        if len(self.model_shape) > 1 and sizes[:1] == [batch] and tuple(given[:1]) == (batch,):
+            arguments[key] = [1, *sizes[1:]]
 
     def forward(self, output: Any) -> Forward:
         """Return the program's own forward pass for one sample: in double, unless it converts."""
@@ -257,11 +275,14 @@ class Program:
         batch = self.model_shape[0] if len(self.model_shape) > 1 else None
         rank = len(self.model_shape)
         lengths: list[float] = []
+        folded = self.folded
 
         base: Any = torch.fx.Interpreter
 
         class Evaluate(base):  # type: ignore[misc]
             def run_node(self, n: Any) -> Any:
+                if n in folded:
+                    return _on_cpu(folded[n], None if casts else dtype)
                 if operator_name(n.target).startswith("_assert"):
                     return None
                 result = super().run_node(n)
@@ -281,10 +302,15 @@ class Program:
                 for node in self.nodes
                 if node.op == "placeholder"
             ]
-            with torch.no_grad():
-                interpreter.run(*feeds, enable_io_processing=False)
+            try:
+                with torch.no_grad():
+                    interpreter.run(*feeds, enable_io_processing=False)
+            except Exception as error:
+                reason = str(error).partition("\n")[0]
+                raise CannotEvaluate(f"the program failed in double precision: {reason}") from error
             value = interpreter.env[output]
-            first = value[:1] if rank > point.ndim else value
+            first = value[:1] if (batch or 1) > 1 else value
+            self.magnitudes[point.tobytes()] = max(lengths)
             return np.asarray(first.to(torch.float64).cpu()), max(lengths)
 
         return run
@@ -303,6 +329,10 @@ def call_handler(tape: Tape, handler: Handler, arguments: dict[str, Any]) -> Any
 
 
 def _on_cpu(value: Any, dtype: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(_on_cpu(item, dtype) for item in value)
+    if not hasattr(value, "detach"):
+        return value
     value = value.detach().cpu()
     return value.to(dtype) if dtype is not None and value.is_floating_point() else value
 

@@ -134,6 +134,7 @@ def sequential_forward(torch: Any, modules: list[Any]) -> Forward:
         with torch.no_grad():
             for module in copies:
                 value = module(value)
+                value = value[0] if isinstance(value, tuple) else value
                 magnitude = max(magnitude, float(value.abs().max()))
         return np.asarray(value), magnitude
 

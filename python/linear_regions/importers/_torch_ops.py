@@ -171,7 +171,7 @@ def leaky_relu(tape: Tape, self: Any, negative_slope: Any = 0.01) -> Tensor:
 
 
 def rrelu(
-    tape: Tape, self: Any, lower: Any, upper: Any, training: bool = False, **_: Any
+    tape: Tape, self: Any, lower: Any = 1 / 8, upper: Any = 1 / 3, training: bool = False, **_: Any
 ) -> Tensor:
     """Leaky ReLU with the mean slope, at inference."""
     if training:

@@ -155,13 +155,7 @@ class OnnxImporter:
             raise CorruptFile(f"{model.source}: its output {output!r} does not depend on its input")
         net = tape.finish(result, _without_batch(result.shape, len(model_shape) > len(shape)))
         forward, tolerance = model.forward(model_shape, output, graph.casts)
-        try:
-            _check.compare(net, forward, tolerance, model.source)
-        except _check.CannotEvaluate as error:
-            _check.logger.warning("%s: not compared with the model: %s", model.source, error)
-            notes = (*net.notes, f"not compared with the model: {error}")
-            net = Network(net.input_shape, net.layers, notes=notes)
-        return net
+        return _check.checked(net, forward, tolerance, model.source)
 
 
 def _without_batch(shape: Shape, batched: bool) -> Shape:
@@ -198,19 +192,8 @@ def _cut_output(model: Model, tape: Tape, drop: bool) -> str:
     return name
 
 
-def _needed(model: Model, output: str) -> list[Node]:
-    """Return the nodes that `output` depends on, in the order of the file."""
-    wanted = {output}
-    nodes = []
-    for node in reversed(model.nodes):
-        if wanted.intersection(node.outputs):
-            wanted.update(node.inputs)
-            nodes.append(node)
-    return nodes[::-1]
-
-
 def _walk(model: Model, graph: Graph, output: str, shape_given: bool) -> None:
-    for node in _needed(model, output):
+    for node in model.needed(output):
         graph.tape.label = node.label
         try:
             results = _results(model, graph, node)

@@ -139,22 +139,24 @@ def _from_module(torch: Any, module: Any, shape: Shape, *, fold: bool, drop: boo
         except Exception as error:
             return _from_sequential(torch, module, shape, notes, error, fold=fold, drop=drop)
         reader = Program(program, torch, name)
-        net, forward = _read(reader, shape, (1, *shape), notes, fold=fold, drop=drop)
+        net = _read(reader, shape, (1, *shape), notes, fold=fold, drop=drop)
         if dtype in (torch.float32, torch.float64) and not drop:
-            own = _own_forward(torch, module, example, forward)
+            own = _own_forward(torch, module, example, reader.magnitudes)
             _check.compare(net, own, FLOAT32, name)
     return net
 
 
-def _own_forward(torch: Any, module: Any, example: Any, exported: Forward) -> Forward:
-    """Return the module's own forward pass: an export freezes Python branches and hooks."""
+def _own_forward(torch: Any, module: Any, example: Any, magnitudes: dict[bytes, float]) -> Forward:
+    """Return the module's own forward pass: an export freezes Python branches and hooks.
+
+    The magnitudes on the way are those that the exported program had at the same points.
+    """
 
     def run(point: FloatArray) -> tuple[FloatArray, float]:
-        _, magnitude = exported(point)
         value = module(torch.as_tensor(point).to(example).unsqueeze(0))
         if not isinstance(value, torch.Tensor):
             (value,) = value.values() if isinstance(value, dict) else value
-        return value.detach().to(torch.float64).cpu().numpy(), magnitude
+        return value.detach().to(torch.float64).cpu().numpy(), magnitudes.get(point.tobytes(), 0.0)
 
     return run
 
@@ -178,7 +180,7 @@ def _from_program(
             f"input_shape={shape}"
         )
     model_shape = (1, *shape) if len(dims) > 1 else shape
-    return _read(reader, shape, model_shape, [], fold=fold, drop=drop)[0]
+    return _read(reader, shape, model_shape, [], fold=fold, drop=drop)
 
 
 def _read(
@@ -189,15 +191,14 @@ def _read(
     *,
     fold: bool,
     drop: bool,
-) -> tuple[Network, Forward]:
+) -> Network:
     tape = Tape(shape, fold=fold, source=reader.source)
     tape.notes.extend(notes)
     output = reader.cut(tape, drop)
     result = reader.read(tape, model_shape, output)
     net = tape.finish(result, _without_batch(result.shape, len(model_shape) > len(shape)))
     forward = reader.forward(output)
-    _check.compare(net, forward, FLOAT32 if reader.casts else FLOAT64, reader.source)
-    return net, forward
+    return _check.checked(net, forward, FLOAT32 if reader.casts else FLOAT64, reader.source)
 
 
 def _without_batch(shape: Shape, batched: bool) -> Shape:
@@ -228,5 +229,4 @@ def _from_sequential(
     )
     result, modules = read_sequential(torch, tape, module, shape, drop)
     net = tape.finish(result, _without_batch(result.shape, True))
-    _check.compare(net, sequential_forward(torch, modules), FLOAT64, name)
-    return net
+    return _check.checked(net, sequential_forward(torch, modules), FLOAT64, name)
