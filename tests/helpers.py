@@ -8,6 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from linear_regions import _lower
+from linear_regions.network import Network
 from linear_regions.reference.cells import Cell, Vertex
 from linear_regions.reference.domains import Frame
 from linear_regions.reference.rational import Number, evaluate
@@ -61,3 +63,9 @@ def unpack(words: np.ndarray, n: int) -> list[tuple[int, ...]]:
         assert len(row) == -(-n // 64)
         assert n % 64 == 0 or row[-1] >> n % 64 == 0, "unused bits must be zero"
     return [tuple(row[i // 64] >> i % 64 & 1 for i in range(n)) for row in rows]
+
+
+def point_patterns(net: Network, points: np.ndarray) -> np.ndarray:
+    """Return the packed patterns of points, as the compiled forward pass sees them."""
+    rows, _ = net.as_points(points)
+    return np.asarray(_lower.program(net).patterns(rows))

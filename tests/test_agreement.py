@@ -239,7 +239,9 @@ def test_regions_evaluate_like_the_network(wide: Network) -> None:
     maps = found.affine_maps()
     points = np.hstack([found.interior_points, np.ones((len(found), 1))])
     np.testing.assert_allclose(np.einsum("rij,rj->ri", maps, points), values, atol=1e-10)
-    np.testing.assert_array_equal(lr.patterns(wide, found.interior_points), found.patterns)
+    np.testing.assert_array_equal(
+        helpers.point_patterns(wide, found.interior_points), found.patterns
+    )
 
 
 def test_one_region_is_the_row_of_all(wide: Network) -> None:

@@ -316,6 +316,20 @@ def test_scale_of_the_weights_does_not_matter(scale: float) -> None:
     assert patterns(one_layer(weight * scale, bias * scale)) == patterns(one_layer(weight, bias))
 
 
+@pytest.mark.parametrize(
+    "domain",
+    [
+        lr.Slice([1e16], [[1.0]]),
+        lr.Slice([1e16], [[1.0]], lr.Box(-8.0, 8.0)),
+        lr.Polytope([[1.0]], [2e16]),
+    ],
+)
+def test_maps_far_from_the_origin_keep_their_slope(domain: lr.domain.Domain) -> None:
+    net = lr.Network(1, [lr.Affine([[1.0]], [-1e16]), lr.relu()])
+    found = lr.regions(net, domain)
+    assert sorted(found.affine_maps()[:, 0, 0].tolist()) == [0.0, 1.0]
+
+
 @pytest.mark.parametrize("depth", [3, 8, 12])
 def test_iterated_tent_maps(depth: int) -> None:
     tent = [lr.Affine([[1.0], [1.0]], [0.0, -0.5]), lr.relu(), lr.Affine([[2.0, -4.0]])]

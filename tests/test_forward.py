@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-import linear_regions as lr
 import strategies
-from helpers import unpack
+from helpers import point_patterns, unpack
 from linear_regions import layers
 from linear_regions.network import Network
 from linear_regions.reference import forward, pattern
@@ -36,7 +35,7 @@ def test_core_equals_the_reference(family: str, style: str, seed: int) -> None:
     np.testing.assert_allclose(got, exact, rtol=1e-12, atol=1e-12 * (1 + abs(exact).max()))
     if style in ("whole", "zero_bias", "degenerate") and family != "average":
         # Small whole numbers and halves: every sum is exact in float64 (but 0.01 is no dyadic).
-        same = unpack(lr.patterns(net, points), net.pattern_bits)
+        same = unpack(point_patterns(net, points), net.pattern_bits)
         expected = [pattern(net, x) for x in points.tolist()]
         if not _has_slope(net, 0.01):
             assert same == expected
@@ -52,7 +51,7 @@ def _has_slope(net: Network, slope: float) -> bool:
 @given(strategies.networks())
 def test_core_patterns_equal_the_reference(net: Network) -> None:
     points = np.random.default_rng(0).normal(size=(3, net.input_size))
-    found = unpack(lr.patterns(net, points), net.pattern_bits)
+    found = unpack(point_patterns(net, points), net.pattern_bits)
     # Generic points of networks with ties keep their ties: equal units have equal values.
     assert found == [pattern(net, x) for x in points.tolist()]
 
@@ -63,7 +62,7 @@ def test_every_point_of_a_batch_is_evaluated(batch: int) -> None:
     points = np.random.default_rng(0).normal(size=(batch, *net.input_shape))
     out = net(points)
     assert out.shape == (batch, *net.output_shape)
-    assert lr.patterns(net, points).shape == (batch, -(-net.pattern_bits // 64))
+    assert point_patterns(net, points).shape == (batch, -(-net.pattern_bits // 64))
     for row, x in zip(out, points, strict=True):
         np.testing.assert_array_equal(row, net(x))
 

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""Long calls can be stopped, watched and run side by side."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import linear_regions as lr
+import strategies
+
+
+@pytest.fixture(scope="module")
+def small() -> lr.Network:
+    """Return a network with some thousand regions, counted in milliseconds."""
+    return strategies.mlp_of([2, 40, 40, 1], np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def endless() -> lr.Network:
+    """Return a network that nobody waits for."""
+    return strategies.mlp_of([2, *[700] * 6, 1], np.random.default_rng(0))
+
+
+def count(net: lr.Network, **options: Any) -> lr.RegionCount:
+    return lr.count(net, **options)
+
+
+def listed(net: lr.Network, **options: Any) -> lr.RegionCount:
+    found = lr.regions(net, **options)
+    assert len(found) == found.count.value
+    return found.count
+
+
+both = pytest.mark.parametrize("call", [count, listed])
+Call = Callable[..., lr.RegionCount]
+
+
+def later(seconds: float, action: Callable[[], object]) -> threading.Timer:
+    timer = threading.Timer(seconds, action)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_time_limit_gives_what_was_found(call: Call, endless: lr.Network, threads: int) -> None:
+    start = time.perf_counter()
+    number = call(endless, time_limit=0.2, threads=threads)
+    assert time.perf_counter() - start < 5.0
+    assert (number.status, number.kind, number.arithmetic) == ("time_limit", "lower", "certified")
+    assert number.value > 0
+    assert number.interval is not None
+    assert number.interval[0] == number.value
+    with pytest.raises(lr.LinearRegionsError):
+        int(number)
+
+
+@both
+def test_a_time_limit_that_is_not_reached_changes_nothing(call: Call, small: lr.Network) -> None:
+    assert call(small, time_limit=600.0).status == "complete"
+    assert call(small, time_limit=float("inf")).status == "complete"
+
+
+@both
+def test_a_limit_stops_an_endless_run(call: Call, endless: lr.Network) -> None:
+    number = call(endless, limit=10)
+    assert (number.status, number.kind) == ("limit", "lower")
+    assert number.value >= 10
+
+
+@both
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"limit": 0}, ValueError, "limit must be at least 1"),
+        ({"limit": 1.5}, TypeError, "limit must be an int"),
+        ({"time_limit": -1.0}, ValueError, "time_limit must be"),
+        ({"time_limit": float("nan")}, ValueError, "time_limit must be"),
+        ({"time_limit": "1"}, TypeError, "time_limit must be"),
+        ({"threads": 0}, ValueError, "threads must be at least 1"),
+        ({"threads": 2.0}, TypeError, "threads must be an int"),
+        ({"cancel": True}, TypeError, "cancel must be a threading.Event"),
+        ({"progress": 3}, TypeError, "progress must be"),
+        ({"arithmetic": "exact"}, ValueError, "'certified' or 'float'"),
+        ({"method": "magic"}, ValueError, "method must be"),
+        ({"what": "pieces"}, ValueError, "what must be one of"),
+        ({"domain": (0, 1)}, TypeError, "domain must be"),
+    ],
+)
+def test_wrong_options_say_what_is_expected(
+    call: Call, small: lr.Network, options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        call(small, **options)
+
+
+def test_what_is_counted_must_be_a_network() -> None:
+    with pytest.raises(TypeError, match="net must be a Network"):
+        lr.count([1, 2, 3])  # type: ignore[arg-type]
+
+
+# --- stopping from outside -----------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("threads", [1, 2])
+def test_cancel_stops_soon(call: Call, endless: lr.Network, threads: int) -> None:
+    event = threading.Event()
+    later(0.2, event.set)
+    start = time.perf_counter()
+    number = call(endless, cancel=event, threads=threads)
+    assert 0.1 < time.perf_counter() - start < 5.0
+    assert (number.status, number.kind) == ("cancelled", "lower")
+
+
+@both
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_gives_the_partial_result(call: Call, endless: lr.Network) -> None:
+    later(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(lr.Interrupted) as caught:
+        call(endless)
+    assert isinstance(caught.value, KeyboardInterrupt)
+    partial = caught.value.partial
+    number = partial if call is count else partial.count
+    assert number.status == "cancelled"
+    assert number.value > 0
+
+
+@both
+def test_an_error_in_the_callback_reaches_the_caller(call: Call, endless: lr.Network) -> None:
+    def watch(found: int, fraction: float) -> None:
+        raise LookupError("stop here")
+
+    with pytest.raises(LookupError, match="stop here"):
+        call(endless, progress=watch, time_limit=60.0)
+
+
+@both
+def test_progress_only_grows(call: Call, endless: lr.Network) -> None:
+    seen: list[tuple[int, float]] = []
+    call(endless, progress=lambda found, part: seen.append((found, part)), time_limit=0.5)
+    assert len(seen) >= 2
+    for (found, part), (more, further) in pairwise(seen):
+        assert found <= more
+        assert 0.0 <= part <= further <= 1.0
+
+
+# --- side by side --------------------------------------------------------------------------------
+
+
+def test_other_python_threads_run_meanwhile(endless: lr.Network) -> None:
+    ticks = 0
+    done = threading.Event()
+
+    def tick() -> None:
+        nonlocal ticks
+        while not done.wait(0.001):
+            ticks += 1
+
+    other = threading.Thread(target=tick)
+    other.start()
+    lr.count(endless, time_limit=0.5, threads=1)
+    done.set()
+    other.join()
+    assert ticks > 20
+
+
+def test_one_network_may_be_counted_by_many_threads(small: lr.Network) -> None:
+    expected = int(lr.count(small, threads=1))
+    fresh = lr.Network(small.input_shape, small.layers)  # its program is not built yet
+    results: list[int] = []
+
+    def work() -> None:
+        for _ in range(5):
+            results.append(int(lr.count(fresh, threads=2)))
+
+    workers = [threading.Thread(target=work) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert results == [expected] * 30
+
+
+def test_networks_can_be_counted_in_a_loop_without_growing_memory(small: lr.Network) -> None:
+    resource = pytest.importorskip("resource", reason="reads the peak of memory")
+
+    def peak() -> int:
+        return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+    for _ in range(20):
+        lr.regions(small)
+    before = peak()
+    for _ in range(200):
+        lr.regions(small)
+    assert peak() - before < 50_000  # kilobytes
+
+
+# --- floating point ------------------------------------------------------------------------------
+
+
+def test_a_float_count_is_an_estimate(small: lr.Network) -> None:
+    number = lr.count(small, arithmetic="float")
+    assert (number.kind, number.status, number.arithmetic) == ("estimate", "complete", "float")
+    assert number.error_probability is None
+    # Generic weights have no near-ties, so the number is right, but nothing says so.
+    assert number.value == int(lr.count(small))
+    with pytest.raises(lr.LinearRegionsError):
+        int(number)
+    found = lr.regions(small, arithmetic="float")
+    assert not found.interior_proved.any()
+
+
+# --- streams -------------------------------------------------------------------------------------
+
+
+def test_a_stream_gives_all_regions_and_then_its_count(small: lr.Network) -> None:
+    stream = lr.regions(small, stream=True, block=100)
+    assert stream.count is None
+    sizes = [len(block) for block in stream]
+    assert max(sizes) <= 100
+    assert sum(sizes) == int(stream.count) == int(lr.count(small))
+    assert list(stream) == []
+
+
+def test_a_stream_can_be_closed_early(endless: lr.Network) -> None:
+    before = threading.active_count()
+    with lr.regions(endless, stream=True, block=50) as stream:
+        first = next(stream)
+    assert len(first) == 50
+    assert threading.active_count() == before
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_a_stream_obeys_limits(small: lr.Network, endless: lr.Network) -> None:
+    stream = lr.regions(small, stream=True, limit=130, block=50)
+    assert sum(len(block) for block in stream) == 130
+    assert stream.count.status == "limit"
+    stream = lr.regions(endless, stream=True, time_limit=0.2)
+    assert sum(len(block) for block in stream) > 0
+    assert stream.count.status == "time_limit"
+
+
+def test_a_stream_checks_its_arguments_at_once(small: lr.Network) -> None:
+    with pytest.raises(ValueError, match="block must be at least 1"):
+        lr.regions(small, stream=True, block=0)
+    with pytest.raises(lr.Unsupported):
+        lr.regions(lr.Network(3, [lr.relu()]), stream=True)
