@@ -254,11 +254,31 @@ def binomial_sum(n: int, top: int, breakpoints: int = 1) -> int:
     """
     if top >= n:
         return int((1 + breakpoints) ** n)
-    total = term = 1
-    for j in range(1, top + 1):
-        term = term * (n - j + 1) * breakpoints // j
-        total += term
-    return total
+    if breakpoints == 1 and 2 * top >= n:  # fewer terms on the other side
+        return int(2**n) - binomial_sum(n, n - top - 1)
+    _, denominator, numerator = _series(n, breakpoints, 1, top + 1)
+    return 1 + numerator // denominator
+
+
+def _series(n: int, breakpoints: int, start: int, stop: int) -> tuple[int, int, int]:
+    """Return (P, Q, T): products of the ratios of terms, and the sum over `start` <= j < `stop`.
+
+    Term j is term j - 1 times p_j / q_j = (n - j + 1) k / j. P and Q are the products of p_j and
+    q_j, and T / Q is the sum of the terms relative to term `start` - 1. Halving the range keeps the
+    factors of each multiplication balanced, which is faster for thousands of terms.
+    """
+    if stop - start <= 32:
+        p = q = 1
+        t = 0
+        for j in range(start, stop):
+            p *= (n - j + 1) * breakpoints
+            q *= j
+            t = t * j + p
+        return p, q, t
+    middle = (start + stop) // 2
+    p1, q1, t1 = _series(n, breakpoints, start, middle)
+    p2, q2, t2 = _series(n, breakpoints, middle, stop)
+    return p1 * p2, q1 * q2, t1 * q2 + p1 * t2
 
 
 def log10_binomial_sum(n: int, top: int, breakpoints: int = 1) -> float:

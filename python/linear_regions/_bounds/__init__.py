@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""Bounds by theorems: pure Python integers, no compiled code."""
+
+from __future__ import annotations
+
+from ..architecture import Architecture
+from ..domain import Domain
+from ..network import Network
+from ..result import Bound, Bounds, NotApplicable
+from . import lower, upper
+from .question import Question
+
+__all__ = ["bounds"]
+
+
+def bounds(arch_or_net: Architecture | Network, domain: Domain | None = None) -> Bounds:
+    """Collect all bounds on the number of activation regions that theorems give.
+
+    Parameters
+    ----------
+    arch_or_net : Architecture or Network
+        An `Architecture`: `lower` and `upper` bound the largest number over all weights. A
+        `Network`: they bound the number of this network; what some other weights reach stands apart
+        in `lower_of_maximum`.
+    domain : Domain, optional
+        Where regions are counted; default the whole input space. Its dimension takes the place of
+        the input dimension where the proof allows.
+
+    Returns
+    -------
+    Bounds
+        Every bound with its value (an exact integer), reference and assumptions;
+        ``not_applicable`` lists the others with their reasons.
+
+    Raises
+    ------
+    TypeError
+        The argument is neither an `Architecture` nor a `Network`, or the domain is none.
+    InvalidInput
+        The domain does not fit the input shape.
+    DegenerateInput
+        The domain is empty.
+
+    Notes
+    -----
+    Upper bounds hold for linear regions and affine pieces too: there are no more of them than
+    activation regions.
+
+    Examples
+    --------
+    >>> from linear_regions.architecture import Architecture, ConvSpec
+    >>> result = bounds(Architecture.cnn((1, 4), [ConvSpec(2, 2), ConvSpec(3, 2)]))
+    >>> result.lower, result.upper
+    (Bound('Xiong 2020, Theorem 5 (lower)': maximum >= 320), \
+Bound('Serra 2018': maximum <= 2424))
+    """
+    if isinstance(arch_or_net, Network):
+        network, architecture = arch_or_net, arch_or_net.architecture
+    elif isinstance(arch_or_net, Architecture):
+        network, architecture = None, arch_or_net
+    else:
+        raise TypeError(
+            "bounds() takes an Architecture or a Network, got "
+            f"{type(arch_or_net).__name__}; load(...) makes a Network of other models"
+        )
+    if domain is not None:
+        if not isinstance(domain, Domain):
+            raise TypeError(f"domain must be a Box, Slice, ..., got {type(domain).__name__}")
+        domain = domain.resolve(architecture.input_shape)
+    dim = domain.dim if domain is not None else None
+    question = Question(
+        architecture, network, domain, architecture.input_size if dim is None else dim
+    )
+    found = _find(question)
+    return Bounds(
+        tuple(item for item in found if isinstance(item, Bound)),
+        tuple(item for item in found if isinstance(item, NotApplicable)),
+        subject="architecture" if network is None else "network",
+        dim=question.dim,
+    )
+
+
+def _find(question: Question) -> list[Bound | NotApplicable]:
+    sure = Bound("not empty", "lower", "network", 1, "the domain is not empty")
+    if not question.stages or question.dim == 0:
+        reason = "a single point" if question.dim == 0 else "no activation cuts the domain"
+        return [sure, Bound("one region", "exact", "maximum", 1, reason)]
+    found: list[Bound | NotApplicable] = [sure]
+    for bound in (*upper.ALL, *lower.ALL):
+        found += bound(question)
+    return found

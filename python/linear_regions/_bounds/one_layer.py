@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""Bounds for one convolutional layer: the published formula, cut at a rank; and a sure lower bound.
+
+The formula counts Hall-independent sets of neurons (`_one_layer`). A set of neurons whose rows are
+linearly independent is matched to input entries, hence Hall-independent; by Whitney's theorem
+independent sets bound the chambers (see `tape`). So on a cell where the layer's input has rank r
+the Hall-independent sets of at most r neurons bound the pieces, with any weights, biases, padding,
+stride, dilation and groups, and wherever the layer stands in the network.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import comb
+
+import numpy as np
+
+from .._geometry import Shape
+from .._layer import ConvSpec
+from .._one_layer.draws import OutOfReach
+from .._one_layer.parts import Budget, hall_count, hall_sizes, shared_count
+from .._one_layer.scan import scan_cost
+from .._one_layer.windows import Block, Part, one_layer
+
+QUICK = Budget(matching=20_000, multiset=3_000)
+"""Bounds are asked for in loops: searches stay below about a tenth of a second."""
+
+_SCAN_WORK = 3_000_000
+_STRIP_WORK = 100_000
+_POLYNOMIAL_BITS = 10**6
+_POLYNOMIAL_WORK = 10**9
+
+
+@lru_cache(maxsize=256)
+def formula(shape: Shape, spec: ConvSpec, breakpoints: int) -> int | None:
+    """Return the published formula, or None where it is out of reach.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the layer's input.
+    spec : ConvSpec
+        The layer.
+    breakpoints : int
+        Breakpoints of every neuron.
+
+    Returns
+    -------
+    int or None
+    """
+    total = 1
+    for part, times in one_layer(shape, spec).parts:
+        form = part.scan_form
+        if form is not None and scan_cost(*form, part.filters) > _SCAN_WORK:
+            return None
+        try:
+            total *= hall_count(part, breakpoints, QUICK.matching).value ** times
+        except OutOfReach:
+            return None
+    return total
+
+
+@lru_cache(maxsize=1024)
+def formula_up_to(shape: Shape, spec: ConvSpec, breakpoints: int, rank: int) -> int | None:
+    """Return the formula restricted to sets of at most `rank` neurons, or None.
+
+    Parameters
+    ----------
+    shape, spec, breakpoints
+        As in `formula`.
+    rank : int
+        Largest number of neurons.
+
+    Returns
+    -------
+    int or None
+    """
+    layer = one_layer(shape, spec)
+    if rank >= sum(part.rank_limit * times for part, times in layer.parts):
+        return formula(shape, spec, breakpoints)
+    # All sizes up to `rank` as one packed polynomial; no coefficient exceeds C(N, rank).
+    n = layer.n_neurons
+    bits = comb(n, min(rank, n // 2)).bit_length() + 1 if rank * n.bit_length() < 10**6 else 10**6
+    if bits * (rank + 1) > _POLYNOMIAL_BITS or not _sizes_in_reach(layer.parts, bits * (rank + 1)):
+        return None
+    mask = (1 << (bits * (rank + 1))) - 1
+    packed = 1
+    for part, times in layer.parts:
+        try:
+            sizes = hall_sizes(part, QUICK.matching, rank)
+        except OutOfReach:
+            return None
+        base = sum(count << (bits * size) for size, count in enumerate(sizes[: rank + 1]))
+        packed = _times_power(packed, base, times, mask)
+    one = (1 << bits) - 1
+    total: int = sum(
+        ((packed >> (bits * size)) & one) * breakpoints**size for size in range(rank + 1)
+    )
+    return total
+
+
+def _times_power(packed: int, base: int, times: int, mask: int) -> int:
+    while times:
+        if times & 1:
+            packed = packed * base & mask
+        times >>= 1
+        if times:
+            base = base * base & mask
+    return packed
+
+
+def _sizes_in_reach(parts: tuple[tuple[Part, int], ...], packed_bits: int) -> bool:
+    work = 0
+    for part, _ in parts:
+        form = part.scan_form
+        if form is not None:
+            work += scan_cost(*form, part.filters) * packed_bits
+    return work <= _POLYNOMIAL_WORK
+
+
+def is_exact(shape: Shape, spec: ConvSpec) -> bool:
+    """Tell whether the formula is known to be the maximum with shared filters.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the layer's input.
+    spec : ConvSpec
+        The layer.
+
+    Returns
+    -------
+    bool
+        True where every part overlaps along one axis at most, or unit filters make all neurons
+        independent.
+    """
+    return all(
+        part.scan_form is not None or part.all_patterns for part, _ in one_layer(shape, spec).parts
+    )
+
+
+@lru_cache(maxsize=256)
+def shared_lower(shape: Shape, spec: ConvSpec, breakpoints: int) -> tuple[int, str]:
+    """Return a number of regions that some shared filters and biases reach for certain.
+
+    Parameters
+    ----------
+    shape, spec, breakpoints
+        As in `formula`.
+
+    Returns
+    -------
+    value : int
+    how : str
+        What the value rests on.
+    """
+    total, found = 1, set()
+    for part, times in one_layer(shape, spec).parts:
+        value, how = _part_lower(part, breakpoints)
+        total *= value**times
+        found.add(how)
+    return total, "; ".join(sorted(found))
+
+
+def _part_lower(part: Part, breakpoints: int) -> tuple[int, str]:
+    if part.all_patterns:
+        return (1 + breakpoints) ** part.n_neurons, "unit filters make all patterns"
+    form = part.scan_form
+    if form is not None:
+        if scan_cost(*form, part.filters) <= _SCAN_WORK:
+            return hall_count(part, breakpoints, 0).value, "exact along one axis"
+        return strips(part, breakpoints), "disjoint strips of the input"
+    try:
+        # A draw modulo a prime can only lose independent sets: its count is a lower bound.
+        count = shared_count(part, breakpoints, np.random.default_rng(0), QUICK)
+        return count.value, "independent sets of a generic draw of the shared filters"
+    except OutOfReach:
+        return strips(part, breakpoints), "disjoint strips of the input"
+
+
+def strips(part: Part, breakpoints: int) -> int:
+    """Return a lower bound by leaving neurons out and setting kernel entries to zero.
+
+    Parameters
+    ----------
+    part : Part
+        A component of a layer with shared filters.
+    breakpoints : int
+        Breakpoints of every neuron.
+
+    Returns
+    -------
+    int
+
+    Notes
+    -----
+    Keep `a` consecutive kernel places of one axis and set the others to zero; keep windows along
+    that axis whose kept places see disjoint inputs. What is left are layers with one axis less,
+    side by side, each with the same generic filters whose kept places act as channels. Fewer
+    neurons and special weights: no more regions than the maximum. Or keep as many filters as
+    there are channels.
+    """
+    best = 1
+    if all(block.common_place for block in part.axes):
+        few = min(part.filters, part.channels)
+        best = int((1 + breakpoints) ** (part.n_positions * few))
+    for axis, block in enumerate(part.axes):
+        if len(block.windows) == 1:
+            continue
+        for first, width, times in _disjoint_windows(block):
+            single = Block(width, ((0, width, first),))
+            smaller = Part(
+                (*part.axes[:axis], single, *part.axes[axis + 1 :]), part.channels, part.filters
+            )
+            form = smaller.scan_form
+            if form is None:
+                value = strips(smaller, breakpoints)
+            elif scan_cost(*form, part.filters) <= _STRIP_WORK:
+                value = hall_count(smaller, breakpoints, 0).value
+            else:
+                continue
+            best = max(best, value**times)
+    return best
+
+
+def _disjoint_windows(block: Block) -> list[tuple[int, int, int]]:
+    """Return, per number of kernel places, the first place and how many windows are disjoint."""
+    places = sorted({p + i for a, b, p in block.windows for i in range(b - a)})
+    found = []
+    for width in range(1, len(places) + 1):
+        best = (0, 0)
+        for first in places[: len(places) - width + 1]:
+            times = end_of_last = 0
+            for start, end, place in block.windows:
+                begin = start + first - place
+                if first < place or begin + width > end or begin < end_of_last:
+                    continue
+                times, end_of_last = times + 1, begin + width
+            # Padding makes a difference between the places; the earliest best one is kept.
+            best = max(best, (times, -first))
+        if best[0]:
+            found.append((-best[1], width, best[0]))
+    return found
