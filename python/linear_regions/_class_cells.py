@@ -108,9 +108,10 @@ def _contenders(rows: FloatArray) -> list[int]:
     """Return the classes that are not below one and the same other class everywhere."""
     table = rows[:, 2:]
     winners = sorted(set(table.argmax(axis=1).tolist()))
-    below = (table[:, :, None] <= table[:, None, winners]).all(axis=0).any(axis=1)
-    below[winners] = False
-    return [int(label) for label in np.flatnonzero(~below)]
+    never_above = np.all(table[:, :, None] <= table[:, None, winners], axis=0)
+    beaten: npt.NDArray[np.bool_] = np.any(never_above, axis=1)
+    beaten[winners] = False
+    return [int(label) for label in np.flatnonzero(~beaten)]
 
 
 def _keep(rows: FloatArray, side: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import linear_regions as lr
 
-__all__ = ["PALETTES", "Palette", "class_colors", "region_colors", "shades"]
+__all__ = ["PALETTES", "Palette", "Theme", "class_colors", "region_colors", "shades"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 Theme: TypeAlias = Literal["light", "dark"]

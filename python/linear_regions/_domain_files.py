@@ -3,8 +3,8 @@
 
 A slice file is one of
 
-* ``.npz`` with ``origin`` (n,) and ``directions`` (k, n), or ``origin``, ``u`` and ``v``: the points
-  origin + t @ directions. ``low`` and ``high`` (k,) bound t; they are -1 and 1 when absent;
+* ``.npz`` with ``origin`` (n,) and ``directions`` (k, n), or ``origin``, ``u`` and ``v``: the
+  points origin + t @ directions. ``low`` and ``high`` (k,) bound t; they are -1 and 1 when absent;
 * ``.npz`` with ``points`` (k + 1, n): the slice through them, 0.25 beyond them on every side
   (another ``margin`` may be in the file);
 * ``.npy``, or text with commas or blanks: such points, one per row.
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -200,7 +201,7 @@ def _read(name: str) -> Arrays:
         with open(name, encoding="utf-8") as file:
             rows = [line.replace(",", " ").split() for line in file if line.strip()]
         return {"points": np.array(rows, dtype=np.float64)}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise CorruptFile(
             f"{name}: expected an .npz or .npy file, or text with one point per row: {error}"
         ) from error

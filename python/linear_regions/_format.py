@@ -10,7 +10,7 @@ from typing import Any
 
 from ._numbers import decimal_string, short_number
 
-__all__ = ["decimal_string", "grouped", "json_text", "safe", "short_number", "time_text"]
+__all__ = ["decimal_string", "grouped", "json_text", "safe", "share_text", "time_text"]
 
 
 def json_text(data: object) -> str:
@@ -78,6 +78,27 @@ def grouped(number: int) -> str:
     """
     text = short_number(number)
     return f"{number:,}" if text.lstrip("-").isdigit() else text
+
+
+def share_text(share: float) -> str:
+    """Write a share in percent; 100 % only where it is all.
+
+    Parameters
+    ----------
+    share : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> share_text(0.574), share_text(0.9996), share_text(1.0)
+    ('57%', '99.9%', '100%')
+    """
+    if 0.99 <= share < 1.0:
+        return f"{min(share, 0.999):.1%}"
+    return f"{share:.0%}"
 
 
 def time_text(seconds: float) -> str:

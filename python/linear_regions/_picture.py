@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["LinePicture", "Picture", "clip_to_view", "default_view", "line_picture", "picture"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
-Limits: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
+Limits: TypeAlias = tuple[tuple[float, float], ...]
 
 # Regions whose output values are held at a time.
 _REGIONS_AT_ONCE = 8192
@@ -32,17 +33,36 @@ class Picture:
     Attributes
     ----------
     polygons : list of float64 arrays, shape (k, 2)
-    colors : float64 array, shape (P, 3), or None
+        One per region; where the class is the colour, one per region and class.
+    shade : float64 array, shape (P,)
+        See `shades`.
+    classes : int64 array, shape (P,), or None
+        Where the class is the colour.
     numbers : float64 array, shape (P,), or None
-        Given instead of `colors` where a colour map is to be used.
+        Where given numbers are the colours.
     segments : list of float64 arrays, shape (2, 2)
         The decision boundary.
     """
 
     polygons: list[FloatArray]
-    colors: FloatArray | None
+    shade: FloatArray
+    classes: npt.NDArray[np.int64] | None
     numbers: FloatArray | None
     segments: list[FloatArray]
+
+    def colors(self, palette: Palette) -> FloatArray:
+        """Return red, green, blue of every polygon, shape (P, 3)."""
+        if self.classes is None:
+            return region_colors(self.shade, palette)
+        return class_colors(self.shade, self.classes, palette)
+
+    def legend(self, palette: Palette) -> list[tuple[int, FloatArray]]:
+        """Return the classes that occur, each with its colour at medium lightness."""
+        if self.classes is None:
+            return []
+        present = np.unique(self.classes)
+        middle = class_colors(np.full(len(present), 0.4), present, palette)
+        return list(zip(present.tolist(), middle, strict=True))
 
 
 def picture(
@@ -50,9 +70,8 @@ def picture(
     color_by: str | npt.ArrayLike = "region",
     *,
     decision_boundary: bool = False,
-    palette: Palette = PALETTES["light"],
 ) -> Picture:
-    """Return polygons, colours and decision boundary of bounded regions in a plane.
+    """Return polygons, their classes and the decision boundary of bounded regions in a plane.
 
     Parameters
     ----------
@@ -60,7 +79,6 @@ def picture(
         Of a bounded domain of dimension 2.
     color_by, decision_boundary
         As for `plot`.
-    palette : Palette
 
     Returns
     -------
@@ -71,28 +89,33 @@ def picture(
     InvalidInput
         If `color_by` is not known or has another length than `regions`.
     """
+    numbers = given_numbers(color_by, len(regions))
+    by_class = numbers is None and color_by == "class"
     corners, offsets = regions.vertices[:, :2], regions.vertex_offsets
-    polygons = [corners[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
-    by_class = isinstance(color_by, str) and color_by == "class"
-    classes = np.zeros(len(polygons), dtype=np.int64)
-    segments: list[FloatArray] = []
-    owner = list(range(len(polygons)))
+    polygons = [corners[a:b] for a, b in pairwise(offsets.tolist())]
+    owners, segments = list(range(len(polygons))), []
+    classes: list[int] = []
     if by_class or decision_boundary:
-        classes, mixed = _classes(regions)
+        at_corner, mixed = _classes(regions)
+        classes = at_corner.tolist()
         for i, rows in mixed.items():
             if decision_boundary:
                 segments += boundary_segments(rows)
-            if by_class:
-                (classes[i], polygons[i]), *others = split_by_class(rows)
-                polygons += [cell for _, cell in others]
-                classes = np.append(classes, [label for label, _ in others])
-                owner += [i] * len(others)
-    numbers = given_numbers(color_by, len(regions))
-    if numbers is not None:
-        return Picture(polygons, None, numbers, segments)
-    shade = shades(regions)[owner]
-    colors = class_colors(shade, classes, palette) if by_class else region_colors(shade, palette)
-    return Picture(polygons, colors, None, segments)
+            # The first cell takes the place of the whole polygon, the others follow at the end.
+            for number, (label, cell) in enumerate(split_by_class(rows) if by_class else ()):
+                if number == 0:
+                    classes[i], polygons[i] = label, cell
+                else:
+                    classes.append(label)
+                    polygons.append(cell)
+                    owners.append(i)
+    return Picture(
+        polygons,
+        shades(regions)[owners],
+        np.array(classes, dtype=np.int64) if by_class else None,
+        numbers,
+        segments,
+    )
 
 
 def given_numbers(color_by: object, n_regions: int) -> FloatArray | None:
@@ -202,7 +225,7 @@ def default_view(vertices: FloatArray) -> Limits:
     """
     corners = vertices[vertices[:, -1] != 0.0, :-1]
     if not len(corners):
-        return tuple([(-1.0, 1.0)] * (vertices.shape[1] - 1))  # type: ignore[return-value]
+        return ((-1.0, 1.0),) * (vertices.shape[1] - 1)
     low, middle, high = np.percentile(corners, [25.0, 50.0, 75.0], axis=0)
     half = 2.0 * np.maximum(high - middle, middle - low)
     half[half == 0.0] = 1.0

@@ -24,6 +24,7 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 # Outlines are drawn up to this many regions; beyond it they would hide the colours.
 _OUTLINED = 3000
+_MOST_IN_LEGEND = 12
 
 
 def plot(
@@ -98,7 +99,8 @@ def plot(
     except ModuleNotFoundError as error:
         raise MissingExtra("Drawing a picture", "plot") from error
     del matplotlib
-    drawn = _drawable(regions_or_net, domain, view, threads, limit, time_limit)
+    options = {"threads": threads, "limit": limit, "time_limit": time_limit}
+    drawn, partly = _drawable(regions_or_net, domain, view, options)
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -106,15 +108,16 @@ def plot(
     palette = PALETTES[theme or _theme_of(ax)]
     if theme is not None:
         _set_theme(ax, palette)
-    if drawn.vertices.shape[1] == 2:
+    if drawn.dim == 1:
         _draw_line(ax, drawn, color_by, palette)
     else:
-        content = picture(drawn, color_by, decision_boundary=decision_boundary, palette=palette)
+        content = picture(drawn, color_by, decision_boundary=decision_boundary)
         _draw_plane(ax, content, palette)
         _set_plane(ax, drawn, view)
+        _add_legend(ax, content, palette)
     if points is not None:
         _mark(ax, coordinates(points, drawn), labels, palette)
-    ax.set_title(_title(drawn.count))
+    ax.set_title(_title(drawn.count) + (" in view" if partly else ""))
     return ax
 
 
@@ -122,40 +125,35 @@ def _drawable(
     source: lr.Regions | lr.Network,
     domain: lr.Domain | None,
     view: Limits | None,
-    threads: int | None,
-    limit: int | None,
-    time_limit: float | None,
-) -> lr.Regions:
-    """Return bounded regions of dimension 1 or 2, found anew where the view asks for it."""
+    options: dict[str, Any],
+) -> tuple[lr.Regions, bool]:
+    """Return bounded regions of dimension 1 or 2, and whether they are only those in a view."""
     import linear_regions as lr
 
-    options: dict[str, Any] = {"threads": threads, "limit": limit, "time_limit": time_limit}
+    def in_view(limits: Limits) -> lr.Regions:
+        return lr.regions(net, clip_to_view(where, net.input_shape, limits), **options)
+
+    where: lr.Domain
     if isinstance(source, lr.Network):
-        net = source
-        where = lr.Space() if domain is None else domain
-        if view is not None:
-            where = clip_to_view(where, net.input_shape, view)
-        found = lr.regions(net, where, **options)
+        net, where = source, lr.Space() if domain is None else domain
+        found = lr.regions(net, where, **options) if view is None else in_view(view)
     elif isinstance(source, lr.Regions):
         if domain is not None:
             raise InvalidInput("domain: regions carry their own domain; give it with a network")
-        found, net, where = source, source.network, source.domain
-        if view is not None:
-            found = lr.regions(net, clip_to_view(where, net.input_shape, view), **options)
+        net, where = source.network, source.domain
+        found = source if view is None else in_view(view)
     else:
         raise TypeError(f"expected Regions or a Network, got {type(source).__name__}")
-    dim = found.vertices.shape[1] - 1
-    if dim not in (1, 2):
+    if found.dim not in (1, 2):
         raise Unsupported(
-            f"plot draws domains of dimension 1 and 2, got {dim}; take a plane of inputs, "
+            f"plot draws domains of dimension 1 and 2, got {found.dim}; take a plane of inputs, "
             "for example Slice.through(three_points), or a Segment"
         )
     if not len(found):
         raise InvalidInput("there are no regions to draw: raise limit or time_limit")
-    if not found.bounded.all():
-        around = default_view(found.vertices)
-        found = lr.regions(net, clip_to_view(where, net.input_shape, around), **options)
-    return found
+    if found.bounded.all():
+        return found, view is not None
+    return in_view(default_view(found.vertices)), True
 
 
 def _theme_of(ax: Axes) -> Literal["light", "dark"]:
@@ -181,7 +179,9 @@ def _draw_plane(ax: Axes, content: Picture, palette: Palette) -> None:
     from matplotlib.collections import LineCollection, PolyCollection
 
     many = len(content.polygons) > _OUTLINED
-    style: dict[str, Any] = {"facecolors": content.colors, "rasterized": many}
+    style: dict[str, Any] = {"rasterized": many}
+    if content.numbers is None:
+        style["facecolors"] = content.colors(palette)
     if many:  # lines of the polygon's own colour close the seams that smoothing leaves
         style |= {"edgecolors": "face", "linewidths": 0.2}
     else:
@@ -196,6 +196,24 @@ def _draw_plane(ax: Axes, content: Picture, palette: Palette) -> None:
         )
         lines.set_label("decision boundary")
         ax.add_collection(lines)
+
+
+def _add_legend(ax: Axes, content: Picture, palette: Palette) -> None:
+    from matplotlib.patches import Patch
+
+    entries = content.legend(palette)
+    if not 1 < len(entries) <= _MOST_IN_LEGEND:
+        return
+    handles = [Patch(facecolor=color, label=str(label)) for label, color in entries]
+    # Beside the axes: nothing of the picture is covered, and no place has to be searched.
+    ax.legend(
+        handles=handles,
+        title="class",
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        frameon=False,
+        labelcolor=palette.ink,
+    ).get_title().set_color(palette.ink)
 
 
 def _set_plane(ax: Axes, regions: lr.Regions, view: Limits | None) -> None:
@@ -260,19 +278,19 @@ def coordinates(points: npt.ArrayLike, regions: lr.Regions) -> FloatArray:
     import linear_regions as lr
 
     array = np.asarray(points, dtype=np.float64)
-    dim, net, domain = regions.vertices.shape[1] - 1, regions.network, regions.domain
+    dim, net, domain = regions.dim, regions.network, regions.domain
     if array.ndim == 2 and array.shape[1] == dim:
         return array
     inputs, _ = net.as_points(array)
-    if isinstance(domain, lr.Slice):
+    if isinstance(domain, lr.Slice) and len(domain.directions) == dim:
         origin, basis = domain.origin.reshape(-1), domain.directions.reshape(dim, -1)
     elif isinstance(domain, lr.Segment):
         origin = domain.a.reshape(-1)
         basis = (domain.b.reshape(-1) - origin)[None]
     else:
         raise InvalidInput(f"points must have shape (k, {dim}) for this domain, got {array.shape}")
-    found: FloatArray = np.linalg.lstsq(basis.T, (inputs - origin).T, rcond=None)[0].T
-    return found
+    solution = np.linalg.lstsq(basis.T, (inputs - origin).T, rcond=None)[0]
+    return np.asarray(solution.T, dtype=np.float64)
 
 
 def _mark(ax: Axes, where: FloatArray, labels: Iterable[object] | None, palette: Palette) -> None:

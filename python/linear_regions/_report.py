@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._format import decimal_string, safe
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
 
     from ._domain_files import Place
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "default_samples", "describe_domain", "describe_network", "report"]
 
 Result = TypeVar("Result")
 
-DEFAULT_SAMPLES = 50_000
+# Samples by default, fewer where the network is large: so many products of weights and values take
+# one or two seconds.
+MOST_SAMPLES = 50_000
+_SAMPLE_WORK = 4e9
 DEFAULT_TIME_LIMIT = 60.0
 # Polygons beyond this number are not kept for a picture: it would show nothing of them.
 MAX_PICTURED = 250_000
@@ -156,7 +160,7 @@ def report(
     *,
     name: str = "network",
     segment: Place | None = None,
-    samples: int = DEFAULT_SAMPLES,
+    samples: int | None = None,
     rng: int = 0,
     pictures: bool = False,
     threads: int | None = None,
@@ -175,8 +179,8 @@ def report(
         Of the model, for the reader.
     segment : Place, optional
         Where to count on a line; default between the first two points of `place`.
-    samples : int
-        Number of uniform samples; 0 for none.
+    samples : int, optional
+        Number of uniform samples; 0 for none. Default `default_samples`.
     rng : int
         Seed of the samples.
     pictures : bool
@@ -195,6 +199,7 @@ def report(
     """
     import linear_regions as lr
 
+    samples = default_samples(net) if samples is None else samples
     segment = place.segment() if segment is None else segment
     made = Report(name, net, place, segment=segment, version=lr.__version__)
     options: dict[str, Any] = {"threads": threads, "limit": limit, "time_limit": time_limit}
@@ -224,6 +229,26 @@ def report(
         made.notes.append("interrupted: what follows is missing")
         raise lr.Interrupted(partial=made) from stop
     return made
+
+
+def default_samples(net: lr.Network) -> int:
+    """Return how many samples take a second or two: the same number on every machine.
+
+    Parameters
+    ----------
+    net : Network
+
+    Returns
+    -------
+    int
+    """
+    products = 1
+    for position, layer in enumerate(net.layers):
+        weight = getattr(layer, "weight", None)
+        if weight is not None:
+            channels, *positions = net.shapes[position + 1]
+            products += weight.size * prod(positions) if weight.ndim > 1 else channels
+    return int(min(MOST_SAMPLES, max(1000, _SAMPLE_WORK / products // 1000 * 1000)))
 
 
 @contextmanager

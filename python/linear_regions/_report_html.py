@@ -101,11 +101,11 @@ def _plane(made: Report) -> str:
     points = None
     if made.place.points is not None:
         points = coordinates(made.place.points, made.regions)
-    drawing = plane_svg(made.regions, _description(made), points, made.place.labels)
+    drawing, legend = plane_svg(made.regions, _description(made), points, made.place.labels)
     caption = _PLANE_CAPTION
     if math.prod(made.network.output_shape) > 1:
         caption += _CLASS_CAPTION
-    return _figure(drawing, caption, _inputs(made))
+    return _figure(drawing, caption, legend + _inputs(made))
 
 
 def _figure(drawing: str, caption: str, below: str = "") -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ._format import grouped, time_text
+from ._format import grouped, share_text, time_text
 
 if TYPE_CHECKING:
     import linear_regions as lr
@@ -140,9 +140,12 @@ def count_remark(count: lr.RegionCount) -> str:
     """
     if count.status != "complete":
         return f"at least so many: stopped ({count.status.replace('_', ' ')})"
-    if count.kind == "exact" and count.arithmetic == "certified":
-        return "certified: no tolerance took part"
-    return f"{count.kind}, {count.arithmetic} arithmetic"
+    if count.kind != "exact":
+        kind = {"lower": "at least so many", "upper": "at most so many"}.get(count.kind, count.kind)
+        return kind if count.arithmetic != "float" else f"{kind}: nothing is proved"
+    if count.error_probability:
+        return f"exact, but for a chance below {count.error_probability:.0e}"
+    return "certified: no tolerance took part"
 
 
 def _sample_rows(made: Report) -> list[Row]:
@@ -153,9 +156,9 @@ def _sample_rows(made: Report) -> list[Row]:
     if sample.saturated:
         remark = "saturated: nearly every sample is new, so this measures the sample size"
     elif share is not None:
-        remark = f"{share:.0%} of all; they hold {sample.coverage:.0%} of the domain (estimated)"
+        remark = f"{share_text(share)} of all; about {share_text(sample.coverage)} of the domain"
     else:
-        remark = f"they hold {sample.coverage:.0%} of the domain (estimated)"
+        remark = f"about {share_text(sample.coverage)} of the domain lies in them"
     found = Row("sample", label, sample.distinct, sample.seconds, remark)
     if sample.saturated:
         return [found]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._colors import PALETTES
+from ._colors import PALETTES, Theme
 from ._picture import LinePicture, Picture, line_picture, picture
 from .errors import MissingExtra
 
@@ -26,9 +26,10 @@ __all__ = ["line_svg", "needs_matplotlib", "plane_svg", "thumbnail"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
+_THEMES: tuple[Theme, Theme] = ("light", "dark")
 _WIDTH = 720.0  # user units; the page scales the drawing
-# Pixels of the images per user unit. Edges are not smoothed: flat colours make images a third of the
-# size, without seams between polygons, and the browser smooths when it scales them down.
+# Pixels of the images per user unit. Edges are not smoothed: flat colours make images a third of
+# the size, without seams between polygons, and the browser smooths when it scales them down.
 _SHARPNESS = 2.0
 _BAND_HEIGHT = 150.0
 _MOST_CURVES = 20
@@ -71,7 +72,7 @@ def plane_svg(
     description: str,
     points: FloatArray | None = None,
     labels: tuple[str, ...] = (),
-) -> str:
+) -> tuple[str, str]:
     """Return the picture of bounded regions in a plane.
 
     Parameters
@@ -86,25 +87,19 @@ def plane_svg(
 
     Returns
     -------
-    str
-        An ``<svg>`` element.
+    drawing, legend : str
+        An ``<svg>`` element and the colours of its classes (empty where there is one class).
     """
     frame = Frame(regions)
     several = int(np.prod(regions.network.output_shape)) > 1
-    color_by = "class" if several else "region"
-    parts = []
-    boundary: list[FloatArray] = []
-    for theme in ("light", "dark"):
-        content = picture(
-            regions, color_by, decision_boundary=not boundary, palette=PALETTES[theme]
-        )
-        boundary = boundary or content.segments
-        parts.append(
-            f'<image class="{theme}-only" width="{frame.width:g}" height="{frame.height:g}" '
-            f'href="{_raster(content, frame)}"/>'
-        )
-    if boundary:
-        ends = frame.at(np.array(boundary))
+    content = picture(regions, "class" if several else "region", decision_boundary=True)
+    parts = [
+        f'<image class="{theme}-only" width="{frame.width:g}" height="{frame.height:g}" '
+        f'href="{_raster(content, theme, frame)}"/>'
+        for theme in _THEMES
+    ]
+    if content.segments:
+        ends = frame.at(np.array(content.segments))
         path = "".join(f"M{a:.1f} {b:.1f}L{c:.1f} {d:.1f}" for (a, b), (c, d) in ends)
         parts.append(f'<path class="boundary" d="{path}"/>')
     if points is not None:
@@ -113,7 +108,20 @@ def plane_svg(
             parts.append(
                 f'<text class="label" x="{x + 10:.1f}" y="{y - 8:.1f}">{escape(label)}</text>'
             )
-    return _drawing(frame.width, frame.height, description, parts)
+    return _drawing(frame.width, frame.height, description, parts), _class_chips(content)
+
+
+def _class_chips(content: Picture) -> str:
+    """Return the colours of the classes, where there are several."""
+    light, dark = (content.legend(PALETTES[theme]) for theme in _THEMES)
+    items = []
+    for (label, in_light), (_, in_dark) in zip(light, dark, strict=True):
+        chips = "".join(
+            f'<i class="chip {theme}-only" style="background:{_hex(color)}"></i>'
+            for theme, color in zip(_THEMES, (in_light, in_dark), strict=True)
+        )
+        items.append(f"<li>{chips}class {label}</li>")
+    return f'<ul class="inputs">{"".join(items)}</ul>\n' if len(items) > 1 else ""
 
 
 def line_svg(regions: lr.Regions, description: str) -> str:
@@ -132,7 +140,7 @@ def line_svg(regions: lr.Regions, description: str) -> str:
     several = int(np.prod(regions.network.output_shape)) > 1
     parts = []
     content: LinePicture | None = None
-    for theme in ("light", "dark"):
+    for theme in _THEMES:
         content = line_picture(regions, "class" if several else "region", PALETTES[theme])
         assert content.colors is not None
         low, high = content.ends.min(), content.ends.max()
@@ -179,7 +187,7 @@ def thumbnail(point: FloatArray, description: str) -> str | None:
     return f'<img class="thumbnail" src="{_data_url(buffer)}" alt="{escape(description)}">'
 
 
-def _raster(content: Picture, frame: Frame) -> str:
+def _raster(content: Picture, theme: Theme, frame: Frame) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
@@ -194,7 +202,10 @@ def _raster(content: Picture, frame: Frame) -> str:
     ax.set_ylim(frame.low[1], frame.high[1])
     ax.add_collection(
         PolyCollection(
-            content.polygons, facecolors=content.colors, edgecolors="none", antialiaseds=False
+            content.polygons,
+            facecolors=content.colors(PALETTES[theme]),
+            edgecolors="none",
+            antialiaseds=False,
         )
     )
     buffer = BytesIO()

@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: MIT
+"""The commands: each takes parsed arguments and returns what is to be written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._cli_inputs import load_model, model_name, place_of
+from ._domain_files import Place, read_segment
+from ._format import grouped, share_text, time_text
+from ._report import Report, default_samples, describe_domain, describe_network, report
+from ._report_text import align, count_remark, labelled, network_line, report_text
+from .errors import InvalidInput, MissingExtra
+
+if TYPE_CHECKING:
+    import linear_regions as lr
+
+__all__ = ["COMMANDS", "Output", "partial_output"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command found, in both forms.
+
+    Attributes
+    ----------
+    text : callable
+        Makes the text; not called with ``--json``.
+    data : callable
+        Makes the JSON types; called only with ``--json``.
+    """
+
+    text: Callable[[], str]
+    data: Callable[[], Mapping[str, Any]]
+
+
+def _head(options: argparse.Namespace, net: lr.Network, place: Place | None) -> dict[str, Any]:
+    data: dict[str, Any] = {"model": describe_network(net, model_name(options))}
+    if place is not None:
+        data["domain"] = {"description": place.text, **describe_domain(place.domain)}
+    return data
+
+
+def _run_options(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("threads", "limit", "time_limit", "progress")
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+
+
+def _report(options: argparse.Namespace) -> Output:
+    from . import _svg
+
+    if options.html or options.plot:
+        _svg.needs_matplotlib()  # before the work, not after it
+    net = load_model(options)
+    place = place_of(options, net, stand_in=True)
+    run = _run_options(options)
+    made = report(
+        net,
+        place,
+        name=model_name(options),
+        segment=read_segment(options.segment, net.input_shape) if options.segment else None,
+        samples=options.samples,
+        rng=options.seed,
+        pictures=bool(options.html or options.plot),
+        **run,
+    )
+    written = _write_pictures(options, made)
+    return Output(
+        lambda: "\n\n".join([report_text(made), *([written] if written else [])]),
+        lambda: made.to_dict(),
+    )
+
+
+def _write_pictures(options: argparse.Namespace, made: Report) -> str:
+    """Write the page and the picture where they are wanted; return what is said about them."""
+    lines = []
+    if options.html:
+        from ._report_html import report_html
+
+        Path(options.html).write_text(report_html(made), encoding="utf-8")
+        lines.append(("page", [str(options.html)]))
+    if options.plot:
+        if made.regions is None:
+            raise InvalidInput(f"--plot: there is no picture ({'; '.join(made.notes)})")
+        _draw(made.regions, made.place, options.plot, "class" if _is_classifier(made) else "region")
+        lines.append(("picture", [str(options.plot)]))
+    if not lines and find_spec("matplotlib") is None:
+        lines.append(("picture", [str(MissingExtra("A picture of the regions", "plot"))]))
+    return labelled(lines) if lines else ""
+
+
+def _is_classifier(made: Report) -> bool:
+    return int(np.prod(made.network.output_shape)) > 1
+
+
+def _draw(
+    regions: lr.Regions, place: Place, path: str, color_by: str, theme: Any = "light"
+) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    import linear_regions as lr
+
+    # A figure of its own: pyplot would bring windows and global state.
+    figure = Figure(figsize=(8.0, 7.4), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    lr.plot(
+        regions,
+        ax=figure.add_subplot(),
+        color_by=color_by,
+        decision_boundary=color_by == "class",
+        points=place.points,
+        labels=place.labels or None,
+        theme=theme,
+    )
+    try:
+        figure.savefig(path)
+    except ValueError as error:  # an unknown ending
+        raise InvalidInput(f"{path}: {error}") from error
+
+
+def _count(options: argparse.Namespace) -> Output:
+    import linear_regions as lr
+
+    net = load_model(options)
+    place = place_of(options, net)
+    result = lr.count(
+        net,
+        place.domain,
+        what=options.what,
+        method=options.method,
+        arithmetic=options.arithmetic,
+        **_run_options(options),
+    )
+    return Output(
+        lambda: labelled(
+            [
+                ("model", [network_line(net, model_name(options))]),
+                ("domain", [place.text]),
+                ("regions", [_count_text(result)]),
+            ]
+        ),
+        lambda: {**_head(options, net, place), "count": result.to_dict()},
+    )
+
+
+def _count_text(count: lr.RegionCount) -> str:
+    return (
+        f"{grouped(count.value)} ({count.what}; {count_remark(count)}; {count.method}, "
+        f"{time_text(count.seconds)})"
+    )
+
+
+def _bounds(options: argparse.Namespace) -> Output:
+    import linear_regions as lr
+
+    if options.mlp:
+        arch = lr.Architecture.mlp(list(options.mlp), activation=options.activation)
+        found = lr.bounds(arch)
+        name = "-".join(map(str, options.mlp))
+        return Output(
+            lambda: labelled([("model", [f"dense network {name}"])]) + "\n\n" + _bounds_text(found),
+            lambda: {"architecture": {"widths": list(options.mlp)}, "bounds": found.to_dict()},
+        )
+    net = load_model(options)
+    asked = options.box or options.vnnlib or options.slice or options.segment
+    place = place_of(options, net)
+    if not asked:
+        place = Place(None, f"the whole input space, dimension {net.input_size}")
+    found = lr.bounds(net, place.domain)
+    head = [("model", [network_line(net, model_name(options))]), ("domain", [place.text])]
+    return Output(
+        lambda: labelled(head) + "\n\n" + _bounds_text(found),
+        lambda: {**_head(options, net, place), "bounds": found.to_dict()},
+    )
+
+
+def _bounds_text(found: lr.Bounds) -> str:
+    signs = {"lower": ">=", "upper": "<=", "exact": "="}
+    best = (found.upper, found.lower)
+    ordered = sorted(found, key=lambda bound: -bound.value)
+    cells = [
+        [
+            bound.name,
+            f"{bound.of} {signs[bound.kind]}",
+            grouped(bound.value),
+            "best" if bound in best else "",
+        ]
+        for bound in ordered
+    ]
+    parts = [
+        align(cells, ("left", "right", "right", "left")),
+        "sources\n" + _indented([f"{bound.name}: {_source(bound)}" for bound in ordered]),
+    ]
+    if found.not_applicable:
+        missing = [f"{item.name}: {item.reason}" for item in found.not_applicable]
+        parts.append("no number from\n" + _indented(missing))
+    return "\n\n".join(parts)
+
+
+def _source(bound: lr.Bound) -> str:
+    return "; ".join([bound.reference, *bound.assumptions])
+
+
+def _indented(lines: list[str]) -> str:
+    style: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "    "}
+    return "\n".join(fill(line, 100, **style) for line in lines)
+
+
+def _maximum(options: argparse.Namespace) -> Output:
+    import linear_regions as lr
+
+    def spread(value: tuple[int, ...]) -> int | tuple[int, ...]:
+        return value[0] if len(value) == 1 else value
+
+    spec = lr.ConvSpec(
+        filters=options.filters,
+        kernel_size=spread(options.kernel),
+        stride=spread(options.stride),
+        padding=spread(options.padding),
+        dilation=spread(options.dilation),
+        groups=options.groups,
+    )
+    result = lr.one_layer_maximum(
+        options.input_shape,
+        spec,
+        breakpoints=options.breakpoints,
+        weights=options.weights,
+        bias=options.bias,
+        method=options.method,
+        rng=options.seed,
+    )
+    entries = [
+        ("layer", [f"{spec} on an input of shape {options.input_shape}"]),
+        ("maximum", [_count_text(result)]),
+        *((name, [grouped(bound.value)]) for name, bound in result.related.items()),
+    ]
+    return Output(
+        lambda: labelled(entries),
+        lambda: {
+            "layer": {"input_shape": list(options.input_shape), "spec": repr(spec)},
+            "maximum": result.to_dict(),
+        },
+    )
+
+
+def _regions(options: argparse.Namespace) -> Output:
+    import linear_regions as lr
+
+    net = load_model(options)
+    place = place_of(options, net)
+    listed = lr.regions(net, place.domain, **_run_options(options))
+    if options.output:
+        np.savez_compressed(
+            _npz(options.output),
+            patterns=listed.patterns,
+            pattern_bits=np.int64(listed.pattern_bits),
+            interior_points=listed.interior_points,
+            interior_proved=listed.interior_proved,
+            vertices=listed.vertices,
+            vertex_offsets=listed.vertex_offsets,
+            bounded=listed.bounded,
+            volumes=listed.volumes,
+            affine_maps=listed.affine_maps(),
+        )
+    return _regions_output(options, net, place, listed)
+
+
+def _npz(path: str) -> str:
+    if not path.endswith(".npz"):
+        raise InvalidInput(f"--output: expected a name that ends in .npz, got {path!r}")
+    return path
+
+
+def _regions_output(
+    options: argparse.Namespace, net: lr.Network, place: Place, listed: lr.Regions
+) -> Output:
+    def text() -> str:
+        entries = [
+            ("model", [network_line(net, model_name(options))]),
+            ("domain", [place.text]),
+            ("regions", [_count_text(listed.count)]),
+        ]
+        if options.output:
+            return labelled([*entries, ("file", [options.output])])
+        volumes = listed.volumes
+        cells = [["region", "size", "vertices", "units on", "interior point"]]
+        for i, region in enumerate(listed):
+            point = " ".join(f"{value:.6g}" for value in region.interior_point)
+            bits, corners = int(region.bits().sum()), len(region.vertices)
+            cells.append([str(i), f"{volumes[i]:.6g}", str(corners), str(bits), point])
+        return (
+            labelled(entries) + "\n\n" + align(cells, ("right", "right", "right", "right", "left"))
+        )
+
+    def data() -> dict[str, Any]:
+        head = {**_head(options, net, place), "count": listed.count.to_dict()}
+        if options.output:
+            return {**head, "file": options.output}
+        rows = [
+            {
+                "pattern": [f"{int(word):016x}" for word in region.pattern],
+                "interior_point": region.interior_point.tolist(),
+                "volume": region.volume,
+                "bounded": region.bounded,
+                "vertices": region.vertices.tolist(),
+            }
+            for region in listed
+        ]
+        return {**head, "pattern_bits": listed.pattern_bits, "regions": rows}
+
+    return Output(text, data)
+
+
+def _sample(options: argparse.Namespace) -> Output:
+    import linear_regions as lr
+
+    net = load_model(options)
+    place = place_of(options, net)
+    n = default_samples(net) if options.n is None else options.n
+    result = lr.sample(net, place.domain, n, distribution=options.distribution, rng=options.seed)
+    low, high = (grouped(round(end)) for end in result.interval)
+    entries = [
+        ("model", [network_line(net, model_name(options))]),
+        ("domain", [place.text]),
+        ("samples", [f"{grouped(result.samples)} ({result.source}, seed {options.seed})"]),
+        ("distinct", [f"{grouped(result.distinct)} patterns ({time_text(result.seconds)})"]),
+        (
+            "coverage",
+            [f"{share_text(result.coverage)} of the domain lies in regions that were met"],
+        ),
+    ]
+    if result.saturated:
+        remark = "nearly every sample is new: the count measures the sample size"
+        entries.append(("saturated", [remark]))
+    else:
+        total = grouped(round(result.total_estimate))
+        entries.append(
+            ("estimate", [f"at least {total} ({low} to {high}, {result.confidence:.0%}), Chao"])
+        )
+    return Output(
+        lambda: labelled(entries),
+        lambda: {**_head(options, net, place), "seed": options.seed, "sample": result.to_dict()},
+    )
+
+
+def _plot(options: argparse.Namespace) -> Output:
+    import linear_regions as lr
+
+    from . import _svg
+
+    _svg.needs_matplotlib()
+    net = load_model(options)
+    place = place_of(options, net)
+    listed = lr.regions(net, place.domain, **_run_options(options))
+    color_by = options.color_by
+    if color_by is None:
+        color_by = "class" if int(np.prod(net.output_shape)) > 1 else "region"
+    _draw(listed, place, options.output, color_by, options.theme)
+    return Output(
+        lambda: labelled(
+            [
+                ("model", [network_line(net, model_name(options))]),
+                ("domain", [place.text]),
+                ("regions", [_count_text(listed.count)]),
+                ("picture", [options.output]),
+            ]
+        ),
+        lambda: {
+            **_head(options, net, place),
+            "count": listed.count.to_dict(),
+            "picture": options.output,
+        },
+    )
+
+
+def _info(options: argparse.Namespace) -> Output:
+    import linear_regions as lr
+
+    net = load_model(options)
+    entries = [
+        ("model", [network_line(net, model_name(options)), *net.notes]),
+        ("patterns", [f"{grouped(net.pattern_bits)} bits"]),
+    ]
+    return Output(
+        lambda: labelled(entries) + "\n\n" + net.summary(),
+        lambda: {**_head(options, net, None), "build": lr.build_info()},
+    )
+
+
+def partial_output(partial: object) -> Output | None:
+    """Return what Ctrl-C left behind, in both forms.
+
+    Parameters
+    ----------
+    partial : object
+        Of `Interrupted`.
+
+    Returns
+    -------
+    Output or None
+        None where nothing was found.
+    """
+    import linear_regions as lr
+
+    if isinstance(partial, lr.Regions):
+        partial = partial.count
+    if isinstance(partial, Report):
+        made = partial
+        return Output(lambda: report_text(made), lambda: made.to_dict())
+    if isinstance(partial, lr.RegionCount):
+        count = partial
+        return Output(
+            lambda: labelled([("regions", [_count_text(count)])]),
+            lambda: {"count": count.to_dict()},
+        )
+    return None
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], Output]] = {
+    "report": _report,
+    "count": _count,
+    "bounds": _bounds,
+    "max": _maximum,
+    "regions": _regions,
+    "sample": _sample,
+    "plot": _plot,
+    "info": _info,
+}

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""The command ``linear-regions``.
+
+Exit status: 0 done (also where a limit stopped the work; the output says so), 2 wrong arguments or
+something unsupported, 3 an optional package is missing, 130 after Ctrl-C (what was found is
+printed). Errors are one line on standard error; with ``--json`` nothing but JSON goes to standard
+output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ._cli_inputs import Parser, add_limits, add_model, add_place, add_segment, integers
+from ._commands import COMMANDS, Output, partial_output
+from ._format import json_text
+from ._report import DEFAULT_TIME_LIMIT, MOST_SAMPLES
+from .errors import LinearRegionsError, MissingExtra
+
+__all__ = ["main"]
+
+_PROGRAM = "linear-regions"
+_WRONG, _MISSING, _BROKEN_PIPE, _INTERRUPTED = 2, 3, 141, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the process.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # argparse takes "-1,0" for an option; a leading blank makes it a value, and numbers allow it.
+    given = [f" {text}" if re.match(r"-\.?\d", text) else text for text in given]
+    try:
+        options = _parser().parse_args(given)
+    except SystemExit as stop:  # --help, --version, wrong arguments: already written
+        return stop.code if isinstance(stop.code, int) else _WRONG
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            return _run(options)
+        except BrokenPipeError:
+            # The reader has closed the pipe; Python would complain again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _BROKEN_PIPE
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        _write(COMMANDS[options.command](options), options.json)
+    except MissingExtra as error:
+        return _fail(options, error, _MISSING)
+    except (LinearRegionsError, OverflowError) as error:
+        return _fail(options, error, _WRONG)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _fail(options, error, _WRONG)
+    except MemoryError:
+        return _fail(options, "out of memory; try --limit or a smaller domain", _WRONG)
+    except KeyboardInterrupt as stop:
+        found = partial_output(getattr(stop, "partial", None))
+        if found is not None:
+            _write(found, options.json)
+        return _fail(options, "interrupted", _INTERRUPTED)
+    return 0
+
+
+def _write(output: Output, as_json: bool) -> None:
+    sys.stdout.write((json_text(output.data()) if as_json else output.text()) + "\n")
+    sys.stdout.flush()
+
+
+def _fail(options: argparse.Namespace, error: object, status: int) -> int:
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        text = f"{error.filename}: {error.strerror}"
+    label = "" if status == _INTERRUPTED else "error: "
+    sys.stderr.write(f"{_PROGRAM} {options.command}: {label}{text}\n")
+    return status
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    sys.stderr.write(f"{_PROGRAM}: warning: {message}\n")
+
+
+def _parser() -> Parser:
+    from . import __version__
+
+    parser = Parser(
+        prog=_PROGRAM,
+        description="Bounds, exact counts and samples of the linear regions of a network.",
+        epilog=f"'{_PROGRAM} report' is the place to start.",
+    )
+    parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (fill, text) in _FILL.items():
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        fill(command)
+        command.add_argument(
+            "--json", action="store_true", help="write JSON to standard output, and nothing else"
+        )
+    return parser
+
+
+def _fill_report(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_place(parser, segment=False)
+    add_segment(parser)
+    add_limits(parser, time_limit=DEFAULT_TIME_LIMIT)
+    group = parser.add_argument_group("report")
+    group.add_argument("--html", metavar="FILE", help="write one self-contained page (extra: plot)")
+    group.add_argument("--plot", metavar="FILE", help="write a picture: .png, .svg or .pdf")
+    _add_samples(group, "--samples")
+
+
+def _fill_count(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_place(parser)
+    add_limits(parser)
+    group = parser.add_argument_group("question")
+    group.add_argument("--what", default="activation", choices=("activation", "linear", "affine"))
+    group.add_argument("--method", default="auto", help="default: the one that applies")
+    group.add_argument("--arithmetic", default="certified", choices=("certified", "float"))
+
+
+def _fill_bounds(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_place(parser)
+    group = parser.add_argument_group("architecture instead of a model")
+    group.add_argument(
+        "--mlp", type=integers, metavar="N0,N1,...", help="widths of a dense network, as in 2,16,1"
+    )
+    group.add_argument("--activation", default="relu", help="of --mlp; default: relu")
+
+
+def _fill_max(parser: argparse.ArgumentParser) -> None:
+    one = (1,)
+    parser.add_argument("input_shape", type=integers, metavar="C,H,W", help="shape of the input")
+    parser.add_argument("--filters", type=int, required=True, metavar="N")
+    parser.add_argument("--kernel", type=integers, required=True, metavar="K[,K...]")
+    parser.add_argument("--stride", type=integers, default=one, metavar="S[,S...]")
+    parser.add_argument("--padding", type=integers, default=(0,), metavar="P[,P...]")
+    parser.add_argument("--dilation", type=integers, default=one, metavar="D[,D...]")
+    parser.add_argument("--groups", type=int, default=1, metavar="N")
+    parser.add_argument("--breakpoints", type=int, default=1, metavar="K", help="of the activation")
+    parser.add_argument("--weights", default="shared", choices=("shared", "free"))
+    parser.add_argument("--bias", default="shared", choices=("shared", "free", "none"))
+    parser.add_argument("--method", default="auto", help="default: the one that applies")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random draws")
+
+
+def _fill_regions(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_place(parser)
+    add_limits(parser)
+    parser.add_argument("--output", "-o", metavar="FILE.npz", help="write arrays, print no table")
+
+
+def _fill_sample(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_place(parser)
+    parser.add_argument("--distribution", default="uniform", choices=("uniform", "normal"))
+    _add_samples(parser, "-n")
+
+
+def _fill_plot(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_place(parser)
+    add_limits(parser)
+    parser.add_argument(
+        "--output", "-o", required=True, metavar="FILE", help=".png, .svg, .pdf, ..."
+    )
+    parser.add_argument(
+        "--color-by", choices=("region", "class"), help="default: class where outputs are several"
+    )
+    parser.add_argument("--theme", default="light", choices=("light", "dark"))
+
+
+def _add_samples(parser: Any, name: str) -> None:
+    parser.add_argument(
+        name,
+        type=int,
+        metavar="N",
+        help=f"number of samples; default {MOST_SAMPLES}, fewer where the network is large",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the samples")
+
+
+_FILL = {
+    "report": (_fill_report, "bounds, exact counts, a sampled count and a picture of a model"),
+    "count": (_fill_count, "count the regions of a model in a domain, exactly"),
+    "bounds": (_fill_bounds, "bounds by theorems"),
+    "max": (_fill_max, "the largest number of regions of one convolutional layer"),
+    "regions": (_fill_regions, "list the regions of a model in a domain"),
+    "sample": (_fill_sample, "count the activation patterns that samples meet"),
+    "plot": (_fill_plot, "draw the regions of a model in a plane or on a segment"),
+    "info": (add_model, "layers, shapes and sizes of a model"),
+}
