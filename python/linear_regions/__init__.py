@@ -15,6 +15,7 @@ except ImportError as error:
 from ._build_info import build_info
 from ._count import count
 from ._methods import Method, methods
+from ._plot import plot
 from ._regions import Region, Regions, RegionStream, regions
 from ._version import __version__
 from .architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
@@ -105,6 +106,7 @@ __all__ = [
     "leaky_relu",
     "load",
     "methods",
+    "plot",
     "read_vnnlib",
     "regions",
     "relu",
