@@ -260,3 +260,31 @@ def test_a_stream_checks_its_arguments_at_once(small: lr.Network) -> None:
         lr.regions(small, stream=True, block=0)
     with pytest.raises(lr.Unsupported):
         lr.regions(lr.Network(3, [lr.relu()]), stream=True)
+
+
+def test_listing_with_a_limit_gives_the_first_regions(small: lr.Network) -> None:
+    everything = lr.regions(small)
+    some = lr.regions(small, limit=17, threads=4)
+    assert (len(some), some.count.status) == (17, "limit")
+    np.testing.assert_array_equal(some.patterns, everything.patterns[:17])
+
+
+def test_a_limit_above_the_count_changes_nothing(small: lr.Network) -> None:
+    whole = lr.count(small)
+    assert lr.count(small, limit=10**30) == whole
+    assert int(lr.count(small, limit=whole.value + 1)) == whole.value
+
+
+def test_a_progress_bar_needs_tqdm_only(
+    endless: lr.Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tqdm", reason="tqdm is not installed")
+    lr.count(endless, time_limit=0.3, progress=True)
+    assert "regions" in capsys.readouterr().err
+
+
+def test_three_dimensions_are_refused_with_alternatives() -> None:
+    net = lr.Network(3, [lr.Affine(np.eye(3)), lr.relu()])
+    for domain in (None, lr.Box(-1, 1)):
+        with pytest.raises(lr.Unsupported, match=r"3.*Slice"):
+            lr.count(net, domain)

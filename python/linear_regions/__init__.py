@@ -12,9 +12,11 @@ except ImportError as error:
     )
     raise
 
+from ._bounds import bounds
 from ._build_info import build_info
 from ._count import count
 from ._methods import Method, methods
+from ._one_layer import one_layer_maximum
 from ._plot import plot
 from ._regions import Region, Regions, RegionStream, regions
 from ._version import __version__
@@ -100,12 +102,14 @@ __all__ = [
     "Unsupported",
     "__version__",
     "absolute",
+    "bounds",
     "build_info",
     "count",
     "hard_tanh",
     "leaky_relu",
     "load",
     "methods",
+    "one_layer_maximum",
     "plot",
     "read_vnnlib",
     "regions",
