@@ -18,7 +18,7 @@ def test_stub_of_the_core_matches_the_compiled_module(tmp_path):
     environment = dict(os.environ)
     home = Path(linear_regions.__file__).parents[1]
     if home.name != "site-packages":  # mypy finds installed packages by itself
-        environment["MYPYPATH"] = str(home)
+        environment["MYPYPATH"] = environment["PYTHONPATH"] = str(home)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "mypy.stubtest", "linear_regions._core"),
