@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Draw the regions of the shipped digits network on the plane through three test images.
 
     python examples/slice_picture.py [--output FOLDER]

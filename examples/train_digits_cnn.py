@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Train the small CNN that ships with the package, and pick the plane that its report looks at.
 
     python examples/train_digits_cnn.py [--output FOLDER] [--epochs N]

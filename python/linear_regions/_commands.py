@@ -122,7 +122,7 @@ def _draw(
         theme=theme,
     )
     try:
-        figure.savefig(path)
+        figure.savefig(path, bbox_inches="tight")
     except ValueError as error:  # an unknown ending
         raise InvalidInput(f"{path}: {error}") from error
 

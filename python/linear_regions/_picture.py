@@ -225,11 +225,12 @@ def default_view(vertices: FloatArray) -> Limits:
     """
     corners = vertices[vertices[:, -1] != 0.0, :-1]
     if not len(corners):
-        return ((-1.0, 1.0),) * (vertices.shape[1] - 1)
-    low, middle, high = np.percentile(corners, [25.0, 50.0, 75.0], axis=0)
-    half = 2.0 * np.maximum(high - middle, middle - low)
+        return ((-1.0, 1.0), (-1.0, 1.0))[: vertices.shape[1] - 1]
+    quarter, middle, three_quarters = np.percentile(corners, [25.0, 50.0, 75.0], axis=0)
+    half = 2.0 * np.maximum(three_quarters - middle, middle - quarter)
     half[half == 0.0] = 1.0
-    return tuple(zip((middle - half).tolist(), (middle + half).tolist(), strict=True))
+    ends = zip(middle - half, middle + half, strict=True)
+    return tuple((float(low), float(high)) for low, high in ends)
 
 
 def clip_to_view(domain: lr.Domain, input_shape: tuple[int, ...], view: Limits) -> lr.Domain:

@@ -131,7 +131,8 @@ def _drawable(
     import linear_regions as lr
 
     def in_view(limits: Limits) -> lr.Regions:
-        return lr.regions(net, clip_to_view(where, net.input_shape, limits), **options)
+        found: lr.Regions = lr.regions(net, clip_to_view(where, net.input_shape, limits), **options)
+        return found
 
     where: lr.Domain
     if isinstance(source, lr.Network):
@@ -281,7 +282,6 @@ def coordinates(points: npt.ArrayLike, regions: lr.Regions) -> FloatArray:
     dim, net, domain = regions.dim, regions.network, regions.domain
     if array.ndim == 2 and array.shape[1] == dim:
         return array
-    inputs, _ = net.as_points(array)
     if isinstance(domain, lr.Slice) and len(domain.directions) == dim:
         origin, basis = domain.origin.reshape(-1), domain.directions.reshape(dim, -1)
     elif isinstance(domain, lr.Segment):
@@ -289,6 +289,7 @@ def coordinates(points: npt.ArrayLike, regions: lr.Regions) -> FloatArray:
         basis = (domain.b.reshape(-1) - origin)[None]
     else:
         raise InvalidInput(f"points must have shape (k, {dim}) for this domain, got {array.shape}")
+    inputs, _ = net.as_points(array)
     solution = np.linalg.lstsq(basis.T, (inputs - origin).T, rcond=None)[0]
     return np.asarray(solution.T, dtype=np.float64)
 
