@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""The benchmarks run, give the known numbers, and the pages show the newest results.
+
+Nothing here looks at a time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import linear_regions as lr
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "benchmarks").is_dir(), reason="the benchmarks are not beside these tests"
+)
+
+
+def load(name: str) -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT)
+        return importlib.import_module(f"benchmarks.{name}")
+
+
+def run(*arguments: str) -> str:
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_quick_run_measures_and_reports_the_smallest_case(tmp_path):
+    file = tmp_path / "results.json"
+    shown = run("benchmarks.bench_count", "--quick", "--output", str(file))
+    results = json.loads(file.read_text(encoding="utf-8"))
+    (case,) = results["cases"]
+    assert (case["name"], case["regions"]) == ("tiny", 26)
+    assert case["float"]["value"] == 26
+    assert case["count"]["work"]["cells"] >= case["regions"]
+    assert {"count", "float", "list", "call", "yardstick", "ratio"} <= set(case)
+    assert {"processor", "simd", "commit", "load_average", "threads"} <= set(results["machine"])
+    assert results["machine"]["threads"]["OPENBLAS_NUM_THREADS"] == "1"
+    assert [target["what"] for target in results["targets"]] == ["call"]
+    assert "[2, 8, 8, 1] in [-1, 1]^2" in shown
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tiny", "dense-box", "dense-plane", "wide-slice", "cnn-slice", "cnn-segment", "digits-slice"],
+)
+def test_case_has_the_number_of_regions_that_it_says(name):
+    case = load("cases").case_named(name)
+    net, domain = case.build()
+    assert int(lr.count(net, domain)) == case.regions
+
+
+def test_names_of_cases_are_different_and_refer_to_each_other():
+    cases = load("cases")
+    names = [case.name for case in cases.CASES]
+    assert len(set(names)) == len(names)
+    assert {case.grows_from for case in cases.CASES} - {None} <= set(names)
+    with pytest.raises(ValueError, match="tiny, dense-box"):
+        cases.case_named("unknown")
+
+
+@pytest.mark.parametrize("name", ["tiny", "cnn-segment"])
+def test_yardstick_agrees(name):
+    case = load("cases").case_named(name)
+    assert load("yardstick").count(*case.build()) == case.regions
+
+
+def test_yardstick_agrees_on_a_plane_through_a_padded_grouped_convolution(rng):
+    net = lr.Network(
+        (2, 4, 4),
+        [
+            lr.Conv(rng.normal(size=(4, 1, 3, 3)), rng.normal(size=4), padding=1, groups=2),
+            lr.relu(),
+            lr.AvgPool(2),
+            lr.Flatten(),
+            lr.Affine(rng.normal(size=(6, 16)), rng.normal(size=6)),
+            lr.relu(),
+        ],
+    )
+    domain = lr.Slice(rng.normal(size=32), rng.normal(size=(2, 32)), lr.Box(-2.0, 1.0))
+    assert load("yardstick").count(net, domain) == int(lr.count(net, domain)) > 50
+
+
+def test_yardstick_refuses_what_it_cannot_do():
+    yardstick = load("yardstick")
+    net = lr.Network(2, [lr.Affine([[1.0, 1.0]]), lr.leaky_relu()])
+    with pytest.raises(ValueError, match="ReLU"):
+        yardstick.count(net, lr.Box(-1, 1))
+    net = lr.Network(2, [lr.Affine([[1.0, 1.0]]), lr.relu()])
+    with pytest.raises(ValueError, match="expected a box"):
+        yardstick.count(net, lr.Polytope([[1.0, 0.0]], [1.0]))
+
+
+def test_wrong_number_stops_the_measurement():
+    measure = load("measure")
+    effort = measure.Effort(0.0, 1)
+
+    def check(answer: int) -> None:
+        if answer != 2:
+            raise AssertionError("expected 2")
+
+    with pytest.raises(AssertionError, match="expected 2"):
+        measure.best(lambda: 3, check, lambda: 0.0, effort)
+
+
+@pytest.mark.parametrize(
+    ("function", "value", "text"),
+    [
+        ("duration", 1.234, "1.23 s"),
+        ("duration", 0.05678, "56.8 ms"),
+        ("duration", 4.2e-5, "42.0 µs"),
+        ("rate", 2_512_345.0, "2.51 M"),
+        ("rate", 250_000.0, "250 k"),
+        ("size", 737_280, "0.7 MB"),
+        ("size", 0, "< 0.1 MB"),
+        ("size", None, ""),
+    ],
+)
+def test_numbers_are_shown_in_units_that_suit_them(function, value, text):
+    assert getattr(load("table"), function)(value) == text
+
+
+def test_table_goes_between_the_comments_and_nowhere_else(tmp_path):
+    table = load("table")
+    page = "# Page\n\n<!-- benchmarks: start -->\nold\n<!-- benchmarks: end -->\n\nrest\n"
+    (tmp_path / "README.md").write_text(page, encoding="utf-8")
+    results = tmp_path / "results"
+    results.mkdir()
+    run("benchmarks.bench_count", "--quick", "--output", str(results / "2001-01-01.json"))
+    options = ["--root", str(tmp_path), "--results", str(results)]
+    assert table.main([*options, "--check"]) == 1
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == page
+    assert table.main(options) == 0
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("# Page\n\n<!-- benchmarks: start -->\n| network and domain")
+    assert text.endswith("|\n<!-- benchmarks: end -->\n\nrest\n")
+    assert "| [2, 8, 8, 1] in [-1, 1]^2 |" in text
+    assert "old" not in text
+    assert table.main([*options, "--check"]) == 0
+
+
+def test_page_without_both_comments_is_refused():
+    with pytest.raises(ValueError, match="benchmarks: end"):
+        load("table").replaced("<!-- benchmarks: start -->\n", "")
+
+
+def test_pages_show_the_newest_results():
+    assert load("table").main(["--check"]) == 0, "run python -m benchmarks.table"
