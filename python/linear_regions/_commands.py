@@ -325,31 +325,29 @@ def _sample(options: argparse.Namespace) -> Output:
 
     net = load_model(options)
     place = place_of(options, net)
+    distribution = options.distribution or ("normal" if place.domain is None else "uniform")
     n = default_samples(net) if options.n is None else options.n
-    result = lr.sample(net, place.domain, n, distribution=options.distribution, rng=options.seed)
-    low, high = (grouped(round(end)) for end in result.interval)
-    entries = [
-        ("model", [network_line(net, model_name(options))]),
-        ("domain", [place.text]),
-        ("samples", [f"{grouped(result.samples)} ({result.source}, seed {options.seed})"]),
-        ("distinct", [f"{grouped(result.distinct)} patterns ({time_text(result.seconds)})"]),
-        (
-            "coverage",
-            [f"{share_text(result.coverage)} of the domain lies in regions that were met"],
-        ),
-    ]
-    if result.saturated:
-        remark = "nearly every sample is new: the count measures the sample size"
-        entries.append(("saturated", [remark]))
-    else:
-        total = grouped(round(result.total_estimate))
-        entries.append(
-            ("estimate", [f"at least {total} ({low} to {high}, {result.confidence:.0%}), Chao"])
-        )
+    result = lr.sample(net, place.domain, n, distribution=distribution, rng=options.seed)
+    head = [("model", [network_line(net, model_name(options))]), ("domain", [place.text])]
     return Output(
-        lambda: labelled(entries),
+        lambda: labelled([*head, *_sample_entries(result)]),
         lambda: {**_head(options, net, place), "seed": options.seed, "sample": result.to_dict()},
     )
+
+
+def _sample_entries(result: lr.SampleCount) -> list[tuple[str, list[str]]]:
+    entries = [
+        ("samples", [f"{grouped(result.samples)} ({result.source})"]),
+        ("distinct", [f"{grouped(result.distinct)} patterns ({time_text(result.seconds)})"]),
+        ("coverage", [f"about {share_text(result.coverage)} of the domain lies in their regions"]),
+    ]
+    if result.saturated:
+        remark = "nearly every sample is new: the number measures the sample size"
+        return [*entries, ("saturated", [remark])]
+    low, high = (grouped(round(end)) for end in result.interval)
+    total = grouped(round(result.total_estimate))
+    remark = f"at least {total} ({low} to {high} with {result.confidence:.0%}; Chao's estimate)"
+    return [*entries, ("estimate", [remark])]
 
 
 def _plot(options: argparse.Namespace) -> Output:
@@ -421,6 +419,11 @@ def partial_output(partial: object) -> Output | None:
         return Output(
             lambda: labelled([("regions", [_count_text(count)])]),
             lambda: {"count": count.to_dict()},
+        )
+    if isinstance(partial, lr.SampleCount):
+        sample = partial
+        return Output(
+            lambda: labelled(_sample_entries(sample)), lambda: {"sample": sample.to_dict()}
         )
     return None
 

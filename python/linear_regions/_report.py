@@ -220,7 +220,12 @@ def report(
                 )
         if samples:
             with _stage(made, "sample"):
-                made.sample = lr.sample(net, domain, samples, rng=rng)
+                distribution = "normal" if domain is None else "uniform"
+                made.sample = _or_partial(
+                    made,
+                    "sample",
+                    lambda: lr.sample(net, domain, samples, distribution=distribution, rng=rng),
+                )
         if pictures:
             with _stage(made, "regions"):
                 _list_regions(made, options)
@@ -264,7 +269,7 @@ def _stage(made: Report, name: str) -> Iterator[None]:
 
 
 def _or_partial(made: Report, attribute: str, run: Callable[[], Result]) -> Result:
-    """Run a count; on Ctrl-C keep its partial result."""
+    """Run a count or a sample; on Ctrl-C keep its partial result."""
     import linear_regions as lr
 
     try:

@@ -174,7 +174,11 @@ def _fill_regions(parser: argparse.ArgumentParser) -> None:
 def _fill_sample(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_place(parser)
-    parser.add_argument("--distribution", default="uniform", choices=("uniform", "normal"))
+    parser.add_argument(
+        "--distribution",
+        choices=("uniform", "normal"),
+        help="default: uniform, and normal in the whole input space",
+    )
     _add_samples(parser, "-n")
 
 
