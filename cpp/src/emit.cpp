@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 namespace linear_regions {
 namespace {
@@ -65,15 +66,6 @@ bool find_point(Engine& engine, const Polygon& polygon, bool bounded, bool certi
   return false;
 }
 
-double to_double(const std::string& fraction) {
-  // Fractions of thin or far cells have long numerators: read both as decimal doubles when they
-  // fit, else leave the point out (the exact text is reported in any case).
-  const auto slash = fraction.find('/');
-  const double n = std::strtod(fraction.substr(0, slash).c_str(), nullptr);
-  const double d = std::strtod(fraction.substr(slash + 1).c_str(), nullptr);
-  return n / d;
-}
-
 }  // namespace
 
 void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) {
@@ -84,9 +76,11 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
   for (std::int32_t i = 0; i < polygon.n; ++i) {
     const Vertex& v = polygon.vertices[i];
     bounded = bounded && v.w != 0;
-    block_.vertices.push_back(v.w != 0 ? std::ldexp(v.x, sx) : v.x);
-    block_.vertices.push_back(v.w != 0 ? std::ldexp(v.y, sy) : v.y);
-    block_.vertices.push_back(v.w);
+    double x = v.w != 0 ? std::ldexp(v.x, sx) : v.x, y = v.w != 0 ? std::ldexp(v.y, sy) : v.y;
+    if (certified && !(v.error < 1e-6 * v.magnitude()))  // doubles did not place it
+      std::tie(x, y) = engine.exact().vertex(engine.lines()[static_cast<std::size_t>(v.a)].line,
+                                             engine.lines()[static_cast<std::size_t>(v.b)].line);
+    block_.vertices.insert(block_.vertices.end(), {x, y, v.w});
   }
   block_.vertex_counts.push_back(polygon.n);
   block_.bounded.push_back(bounded);
@@ -108,14 +102,14 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
       edges.emplace_back(lines[static_cast<std::size_t>(polygon.edges[i] >> 1)].line,
                          (polygon.edges[i] & 1) == 0 ? 1 : -1);
     }
-    auto [x, y] = engine.exact().interior_point(vertices, edges);
-    const double px = std::ldexp(to_double(x), -sx), py = std::ldexp(to_double(y), -sy);
+    auto exact = engine.exact().interior_point(vertices, edges);
+    const double px = std::ldexp(exact.nearest_x, -sx), py = std::ldexp(exact.nearest_y, -sy);
     if (inside(engine, polygon, px, py, true)) {
       block_.points.push_back(std::ldexp(px, sx));
       block_.points.push_back(std::ldexp(py, sy));
     } else {
       block_.points.insert(block_.points.end(), 2, nan);
-      block_.exact_points.push_back({block_.n, std::move(x), std::move(y)});
+      block_.exact_points.push_back({block_.n, std::move(exact.x), std::move(exact.y)});
     }
   }
   ++block_.n;

@@ -57,6 +57,18 @@ std::string fraction_text(const Integer& numerator, const Integer& denominator) 
   return n.str() + "/" + d.str();
 }
 
+// numerator / denominator rounded to double; infinite beyond the range.
+double ratio(const Integer& numerator, const Integer& denominator) {
+  if (numerator.is_zero()) return 0.0;
+  const Integer n = abs(numerator), d = abs(denominator);
+  const auto bits = [](const Integer& x) { return static_cast<long>(msb(x)); };
+  const long shift = 66 - (bits(n) - bits(d));
+  const Integer quotient = shift >= 0 ? Integer((n << static_cast<unsigned>(shift)) / d)
+                                      : Integer(n / (d << static_cast<unsigned>(-shift)));
+  const double size = std::ldexp(quotient.convert_to<double>(), static_cast<int>(-shift));
+  return numerator.sign() * denominator.sign() < 0 ? -size : size;
+}
+
 // A row over the domain coordinates, up to the positive factor 2^scale / denominator of its slot.
 struct Row {
   Vector v;
@@ -429,9 +441,17 @@ int ExactStage::sign_at_point(const Line& line, double x, double y) {
   return value.sign();
 }
 
-std::pair<std::string, std::string> ExactStage::interior_point(
-    const std::vector<std::pair<Line, Line>>& vertices,
-    const std::vector<std::pair<Line, int>>& edges) {
+std::pair<double, double> ExactStage::vertex(const Line& a, const Line& b) {
+  const ExactVertex v = meet(impl_->line(a), impl_->line(b));
+  if (v.infinite[0].is_zero() && v.infinite[1].is_zero())
+    return {ratio(v.finite[0], v.finite[2]), ratio(v.finite[1], v.finite[2])};
+  const Integer x = abs(v.infinite[0]), y = abs(v.infinite[1]);
+  const Integer& largest = x < y ? y : x;
+  return {ratio(v.infinite[0], largest), ratio(v.infinite[1], largest)};
+}
+
+ExactStage::Point ExactStage::interior_point(const std::vector<std::pair<Line, Line>>& vertices,
+                                             const std::vector<std::pair<Line, int>>& edges) {
   std::vector<ExactVertex> corners;
   for (const auto& [a, b] : vertices) corners.push_back(meet(impl_->line(a), impl_->line(b)));
   std::vector<std::pair<ExactLine, int>> sides;
@@ -451,7 +471,7 @@ std::pair<std::string, std::string> ExactStage::interior_point(
       const Integer value = l.v[0] * x + l.v[1] * y + l.v[2] * w;
       inside = inside && value.sign() == side;
     }
-    if (inside) return {fraction_text(x, w), fraction_text(y, w)};
+    if (inside) return {fraction_text(x, w), fraction_text(y, w), ratio(x, w), ratio(y, w)};
   }
   throw std::logic_error("no exact interior point was found");
 }

@@ -73,9 +73,14 @@ class ExactStage {
   // An exact interior point, as "numerator/denominator" for x and y, of the cell that the vertices
   // (pairs of lines) and the edges (line, side +1 or -1) describe: the mean of the vertices, with
   // M = 1, 16, 256, ... at infinity until the point is strictly inside.
-  std::pair<std::string, std::string> interior_point(
-      const std::vector<std::pair<Line, Line>>& vertices,
-      const std::vector<std::pair<Line, int>>& edges);
+  struct Point {
+    std::string x, y;             // exactly
+    double nearest_x, nearest_y;  // rounded
+  };
+  Point interior_point(const std::vector<std::pair<Line, Line>>& vertices,
+                       const std::vector<std::pair<Line, int>>& edges);
+  // The vertex where two lines meet, or its direction at infinity, rounded to double.
+  std::pair<double, double> vertex(const Line& a, const Line& b);
 
   std::uint64_t rows_computed() const;
 
