@@ -4,12 +4,123 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import exp, log, sqrt
+from statistics import NormalDist
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ._numbers import checked_int, decimal_string, json_log10, log10, short_number
 from .errors import InvalidInput
 
-__all__ = ["SampleCount"]
+__all__ = ["SampleCount", "chao1", "good_turing"]
+
+SATURATED_COVERAGE = 0.1
+
+
+def good_turing(samples: int, singletons: int) -> float:
+    """Return the Good-Turing estimate of the coverage: the share of the law that was seen.
+
+    Parameters
+    ----------
+    samples : int
+        Number of samples.
+    singletons : int
+        Patterns that were met once.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; 1 - singletons / samples.
+
+    References
+    ----------
+    Good, The population frequencies of species and the estimation of population parameters,
+    Biometrika 40 (1953).
+
+    Examples
+    --------
+    >>> good_turing(100, 25)
+    0.75
+    """
+    return 1.0 - singletons / samples if samples else 0.0
+
+
+def chao1(
+    frequencies: npt.NDArray[np.int64], confidence: float = 0.95
+) -> tuple[float, tuple[float, float]]:
+    """Estimate, from below, how many patterns have a positive probability.
+
+    Parameters
+    ----------
+    frequencies : int array, shape (distinct,)
+        How often each pattern was met.
+    confidence : float
+        Confidence of the interval.
+
+    Returns
+    -------
+    estimate : float
+        distinct + (n - 1) / n * f1**2 / (2 f2), with f1 (f1 - 1) / 2 for the last factor where no
+        pattern was met exactly twice.
+    interval : tuple of float
+        Log-normal, never below the number of patterns seen.
+
+    Notes
+    -----
+    Whatever the probabilities are, the expected number of unseen patterns is at least the same
+    expression in the expected f1 and f2 (Cauchy-Schwarz): a lower bound is estimated, and the
+    interval, a normal approximation for many samples, is for that bound.
+
+    References
+    ----------
+    Chao, Nonparametric estimation of the number of classes in a population, Scandinavian Journal of
+    Statistics 11 (1984); Chao, Biometrics 43 (1987), for the interval; Colwell, EstimateS, for the
+    interval where no pattern was met exactly once.
+
+    Examples
+    --------
+    >>> estimate, (low, high) = chao1(np.array([1, 1, 1, 1, 2, 2, 3, 7]))
+    >>> round(estimate, 2), round(low, 1), round(high, 1)
+    (11.78, 8.5, 35.3)
+    """
+    distinct, n = len(frequencies), int(frequencies.sum())
+    once, twice = int((frequencies == 1).sum()), int((frequencies == 2).sum())
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    if not once:
+        return float(distinct), _interval_without_singletons(frequencies, z)
+    shrink = (n - 1) / n
+    if twice:
+        ratio = once / twice
+        extra = shrink * once * ratio / 2
+        variance = twice * (shrink / 2 * ratio**2 + shrink**2 * ratio**3 + shrink**2 / 4 * ratio**4)
+    else:
+        extra = shrink * once * (once - 1) / 2
+        variance = shrink * once * (once - 1) / 2 + shrink**2 * once * (2 * once - 1) ** 2 / 4
+        if distinct + extra:
+            variance -= shrink**2 * once**4 / (4 * (distinct + extra))
+    if extra <= 0:  # a single pattern, met once
+        return float(distinct), (float(distinct), float(distinct))
+    # log1p(v / e**2) without overflow where v is far above e**2.
+    spread = exp(z * sqrt(log(1 + max(variance, 0.0) / extra / extra)))
+    return distinct + extra, (distinct + extra / spread, distinct + extra * spread)
+
+
+def _interval_without_singletons(
+    frequencies: npt.NDArray[np.int64], z: float
+) -> tuple[float, float]:
+    distinct, n = len(frequencies), int(frequencies.sum())
+    if not distinct:
+        return (0.0, 0.0)
+    times = frequencies.astype(np.float64)
+    missed = float(np.exp(-times).sum())
+    variance = missed - float(np.exp(-2 * times).sum())
+    variance -= float((times * np.exp(-times)).sum()) ** 2 / n
+    share = missed / distinct
+    middle = distinct / (1 - share)
+    half = z * sqrt(max(variance, 0.0)) / (1 - share)
+    return (max(float(distinct), middle - half), middle + half)
 
 
 @dataclass(frozen=True, repr=False)
