@@ -19,6 +19,7 @@ from ._methods import Method, methods
 from ._one_layer import one_layer_maximum
 from ._plot import plot
 from ._regions import Region, Regions, RegionStream, regions
+from ._sample import patterns, sample
 from ._version import __version__
 from .architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
 from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
@@ -110,11 +111,13 @@ __all__ = [
     "load",
     "methods",
     "one_layer_maximum",
+    "patterns",
     "plot",
     "read_vnnlib",
     "regions",
     "relu",
     "relu6",
+    "sample",
     "save",
 ]
 
