@@ -90,6 +90,11 @@ Vertex crossing(const Polygon& p, std::int32_t from, std::int32_t to, std::int32
     r.w = 1;
   }
   r.error = vertex_error(r, side, cut);
+  if (!(r.error <
+        1e-10 * r.magnitude())) {  // an end is far away: the lines themselves place better
+    const Vertex direct = intersection(side, cut, edge, line);
+    if (direct.error < r.error) return direct;
+  }
   return r;
 }
 
