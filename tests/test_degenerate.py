@@ -330,6 +330,20 @@ def test_maps_far_from_the_origin_keep_their_slope(domain: lr.domain.Domain) -> 
     assert sorted(found.affine_maps()[:, 0, 0].tolist()) == [0.0, 1.0]
 
 
+@pytest.mark.parametrize("far", [1e4, 1e8, 1e12, 1e16, 1e20, 1e100])
+def test_a_far_corner_does_not_blur_a_near_one(far: float) -> None:
+    third = 1.0 / 3.0
+    line = lr.regions(one_layer([[1.0], [1.0]], [far, third]))
+    ends = sorted(end for region in line for end in region.vertices.ravel().tolist())
+    np.testing.assert_allclose(ends, [-far, -far, -third, -third], rtol=1e-12)
+    # The near cut leans a little, so that its corners have to be computed.
+    near = one_layer([[1.0, 0.0], [-1.0, 0.5]], [far, -third])
+    plane = lr.regions(near, lr.Box([-2 * far, -1.0], [2 * far, 1.0]))
+    corners = {tuple(corner) for region in plane for corner in region.vertices.tolist()}
+    xs = sorted(x for x, y in corners if y > 0)
+    np.testing.assert_allclose(xs, [-2 * far, -far, 0.5 - third, 2 * far], rtol=1e-12)
+
+
 @pytest.mark.parametrize("depth", [3, 8, 12])
 def test_iterated_tent_maps(depth: int) -> None:
     tent = [lr.Affine([[1.0], [1.0]], [0.0, -0.5]), lr.relu(), lr.Affine([[2.0, -4.0]])]
