@@ -136,3 +136,8 @@ def test_importing_the_importers_imports_no_framework():
         "sys.exit(any(name in sys.modules for name in ('torch', 'onnx')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_activation_is_refused_for_models_that_have_their_own(tmp_path):
+    with pytest.raises(InvalidInput, match="has its own activations"):
+        load(tmp_path / "model.onnx", activation="leaky_relu")

@@ -167,103 +167,52 @@ def test_branches_that_the_output_does_not_need_are_not_read(onnx_tools):
     assert onnx_tools.names(load(onnx_tools.model(nodes, (1, 6)))) == ["Pointwise"]
 
 
-# ---- what cannot be read ----
-
-REFUSED = {
-    "curved": ([("Tanh", "x", "y")], {}, "Tanh 'tanh_0'.*not piecewise linear"),
-    "jump": ([("Floor", "x", "y")], {}, "Floor 'floor_0'.*not continuous"),
-    "unknown": ([("CumSum", "x a", "y")], {"a": np.int64(1)}, "CumSum 'cumsum_0'"),
-    "product": ([("Mul", "x x", "y")], {}, "Mul 'mul_0'.*two computed"),
-    "matrix product": ([("MatMul", "x x", "y")], {}, "MatMul 'matmul_0'.*two computed"),
-    "gemm": ([("Gemm", "x x", "y")], {}, "Gemm 'gemm_0'.*two computed"),
-    "quotient": ([("Div", "b x", "y")], W, "Div 'div_0'.*dividing by a computed"),
-    "division by zero": (
-        [("Div", "x z", "y")],
-        {"z": np.zeros(6, np.float32)},
-        "Div 'div_0'.*divides by zero",
-    ),
-    "computed weight": ([("Conv", "x x", "y")], {}, "Conv 'conv_0'.*weight depends on the input"),
-    "computed shape": (
-        [("Cast", "x", "s", {"to": 7}), ("Reshape", "x s", "y")],
-        {},
-        "Cast 'cast_0'.*rounds",
-    ),
-    "training batch norm": (
-        [("BatchNormalization", "x b b b b", "y r s", {"training_mode": 1})],
-        W,
-        "BatchNormalization 'batchnormalization_0'.*inference",
-    ),
-    "training dropout": (
-        [("Dropout", "x p t", "y")],
-        {"p": np.float32(0.5), "t": np.array(True)},
-        "Dropout 'dropout_0'.*at random",
-    ),
-    "thresholds of the wrong kind": (
-        [("Shrink", "x", "y", {"bias": 0.0, "lambd": 0.5})],
-        {},
-        "Shrink 'shrink_0'.*not continuous",
-    ),
-    "indices": (
-        [("Unsqueeze", "x a", "u"), ("MaxPool", "u", "m i", {"kernel_shape": [2]}),
-         ("Cast", "i", "f", {"to": 1}), ("Add", "f m", "y")],
-        {"a": np.array([0], np.int64)},
-        "Cast 'cast_2'.*second output",
-    ),
-    "not finite": (
-        [("Add", "x n", "y")],
-        {"n": np.full(6, np.nan, np.float32)},
-        "Add 'add_0'.*not finite",
-    ),
-    "random": (
-        [("RandomNormal", "", "r", {"shape": [1, 6]}), ("Add", "x r", "y")],
-        {},
-        "RandomNormal",
-    ),
-}  # fmt: skip
+# ---- weights and functions ----
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_refusal_names_operator_and_node(name, onnx_tools):
-    nodes, constants, message = REFUSED[name]
-    with pytest.raises(Unsupported, match=message):
-        load(onnx_tools.model(nodes, (1, 6), constants))
+@pytest.mark.parametrize("dtype", ["float16", "float64", "bfloat16"])
+def test_weights_of_other_types_convert_exactly(dtype, onnx_tools):
+    import onnx
+    from onnx import helper, numpy_helper
+
+    values = np.array([[1.5, -0.25], [2.0, 0.125], [-3.0, 1.0]])
+    code = {
+        "float16": onnx.TensorProto.FLOAT16,
+        "float64": onnx.TensorProto.DOUBLE,
+        "bfloat16": onnx.TensorProto.BFLOAT16,
+    }[dtype]
+    if dtype == "bfloat16":
+        weight = helper.make_tensor("w", code, (3, 2), values.reshape(-1))
+    else:
+        weight = numpy_helper.from_array(values.astype(dtype), "w")
+    model = onnx_tools.model([("MatMul", "x w", "y")], (1, 3), {"w": weight}, elem_type=code)
+    net = load(model)
+    np.testing.assert_array_equal(net.layers[0].weight, values.T)
 
 
-def test_operator_of_another_domain_is_refused_by_domain(onnx_tools):
-    node = onnx.helper.make_node("FusedConv", ["x"], ["y"], name="f", domain="com.example")
-    model = onnx_tools.model([node], (1, 6), domains=(("com.example", 1),))
-    with pytest.raises(Unsupported, match="FusedConv 'f' is an operator of com.example"):
-        load(model)
+def test_weights_without_raw_data_are_read(onnx_tools, rng):
+    from onnx import helper
+
+    weight = helper.make_tensor("w", 1, (6, 2), f32(12).tolist())
+    assert not weight.raw_data
+    onnx_tools.check(onnx_tools.model([("MatMul", "x w", "y")], (1, 6), {"w": weight}), rng)
 
 
-def test_old_and_future_opsets_are_refused(onnx_tools):
-    relu = [("Relu", "x", "y")]
-    with pytest.raises(Unsupported, match="opset 6 is too old"):
-        load(onnx_tools.model(relu, (1, 6), opset=6))
-    with pytest.raises(Unsupported, match="opset 999 is newer"):
-        load(onnx_tools.model(relu, (1, 6), opset=999))
+def test_local_functions_are_inlined(onnx_tools, rng):
+    from onnx import helper
 
-
-@pytest.mark.parametrize(
-    ("op", "constants"),
-    [("ConstantOfShape", {"s": [10**6, 10**6]}), ("Expand", {"s": [2**40, 1], "w": [1]})],
-)
-def test_huge_constants_are_refused_before_they_are_made(op, constants, onnx_tools):
-    arrays = {k: np.array(v, np.int64 if k == "s" else np.float32) for k, v in constants.items()}
-    inputs = " ".join(sorted(arrays, reverse=True))
-    model = onnx_tools.model([(op, inputs, "c"), ("Add", "x c", "y")], (1, 6), arrays)
-    with pytest.raises(CorruptFile, match="makes"):
-        load(model)
-
-
-def test_huge_padding_is_refused_before_it_is_made(onnx_tools):
-    for node in (
-        ("Conv", "x w", "y", {"pads": [2**40] * 2}),
-        ("MaxPool", "x", "y", {"kernel_shape": [2**30], "pads": [2**30 - 1] * 2}),
-    ):
-        model = onnx_tools.model([node], (1, 1, 6), {"w": f32(1, 1, 3)})
-        with pytest.raises(Unsupported, match="too large"):
-            load(model)
+    model = onnx_tools.model(
+        [helper.make_node("Shifted", ["x", "c"], ["y"], domain="own", name="call")],
+        (1, 6),
+        {"c": f32(6)},
+        domains=(("own", 1),),
+    )
+    body = [helper.make_node("Add", ["a", "b"], ["s"]), helper.make_node("Relu", ["s"], ["r"])]
+    function = helper.make_function(
+        "own", "Shifted", ["a", "b"], ["r"], body, [helper.make_opsetid("", 17)]
+    )
+    model.functions.append(function)
+    assert onnx_tools.names(load(model)) == ["Scale", "Pointwise"]
 
 
 # ---- files ----

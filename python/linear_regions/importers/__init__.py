@@ -108,7 +108,8 @@ def load(
     MissingExtra
         If ``torch`` or ``onnx`` is needed and not installed.
     InvalidInput
-        If `input_shape` does not fit the model.
+        If `input_shape` does not fit the model, or `activation` is given for a model that has its
+        own.
 
     Notes
     -----
@@ -131,6 +132,10 @@ def load(
     }
     for importer in _BUILT_IN:
         if importer.accepts(source):
+            if activation != "relu" and importer.name != "arrays":
+                raise InvalidInput(
+                    "activation= is for lists of (W, b) pairs; this model has its own activations"
+                )
             return importer.load(source, **options)
     if _is_npz(source):
         return _load_npz(source, input_shape)

@@ -30,7 +30,9 @@ def exact_float(tape: Tape, value: npt.ArrayLike, what: str) -> FloatArray:
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         tape.refuse(f"{what} has numbers of type {array.dtype}, expected real numbers")
-    result = array.astype(np.float64)
+    # A signalling NaN of a damaged file warns when it is converted; it is refused below.
+    with np.errstate(invalid="ignore"):
+        result = array.astype(np.float64)
     if not np.isfinite(result).all():
         tape.refuse(f"{what} has entries that are not finite")
     return result
@@ -144,11 +146,9 @@ def matmul_right(tape: Tape, tensor: Tensor, weight: FloatArray) -> Tensor:
     return linear(tape, tensor, squeezed.T, np.zeros(1))
 
 
-def _spatial(tape: Tape, tensor: Tensor, n_axes: int | None = None) -> tuple[int, Shape]:
+def _spatial(tape: Tape, tensor: Tensor, n_axes: int) -> tuple[int, Shape]:
     """Return (slot of shape (channels, *spatial), model axes before the channels)."""
     shape = tensor.shape
-    if n_axes is None:
-        n_axes = len(shape) - 2
     if not 1 <= n_axes <= 3:
         tape.refuse(f"expected 1 to 3 spatial axes, got a tensor of shape {shape}")
     lead = shape[: -n_axes - 1]

@@ -51,6 +51,7 @@ class Node:
     outputs: list[str]
     attributes: dict[str, Any]
     proto: Any
+    source: str
 
     @property
     def label(self) -> str:
@@ -62,7 +63,7 @@ class Node:
         if value is None:
             return default
         if not isinstance(value, kinds):
-            raise CorruptFile(f"{self.label}: attribute {name!r} has the wrong type")
+            raise CorruptFile(f"{self.source}: {self.label}: attribute {name!r} has the wrong type")
         return value
 
     def integer(self, name: str, default: int) -> int:
@@ -187,7 +188,8 @@ class Model:
             ):
                 attributes[attribute.name] = self.onnx.helper.get_attribute_value(attribute)
         name = node.name or (node.output[0] if node.output else "")
-        return Node(node.op_type, name, list(node.input), list(node.output), attributes, node)
+        ends = list(node.input), list(node.output)
+        return Node(node.op_type, name, *ends, attributes, node, self.source)
 
     def _input(self) -> tuple[str, list[int | None] | None]:
         inputs = [i for i in self.proto.graph.input if i.name not in self.constants]
@@ -277,7 +279,8 @@ class Model:
         """
         onnx = self.onnx
         nodes = [n.proto for n in self.needed(output) if not set(n.outputs) <= set(self.folded)]
-        proto = self._reduced(nodes, single)
+        with np.errstate(invalid="ignore"):
+            proto = self._reduced(nodes, single)
         new_ops = [_batch_norm_at_inference()] if self.opset < 14 else None
         info = next(i for i in proto.graph.input if i.name == self.input_name)
         dtype = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)

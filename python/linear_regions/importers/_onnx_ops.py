@@ -263,9 +263,16 @@ def _batch_norm(graph: Graph, node: Node) -> Tensor:
     )
 
 
+def _window(graph: Graph, node: Node) -> tuple[Tensor, list[int]]:
+    """Return the input of a pooling and its kernel, which must fit each other."""
+    tensor, kernel = graph.tensor(node), node.integers("kernel_shape") or []
+    if len(tensor.shape) != len(kernel) + 2 or min(kernel, default=0) < 1:
+        graph.tape.refuse(f"kernel_shape {kernel} does not fit an input {tensor.shape}")
+    return tensor, kernel
+
+
 def _max_pool(graph: Graph, node: Node) -> Tensor:
-    tensor = graph.tensor(node)
-    kernel = _sizes(graph, node, "kernel_shape", len(node.integers("kernel_shape") or ()))
+    tensor, kernel = _window(graph, node)
     stride = _sizes(graph, node, "strides", len(kernel))
     dilation = _sizes(graph, node, "dilations", len(kernel))
     pads = _pads(graph, node, tensor.shape[2:], kernel, stride, dilation)
@@ -282,8 +289,7 @@ def _max_pool(graph: Graph, node: Node) -> Tensor:
 
 
 def _average_pool(graph: Graph, node: Node) -> Tensor:
-    tensor = graph.tensor(node)
-    kernel = _sizes(graph, node, "kernel_shape", len(node.integers("kernel_shape") or ()))
+    tensor, kernel = _window(graph, node)
     stride = _sizes(graph, node, "strides", len(kernel))
     if max(_sizes(graph, node, "dilations", len(kernel)), default=1) > 1:
         graph.tape.refuse("average pooling with dilation is not a layer here")

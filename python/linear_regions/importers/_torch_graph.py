@@ -97,6 +97,13 @@ _JUMPS = frozenset(
 )
 
 
+_KNOWN = _CURVED | _JUMPS | frozenset(OUTPUTS)
+
+# Operators that take the shape of an argument, not its numbers.
+_MADE_LIKE = frozenset(
+    ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full")
+)
+
 # Operators whose result never shares memory with an argument.
 _FRESH = frozenset(
     ("conv1d", "conv2d", "conv3d", "linear", "batch_norm", "add", "cat", "addmm", "mm")
@@ -124,6 +131,10 @@ def _label(node: Any) -> str:
     return f"{name} {node.name!r}" + (f" in {path}" if path else "")
 
 
+class UnknownOperator(Unsupported):
+    """An operator that nothing is known of; rewritten to simpler ones it may be readable."""
+
+
 class Program:
     """A ``torch.export.ExportedProgram`` with one input tensor and one output tensor.
 
@@ -142,6 +153,10 @@ class Program:
             # In-place operators change values that other nodes read under their old name; PyTorch
             # rewrites them (which takes it up to a second).
             program = program.run_decompositions({})
+        self._simple = False
+        self._take(program)
+
+    def _take(self, program: Any) -> None:
         self.program = program
         self.nodes = list(program.graph.nodes)
         self.constants, self.input_node = self._inputs()
@@ -153,6 +168,14 @@ class Program:
         self.folded: dict[Any, Any] = {}
         # Largest magnitude that `forward` met on the way, by point.
         self.magnitudes: dict[bytes, float] = {}
+
+    def simplify(self) -> bool:
+        """Rewrite the program to PyTorch's few core operators; False if that was done before."""
+        if self._simple:
+            return False
+        self._simple = True
+        self._take(self.program.run_decompositions())
+        return True
 
     def _inputs(self) -> tuple[dict[str, Any], Any]:
         signature = self.program.graph_signature
@@ -221,7 +244,7 @@ class Program:
                 tape.label = _label(node)
                 values[node] = self._call(tape, node, values)
             else:
-                raise Unsupported(f"{self.source}: {node.op} {node.name!r} cannot be read")
+                raise UnknownOperator(f"{self.source}: {node.op} {node.name!r} cannot be read")
         result = values[output]
         if not isinstance(result, Tensor):
             raise Unsupported(f"{self.source}: the output does not depend on the input")
@@ -246,12 +269,27 @@ class Program:
         name = operator_name(node.target)
         if name in ("_to_copy", "to", "float", "double", "type_as"):
             self.casts = True
+        if name in _MADE_LIKE:
+            return self._made_like(node, args, kwargs)
         handler = HANDLERS.get(name)
         if handler is None:
-            tape.refuse(_reason(name))
+            kind = Unsupported if name in _KNOWN else UnknownOperator
+            raise kind(f"{tape.source}: {tape.label}: {_reason(name)}")
         arguments = _arguments(node.target, args, kwargs)
         self._one_sample(name, node, arguments)
         return call_handler(tape, handler, arguments)
+
+    def _made_like(self, node: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Make a constant in the shape of a computed tensor."""
+
+        def plain(value: Any, given: Any) -> Any:
+            if not isinstance(value, Tensor):
+                return value
+            return self.torch.zeros(value.shape, dtype=given.meta["val"].dtype)
+
+        args = [plain(value, given) for value, given in zip(args, node.args, strict=True)]
+        with self.torch.no_grad():
+            return node.target(*args, **kwargs)
 
     def _one_sample(self, name: str, node: Any, arguments: dict[str, Any]) -> None:
         """Write 1 for the batch size in a reshape of a program that was exported for more."""

@@ -315,7 +315,11 @@ def rsub(tape: Tape, self: Any, other: Any, alpha: Any = 1) -> Tensor:
 
 
 def mul(tape: Tape, self: Any, other: Any) -> Tensor:
-    """Product with a constant."""
+    """Product with a constant, or with a comparison: x * (x > 0)."""
+    if isinstance(self, Condition):
+        self, other = other, self
+    if isinstance(other, Condition):
+        return where(tape, other, self, 0.0)
     if isinstance(self, Tensor) and isinstance(other, Tensor):
         tape.refuse("the product of two computed tensors is not piecewise linear")
     tensor, factor = (self, other) if isinstance(self, Tensor) else (other, self)
@@ -350,8 +354,10 @@ def compare(above: bool) -> Handler:
 
 def where(tape: Tape, condition: Any, self: Any, other: Any) -> Tensor:
     """Choose by a comparison of x between two multiples of x: an activation with one breakpoint."""
-    if not isinstance(condition, Condition):
+    if isinstance(condition, Tensor):
         tape.refuse("a choice is read only where it compares a computed tensor with a number")
+    if not isinstance(condition, Condition):
+        return _mask(tape, condition, self, other)
     x, cut = condition.tensor, condition.threshold
     (up, up_offset), (down, down_offset) = (_as_line(tape, value, x) for value in (self, other))
     if not condition.above:
@@ -359,6 +365,24 @@ def where(tape: Tape, condition: Any, self: Any, other: Any) -> Tensor:
     if not np.array_equal(up * cut + up_offset, down * cut + down_offset):
         tape.refuse("the two branches differ where they meet, so it is not continuous")
     return pw.pointwise(tape, x, [cut], [down, up], up_offset if cut < 0 else down_offset)
+
+
+def _mask(tape: Tape, condition: Any, self: Any, other: Any) -> Tensor:
+    """Choose by a constant: products with ones and zeros, which are exact."""
+    first = constant(tape, condition, "its condition")
+    second = 1.0 - first
+    if isinstance(self, Tensor) and isinstance(other, Tensor):
+        parts = lin.scale(tape, self, first, 0.0), lin.scale(tape, other, second, 0.0)
+        return tape.add(*parts)
+    if isinstance(self, Tensor):
+        return lin.scale(tape, self, first, second * constant(tape, other, "a branch"))
+    tensor = computed(tape, other)
+    return lin.scale(tape, tensor, second, first * constant(tape, self, "a branch"))
+
+
+def masked_fill(tape: Tape, self: Any, mask: Any, value: Any) -> Tensor:
+    """Put a number where a constant mask is true."""
+    return where(tape, mask, value, self)
 
 
 def _as_line(tape: Tape, value: Any, x: Tensor) -> tuple[FloatArray, FloatArray]:
@@ -413,6 +437,7 @@ HANDLERS: dict[str, Handler] = {
     "leaky_relu": leaky_relu,
     "linear": linear,
     "lt": compare(False),
+    "masked_fill": masked_fill,
     "matmul": matmul,
     "max": maximum,
     "maximum": maximum,

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _linear as lin
 from ._tape import Tape, Tensor
-from ._torch_ops import Handler, computed, constant
+from ._torch_ops import Condition, Handler, computed, constant
 
 
 def same(argument: str) -> Handler:
@@ -22,8 +22,10 @@ def same(argument: str) -> Handler:
     return handler
 
 
-def convert(tape: Tape, self: Any, dtype: Any = None, **_: Any) -> Tensor:
+def convert(tape: Tape, self: Any, dtype: Any = None, **_: Any) -> Tensor | Condition:
     """Conversion to another number type: read where it keeps at least single precision."""
+    if isinstance(self, Condition):
+        return self
     if dtype is not None and str(dtype) not in ("torch.float32", "torch.float64"):
         tape.refuse(f"it converts to {dtype}, which rounds; only float32 and float64 are read")
     return computed(tape, self)
@@ -140,6 +142,17 @@ def index_select(tape: Tape, self: Any, dim: int, index: Any) -> Tensor:
     axis = dim % len(tensor.shape)
     indexes = constant(tape, index, "its index").reshape(-1)
     return tape.select(tensor, axis, [int(i) % tensor.shape[axis] for i in indexes])
+
+
+def index(tape: Tape, self: Any, indices: Any) -> Tensor:
+    """Take entries by one list of numbers or of truth values."""
+    given = [(axis, value) for axis, value in enumerate(indices) if value is not None]
+    if len(given) != 1 or given[0][1].ndim != 1:
+        tape.refuse("only indexing by one list along one axis is read")
+    axis, value = given[0]
+    if str(value.dtype) == "torch.bool":
+        value = value.nonzero()
+    return index_select(tape, self, axis, value)
 
 
 def flip(tape: Tape, self: Any, dims: Any) -> Tensor:
@@ -262,6 +275,7 @@ HANDLERS: dict[str, Handler] = {
     "flatten": flatten,
     "flip": flip,
     "float": same("self"),
+    "index": index,
     "index_select": index_select,
     "lift_fresh_copy": same("self"),
     "narrow": narrow,

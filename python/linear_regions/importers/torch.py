@@ -19,7 +19,7 @@ from ..network import Network
 from . import _check
 from ._check import FLOAT32, FLOAT64, FloatArray, Forward
 from ._tape import Shape, Tape
-from ._torch_graph import Program
+from ._torch_graph import Program, UnknownOperator
 from ._torch_modules import read_sequential, sequential_forward
 
 
@@ -195,7 +195,12 @@ def _read(
     tape = Tape(shape, fold=fold, source=reader.source)
     tape.notes.extend(notes)
     output = reader.cut(tape, drop)
-    result = reader.read(tape, model_shape, output)
+    try:
+        result = reader.read(tape, model_shape, output)
+    except UnknownOperator as error:
+        if not reader.simplify():
+            raise Unsupported(str(error)) from None
+        return _read(reader, shape, model_shape, notes, fold=fold, drop=drop)
     net = tape.finish(result, _without_batch(result.shape, len(model_shape) > len(shape)))
     forward = reader.forward(output)
     return _check.checked(net, forward, FLOAT32 if reader.casts else FLOAT64, reader.source)
