@@ -18,8 +18,7 @@ __all__ = ["PAGES", "RESULTS", "full", "newest", "render", "replaced", "short"]
 _ROOT = Path(__file__).parents[1]
 RESULTS = _ROOT / "benchmarks" / "results"
 PAGES = {"README.md": "short", "docs/benchmarks.md": "full"}
-_START, _END = "<!-- benchmarks: start -->", "<!-- benchmarks: end -->"
-_NONE = "No results are recorded yet.\n"
+_START, _END = "<!-- measured cases: begin -->", "<!-- measured cases: end -->"
 
 _Numbers = dict[str, Any]
 _Column = tuple[str, Callable[[_Numbers], str]]
@@ -100,7 +99,7 @@ def _markdown(columns: Sequence[_Column], cases: Sequence[_Numbers]) -> str:
 
 
 def short(results: _Numbers) -> str:
-    """Return the table with the main columns, in Markdown.
+    """Return the table with the main columns and how to read it, in Markdown.
 
     Parameters
     ----------
@@ -111,7 +110,13 @@ def short(results: _Numbers) -> str:
     -------
     str
     """
-    return _markdown(_SHORT, results["cases"])
+    machine = results["machine"]
+    where = f"{machine['processor']}, {machine['simd']}, {results['date'][:10]}"
+    caption = (
+        f"One thread, certified ({where}). *Plain NumPy* is a short program without certificates\n"
+        "that cuts polygons and gives the same numbers, measured in the same run.\n"
+    )
+    return f"{_markdown(_SHORT, results['cases'])}\n{caption}"
 
 
 def full(results: _Numbers) -> str:
@@ -169,10 +174,10 @@ def newest(folder: Path = RESULTS) -> _Numbers | None:
 
 
 def render(kind: str, results: _Numbers | None) -> str:
-    """Return the block of a page: the table, or a sentence where there are no results."""
+    """Return the block of a page; it is empty where there are no results."""
     if results is None:
-        return _NONE
-    return {"short": short, "full": full}[kind](results)
+        return ""
+    return f"\n{short(results) if kind == 'short' else full(results)}\n"
 
 
 def replaced(page: str, block: str) -> str:

@@ -133,7 +133,7 @@ def test_numbers_are_shown_in_units_that_suit_them(function, value, text):
 
 def test_table_goes_between_the_comments_and_nowhere_else(tmp_path):
     table = load("table")
-    page = "# Page\n\n<!-- benchmarks: start -->\nold\n<!-- benchmarks: end -->\n\nrest\n"
+    page = "# Page\n\n<!-- measured cases: begin -->\nold\n<!-- measured cases: end -->\n\nrest\n"
     (tmp_path / "README.md").write_text(page, encoding="utf-8")
     results = tmp_path / "results"
     results.mkdir()
@@ -143,17 +143,20 @@ def test_table_goes_between_the_comments_and_nowhere_else(tmp_path):
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == page
     assert table.main(options) == 0
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert text.startswith("# Page\n\n<!-- benchmarks: start -->\n| network and domain")
-    assert text.endswith("|\n<!-- benchmarks: end -->\n\nrest\n")
+    assert text.startswith("# Page\n\n<!-- measured cases: begin -->\n\n| network and domain")
+    assert text.endswith("\n\n<!-- measured cases: end -->\n\nrest\n")
     assert "| [2, 8, 8, 1] in [-1, 1]^2 |" in text
     assert "old" not in text
     assert table.main([*options, "--check"]) == 0
 
 
 def test_page_without_both_comments_is_refused():
-    with pytest.raises(ValueError, match="benchmarks: end"):
-        load("table").replaced("<!-- benchmarks: start -->\n", "")
+    with pytest.raises(ValueError, match="measured cases: end"):
+        load("table").replaced("<!-- measured cases: begin -->\n", "")
 
 
 def test_pages_show_the_newest_results():
-    assert load("table").main(["--check"]) == 0, "run python -m benchmarks.table"
+    table = load("table")
+    if not table.RESULTS.is_dir():  # source archives do not have it
+        pytest.skip("no results are recorded here")
+    assert table.main(["--check"]) == 0, "run python -m benchmarks.table"
