@@ -80,8 +80,3 @@ def layer_names(net: Any) -> list[str]:
 def onnx_tools() -> SimpleNamespace:
     pytest.importorskip("onnx")
     return SimpleNamespace(model=make_model, check=check, names=layer_names)
-
-
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch")
