@@ -143,8 +143,12 @@ class Engine {
   struct Comparison {
     bool more = false, less = false;  // somewhere strictly
   };
-  Comparison compare(const LayerCell& cell, std::int32_t a, std::int32_t b, const Polygon& polygon);
-  std::int32_t find_winner(const LayerCell& cell, std::int32_t window, const Polygon& polygon);
+  struct Extent {
+    const Polygon& polygon;
+    double magnitude, slack;  // of the polygon
+  };
+  Comparison compare(const LayerCell& cell, std::int32_t a, std::int32_t b, const Extent& extent);
+  std::int32_t find_winner(const LayerCell& cell, std::int32_t window, const Extent& extent);
   bool clip_to_winner(const LayerCell& cell, std::int32_t window, std::int32_t entry,
                       Polygon& polygon);
 
@@ -169,6 +173,7 @@ class Engine {
   std::vector<Probe> probes_;
   std::vector<std::int8_t> vertex_sign_;
   std::vector<std::int32_t> source_;
+  std::vector<char> lost_;
   std::vector<std::uint64_t> masks_;
   std::uint64_t next_cell_ = 1;
   std::uint64_t regions_ = 0, reported_ = 0;

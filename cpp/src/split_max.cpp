@@ -57,39 +57,60 @@ int Engine::compare_at(const LayerCell& cell, std::int32_t a, std::int32_t b,
   return exact_sign({Line::Kind::kPair, cell.split, a, b}, vertex);
 }
 
+// Where is entry a larger or smaller than entry b? One difference and one bound serve all vertices;
+// only what they leave open is looked at vertex by vertex.
 Engine::Comparison Engine::compare(const LayerCell& cell, std::int32_t a, std::int32_t b,
-                                   const Polygon& polygon) {
+                                   const Extent& extent) {
   const Op& op = tape_.split(cell.split);
+  const std::size_t n = tape_.slots()[op.inputs[0]].size;
+  const Row4 ra = row_at(cell.rows, n, a), rb = row_at(cell.rows, n, b);
   if (op.max.inputs_nonnegative) {
-    const std::size_t n = tape_.slots()[op.inputs[0]].size;
-    const bool a_zero = row_at(cell.rows, n, a).zero(), b_zero = row_at(cell.rows, n, b).zero();
+    const bool a_zero = ra.zero(), b_zero = rb.zero();
     if (a_zero || b_zero) return {!a_zero, !b_zero};  // an active unit is positive inside
   }
+  const double x = ra.v[0] - rb.v[0], y = ra.v[1] - rb.v[1], c = ra.v[2] - rb.v[2];
+  const double sizes = ra.norm() + rb.norm();
+  const double norm = std::fabs(x) + std::fabs(y) + std::fabs(c);
+  const double bound =
+      (ra.v[3] + rb.v[3] + 2 * kUlp * sizes) * extent.magnitude + norm * extent.slack;
+  const bool usable = sizes < 1e300;
   Comparison result;
-  for (std::int32_t v = 0; v < polygon.n && !(result.more && result.less); ++v) {
-    const int sign = compare_at(cell, a, b, polygon.vertices[v]);
-    result.more = result.more || sign > 0;
-    result.less = result.less || sign < 0;
+  const Polygon& polygon = extent.polygon;
+  for (std::int32_t v = 0; v < polygon.n; ++v) {
+    const Vertex& vertex = polygon.vertices[v];
+    const double value = x * vertex.x + y * vertex.y + c * vertex.w;
+    if (usable && value > bound)
+      result.more = true;
+    else if (usable && value < -bound)
+      result.less = true;
+    else if (const int sign = compare_at(cell, a, b, vertex); sign != 0)
+      (sign > 0 ? result.more : result.less) = true;
+    if (result.more && result.less) break;
   }
   return result;
 }
 
 // The entry that wins the window on the whole polygon, or -1.
-std::int32_t Engine::find_winner(const LayerCell& cell, std::int32_t window,
-                                 const Polygon& polygon) {
+std::int32_t Engine::find_winner(const LayerCell& cell, std::int32_t window, const Extent& extent) {
   const Max& max = tape_.split(cell.split).max;
   const std::int32_t first = max.start[window], end = max.start[window + 1];
   std::int32_t best = first;
-  // A champion that meets an entry which is never smaller hands over; one pass suffices, because
-  // "at least as large everywhere" is transitive.
+  // A champion hands over to an entry that is nowhere smaller. "Nowhere smaller" is transitive, so
+  // an entry that lost to a champion has lost to all later ones.
+  lost_.assign(static_cast<std::size_t>(end - first), 0);
   for (std::int32_t k = first + 1; k < end; ++k) {
-    const auto c = compare(cell, max.entries[k], max.entries[best], polygon);
-    if (c.more && !c.less) best = k;
+    const auto c = compare(cell, max.entries[k], max.entries[best], extent);
+    if (c.more && !c.less) {
+      lost_[static_cast<std::size_t>(best - first)] = 1;
+      best = k;
+    } else if (c.less && !c.more) {
+      lost_[static_cast<std::size_t>(k - first)] = 1;
+    }
   }
   std::int32_t name = best;
   for (std::int32_t k = first; k < end; ++k) {
-    if (k == best) continue;
-    const auto c = compare(cell, max.entries[k], max.entries[best], polygon);
+    if (k == best || lost_[static_cast<std::size_t>(k - first)]) continue;
+    const auto c = compare(cell, max.entries[k], max.entries[best], extent);
     if (c.more) return -1;
     if (!c.less) name = std::min(name, k);
   }
@@ -107,7 +128,7 @@ bool Engine::clip_to_winner(const LayerCell& cell, std::int32_t window, std::int
   for (std::int32_t k = max.start[window]; k < max.start[window + 1]; ++k) {
     if (k == entry) continue;
     const std::int32_t b = max.entries[k];
-    const auto c = compare(cell, a, b, polygon);
+    const auto c = compare(cell, a, b, {polygon, polygon.magnitude(), polygon.slack()});
     if (!c.more && (c.less || k < entry)) return false;
     if (!c.more || !c.less) continue;
     vertex_sign_.resize(static_cast<std::size_t>(polygon.n));
@@ -136,8 +157,9 @@ bool Engine::enter_max(Node& node, LayerCell& cell) {
   cell.winner = arena_.make<std::int32_t>(static_cast<std::size_t>(windows));
   cell.member = arena_.make<std::int32_t>(static_cast<std::size_t>(windows));
   opening_.clear();
+  const Extent extent{node.polygon, node.polygon.magnitude(), node.polygon.slack()};
   for (std::int32_t w = 0; w < windows; ++w) {
-    const std::int32_t winner = find_winner(cell, w, node.polygon);
+    const std::int32_t winner = find_winner(cell, w, extent);
     cell.winner[w] = winner;
     if (winner < 0) {
       cell.member[cell.m++] = w;
@@ -184,10 +206,11 @@ void Engine::expand_max(std::int32_t index) {
     child.choice = arena_.make<std::int32_t>(static_cast<std::size_t>(cell.m));
     std::memcpy(child.choice, parent.choice,
                 static_cast<std::size_t>(cell.m) * sizeof(std::int32_t));
+    const Extent extent{child.polygon, child.polygon.magnitude(), child.polygon.slack()};
     std::int32_t left = 0;
     for (std::int32_t i = first; i < cell.m; ++i) {
       if (!bit(parent.mixed, i)) continue;
-      const std::int32_t winner = i == first ? k : find_winner(cell, cell.member[i], child.polygon);
+      const std::int32_t winner = i == first ? k : find_winner(cell, cell.member[i], extent);
       if (winner < 0) {
         ++left;
         continue;
