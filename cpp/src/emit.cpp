@@ -74,12 +74,16 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
   block_.patterns.insert(block_.patterns.end(), pattern, pattern + block_.words);
   bool bounded = true;
   for (std::int32_t i = 0; i < polygon.n; ++i) {
-    const Vertex& v = polygon.vertices[i];
+    Vertex v = polygon.vertices[i];
+    const EdgeLine& a = engine.lines()[static_cast<std::size_t>(v.a)];
+    const EdgeLine& b = engine.lines()[static_cast<std::size_t>(v.b)];
     bounded = bounded && v.w != 0;
+    // Interpolation leaves the rounding of the far end in a vertex near zero; solving for the
+    // meeting point of its lines does not, and is as good unless they are nearly parallel.
+    if (const Vertex direct = intersection(a, b, v.a, v.b); direct.error <= 2 * v.error) v = direct;
     double x = v.w != 0 ? std::ldexp(v.x, sx) : v.x, y = v.w != 0 ? std::ldexp(v.y, sy) : v.y;
     if (certified && !(v.error < 1e-6 * v.magnitude()))  // doubles did not place it
-      std::tie(x, y) = engine.exact().vertex(engine.lines()[static_cast<std::size_t>(v.a)].line,
-                                             engine.lines()[static_cast<std::size_t>(v.b)].line);
+      std::tie(x, y) = engine.exact().vertex(a.line, b.line);
     block_.vertices.insert(block_.vertices.end(), {x, y, v.w});
   }
   block_.vertex_counts.push_back(polygon.n);
