@@ -73,32 +73,34 @@ def _report(options: argparse.Namespace) -> Output:
         **run,
     )
     written = _write_pictures(options, made)
-    return Output(
-        lambda: "\n\n".join([report_text(made), *([written] if written else [])]),
-        lambda: made.to_dict(),
-    )
+
+    def text() -> str:
+        last = [(name, [path]) for name, path in written.items()]
+        if not last and find_spec("matplotlib") is None:
+            last.append(("picture", [str(MissingExtra("A picture of the regions", "plot"))]))
+        return "\n\n".join([report_text(made), *([labelled(last)] if last else [])])
+
+    return Output(text, lambda: {**made.to_dict(), "files": written})
 
 
-def _write_pictures(options: argparse.Namespace, made: Report) -> str:
-    """Write the page and the picture where they are wanted; return what is said about them."""
-    lines = []
+def _write_pictures(options: argparse.Namespace, made: Report) -> dict[str, str]:
+    """Write the page and the picture where they are wanted; return their names."""
+    written = {}
     if options.html:
         from ._report_html import report_html
 
         Path(options.html).write_text(report_html(made), encoding="utf-8")
-        lines.append(("page", [str(options.html)]))
+        written["page"] = str(options.html)
     if options.plot:
         if made.regions is None:
             raise InvalidInput(f"--plot: there is no picture ({'; '.join(made.notes)})")
-        _draw(made.regions, made.place, options.plot, "class" if _is_classifier(made) else "region")
-        lines.append(("picture", [str(options.plot)]))
-    if not lines and find_spec("matplotlib") is None:
-        lines.append(("picture", [str(MissingExtra("A picture of the regions", "plot"))]))
-    return labelled(lines) if lines else ""
+        _draw(made.regions, made.place, options.plot, _color_by(made.network))
+        written["picture"] = str(options.plot)
+    return written
 
 
-def _is_classifier(made: Report) -> bool:
-    return int(np.prod(made.network.output_shape)) > 1
+def _color_by(net: lr.Network) -> str:
+    return "class" if int(np.prod(net.output_shape)) > 1 else "region"
 
 
 def _draw(
@@ -359,10 +361,7 @@ def _plot(options: argparse.Namespace) -> Output:
     net = load_model(options)
     place = place_of(options, net)
     listed = lr.regions(net, place.domain, **_run_options(options))
-    color_by = options.color_by
-    if color_by is None:
-        color_by = "class" if int(np.prod(net.output_shape)) > 1 else "region"
-    _draw(listed, place, options.output, color_by, options.theme)
+    _draw(listed, place, options.output, options.color_by or _color_by(net), options.theme)
     return Output(
         lambda: labelled(
             [

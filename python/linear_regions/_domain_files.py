@@ -193,11 +193,14 @@ def random_place(input_shape: Shape) -> Place:
 
 def _read(name: str) -> Arrays:
     try:
-        if name.endswith(".npz"):
-            with np.load(name, allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
-        if name.endswith(".npy"):
-            return {"points": np.load(name, allow_pickle=False)}
+        if name.endswith((".npz", ".npy")):
+            # Opened here: where NumPy fails with a file that it opened, it leaves it open.
+            with open(name, "rb") as stream:
+                loaded = np.load(stream, allow_pickle=False)
+                if isinstance(loaded, np.ndarray):
+                    return {"points": loaded}
+                with loaded as archive:
+                    return {key: archive[key] for key in archive.files}
         with open(name, encoding="utf-8") as file:
             rows = [line.replace(",", " ").split() for line in file if line.strip()]
         return {"points": np.array(rows, dtype=np.float64)}

@@ -81,7 +81,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _write(output: Output, as_json: bool) -> None:
-    sys.stdout.write((json_text(output.data()) if as_json else output.text()) + "\n")
+    text = json_text(output.data()) if as_json else output.text()
+    # Line by line, so that a reader who has seen enough stops the writing early.
+    sys.stdout.writelines(line + "\n" for line in text.split("\n"))
     sys.stdout.flush()
 
 
