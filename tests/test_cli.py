@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from linear_regions._digits import digits_network, digits_place
 from linear_regions.cli import main
 
 COMMAND = [sys.executable, "-m", "linear_regions"]
+# Programs start where pytest did: there, a relative PYTHONPATH leads to the package.
+START = Path.cwd()
 DIGITS_REGIONS = 12_853
 needs_matplotlib = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="the extra 'plot' is not installed"
@@ -447,14 +451,18 @@ def test_a_real_signal_stops_a_long_count(folder):
     widths = [2, 300, 300, 300, 1]
     pairs = [(rng.standard_normal((b, a)), rng.standard_normal(b)) for a, b in pairwise(widths)]
     lr.save(lr.load(pairs), folder / "long.npz")
+    start = time.perf_counter()
+    subprocess.run([*COMMAND, "--version"], cwd=START, capture_output=True, check=True)
+    start_up = time.perf_counter() - start
     process = subprocess.Popen(
-        [*COMMAND, "count", "long.npz", "--json"],
+        [*COMMAND, "count", folder / "long.npz", "--json"],
+        cwd=START,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=2.0)
+        process.wait(timeout=1.0 + 4.0 * start_up)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20.0)
     assert process.returncode == 130
@@ -467,7 +475,10 @@ def test_a_real_signal_stops_a_long_count(folder):
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
 def test_a_reader_that_closes_the_pipe_is_no_error():
     process = subprocess.Popen(
-        [*COMMAND, "regions", "--limit", "5000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "regions", "--limit", "5000"],
+        cwd=START,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     process.stdout.readline()
     process.stdout.close()
@@ -493,5 +504,6 @@ def test_version_and_help(run):
 
 
 def test_module_and_command_are_the_same_program():
-    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
+    command = [*COMMAND, "--version"]
+    done = subprocess.run(command, cwd=START, capture_output=True, text=True, check=True)
     assert done.stdout == f"linear-regions {lr.__version__}\n"
