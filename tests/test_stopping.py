@@ -151,8 +151,15 @@ def test_an_error_in_the_callback_reaches_the_caller(call: Call, endless: lr.Net
 @both
 def test_progress_only_grows(call: Call, endless: lr.Network) -> None:
     seen: list[tuple[int, float]] = []
-    call(endless, progress=lambda found, part: seen.append((found, part)), time_limit=0.5)
-    assert len(seen) >= 2
+    enough = threading.Event()
+
+    def watch(found: int, part: float) -> None:
+        seen.append((found, part))
+        if len(seen) == 5:
+            enough.set()
+
+    call(endless, progress=watch, cancel=enough, time_limit=60.0)
+    assert len(seen) >= 5
     for (found, part), (more, further) in pairwise(seen):
         assert found <= more
         assert 0.0 <= part <= further <= 1.0
@@ -175,7 +182,7 @@ def test_other_python_threads_run_meanwhile(endless: lr.Network) -> None:
     lr.count(endless, time_limit=0.5, threads=1)
     done.set()
     other.join()
-    assert ticks > 20
+    assert ticks > 5
 
 
 def test_one_network_may_be_counted_by_many_threads(small: lr.Network) -> None:
