@@ -339,7 +339,7 @@ def test_what_cannot_be_counted_is_status_2_and_names_what_can(run):
 
 
 def test_missing_and_damaged_files_are_status_2(run, folder):
-    check_error(run("count", "none.onnx"), 2, "none.onnx")
+    check_error(run("count", "none.model"), 2, "none.model")
     check_error(run("count", "none.npz"), 2, "none.npz")
     check_error(run("count", "--slice", "none.npz"), 2, "none.npz")
     check_error(run("count", "--vnnlib", "none.vnnlib"), 2, "none.vnnlib")
