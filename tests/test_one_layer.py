@@ -64,8 +64,8 @@ def independent_subsets(rows, prime):
     def count(start, basis):
         total = 1
         for i in range(start, len(rows)):
-            reduced = reduce_row(rows[i], basis, prime)
-            if reduced is not None:
+            reduced = reduce_row(rows[i], basis, prime, len(rows[i]))
+            if reduced[0] >= 0:
                 total += count(i + 1, [*basis, reduced])
         return total
 
@@ -346,6 +346,22 @@ def test_parts_cover_the_layer_and_truth_is_below_the_formula(
             rows = shared_rows(part, filters, PRIME, np.random.default_rng(9))
             flat = [row for block in rows for row in block]
             assert independent_subsets(flat, PRIME) == truth
+
+
+def test_dependent_hyperplanes_that_share_a_point_are_found(monkeypatch):
+    # With all biases zero every dependent set is central: the draw proves nothing.
+    from linear_regions._one_layer import multiset
+
+    def without(part, filters, prime, rng, bias):
+        rows = shared_rows(part, filters, prime, rng, bias)
+        return [[[*row[:-1], 0] for row in block] for block in rows]
+
+    monkeypatch.setattr(multiset, "shared_rows", without)
+    ((part, _),) = one_layer((1, 3, 3), ConvSpec(2, 2)).parts
+    with pytest.raises(multiset.CentralCircuit):
+        tuple_table(part, 2, PRIME, np.random.default_rng(0), 10**5)
+    with pytest.raises(Unsupported):
+        maximum((1, 3, 3), 2, 2)
 
 
 def test_the_answer_does_not_depend_on_the_draws():

@@ -145,6 +145,11 @@ class NotApplicable:
         Name of the bound.
     reason : str
         The precondition that fails, or the limit that was met.
+
+    Examples
+    --------
+    >>> NotApplicable("Serra 2018", "needs a chain of layers").reason
+    'needs a chain of layers'
     """
 
     name: str

@@ -52,7 +52,7 @@ def bounds(arch_or_net: Architecture | Network, domain: Domain | None = None) ->
     >>> result = bounds(Architecture.cnn((1, 4), [ConvSpec(2, 2), ConvSpec(3, 2)]))
     >>> result.lower, result.upper
     (Bound('Xiong 2020, Theorem 5 (lower)': maximum >= 320), \
-Bound('Serra 2018': maximum <= 2424))
+Bound('layer by layer': maximum <= 2380))
     """
     if isinstance(arch_or_net, Network):
         network, architecture = arch_or_net, arch_or_net.architecture

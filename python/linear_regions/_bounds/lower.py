@@ -101,7 +101,7 @@ serra_2018_lower = _dense_formula(
 arora_2018 = _dense_formula(
     "Arora 2018",
     dense.arora_2018,
-    lambda dim, widths: widths[0] >= 2,
+    lambda dim, widths: widths[0] >= 2 and min(widths) >= 1,
     "the first hidden layer has at least 2 units",
     "Arora, Basu, Mianjy, Mukherjee 2018, arXiv:1611.01491; for unequal widths by the same "
     "construction",

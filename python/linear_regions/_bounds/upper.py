@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from math import prod
 
+from .._geometry import Shape
 from .._layer import ConvSpec, PointwiseSpec
 from .._one_layer.windows import binomial_sum
 from ..result import Bound, BoundKind, NotApplicable
@@ -227,20 +228,10 @@ def theorem_2(question: Question) -> list[Found]:
     value = formula_up_to(shape, spec, stage.breakpoints, question.dim)
     if value is None:
         return [NotApplicable(THEOREM_2, _OUT_OF_REACH)]
-    missing = question.missing_breakpoints
-    exact = (
-        is_exact(shape, spec)
-        and question.dim == question.n_inputs
-        and question.takes_any_shift(spec)
-        and missing is None
-    )
+    doubt = _theorem_2_doubt(question, shape, spec)
     reference = "Xiong et al. 2020, Theorem 2 (arXiv:2006.00978); one factor k per chosen neuron"
-    assumptions = (
-        ("filters shared along one axis at most, or few enough: the formula is the maximum",)
-        if exact
-        else ("with shared filters in two or three axes the formula can exceed the maximum",)
-    )
-    kind: BoundKind = "exact" if exact else "upper"
+    assumptions = (doubt or "the filters are generic enough: the formula is the maximum",)
+    kind: BoundKind = "upper" if doubt else "exact"
     found: list[Found] = [Bound(THEOREM_2, kind, "maximum", value, reference, assumptions)]
     name = f"{THEOREM_2} (average)"
     if question.whole_space:
@@ -249,6 +240,17 @@ def theorem_2(question: Question) -> list[Found]:
     else:
         found.append(NotApplicable(name, "the average is known for the whole input space only"))
     return found
+
+
+def _theorem_2_doubt(question: Question, shape: Shape, spec: ConvSpec) -> str | None:
+    """Return why the formula may exceed the maximum, or None."""
+    if not is_exact(shape, spec):
+        return "with shared filters in two or three axes the formula can exceed the maximum"
+    if question.dim < question.n_inputs:
+        return f"sets of at most {question.dim} neurons, the dimension of the domain"
+    if not question.takes_any_shift(spec):
+        return "shared biases may not be able to shift all regions into the domain"
+    return question.missing_breakpoints
 
 
 ALL: tuple[Callable[[Question], list[Found]], ...] = (

@@ -11,6 +11,12 @@ independent sets of size s, and only m up to the rank occurs. Tuples are listed 
 up to the symmetries of the part (weight: size of its orbit), the others in descending order
 (weight: the number of their orders). Rows are eliminated modulo a prime one by one; the first
 dependency prunes.
+
+Independent sets are regions if no dependent set of hyperplanes has a common point (Whitney's
+theorem). So each row carries the bias of its filter in a last column, which takes no pivot: where a
+row depends on the others, what is left there must not be zero. Every circuit is met in this way, as
+an independent set and its last row. The relation between the biases is then not the zero
+polynomial, so that it misses, for generic biases, also the values that several breakpoints add.
 """
 
 from __future__ import annotations
@@ -26,7 +32,9 @@ Row = list[int]
 Basis = list[tuple[int, Row]]
 
 
-def shared_rows(part: Part, filters: int, prime: int, rng: np.random.Generator) -> list[list[Row]]:
+def shared_rows(
+    part: Part, filters: int, prime: int, rng: np.random.Generator, bias: bool = False
+) -> list[list[Row]]:
     """Return the rows of a generic draw of shared filters, by filter and window.
 
     Parameters
@@ -39,6 +47,8 @@ def shared_rows(part: Part, filters: int, prime: int, rng: np.random.Generator) 
         Modulus.
     rng : numpy Generator
         Source of the weights.
+    bias : bool, default False
+        Whether a last column holds the bias of the filter.
 
     Returns
     -------
@@ -58,6 +68,10 @@ def shared_rows(part: Part, filters: int, prime: int, rng: np.random.Generator) 
                 for channel in range(part.channels):
                     row[slot * part.channels + channel] = weights[offset[place] + channel]
             rows.append(row)
+        if bias:
+            (constant,) = draw_vector(rng, 1, prime)
+            for row in rows:
+                row.append(constant)
         drawn.append(rows)
     return drawn
 
@@ -90,8 +104,8 @@ def free_rows(part: Part, filters: int, prime: int, rng: np.random.Generator) ->
     return drawn
 
 
-def reduce_row(row: Row, basis: Basis, prime: int) -> tuple[int, Row] | None:
-    """Eliminate a row by a basis; return its pivot and the row scaled to 1 there, or None.
+def reduce_row(row: Row, basis: Basis, prime: int, n: int) -> tuple[int, Row]:
+    """Eliminate a row by a basis.
 
     Parameters
     ----------
@@ -101,21 +115,25 @@ def reduce_row(row: Row, basis: Basis, prime: int) -> tuple[int, Row] | None:
         Rows that are 1 at their pivot.
     prime : int
         Modulus.
+    n : int
+        Number of columns that can take a pivot.
 
     Returns
     -------
-    (pivot, row) or None
-        None where the row depends on the basis.
+    pivot : int
+        Column where the row is scaled to 1; -1 where it depends on the basis.
+    row : list of int
+        What is left of the row.
     """
     for pivot, known in basis:
         factor = row[pivot]
         if factor:
             row = [(x - factor * y) % prime for x, y in zip(row, known, strict=True)]
-    for pivot, value in enumerate(row):
+    for pivot, value in enumerate(row[:n]):
         if value:
             inverse = pow(value, -1, prime)
             return pivot, [x * inverse % prime for x in row]
-    return None
+    return -1, row
 
 
 def _orbits(part: Part) -> dict[int, int]:
@@ -142,12 +160,17 @@ def _orbits(part: Part) -> dict[int, int]:
     return found
 
 
+class CentralCircuit(Exception):
+    """Dependent hyperplanes of a draw share a point: fewer regions than independent sets."""
+
+
 class _Search:
     """Depth-first enumeration of independent tuples of window sets."""
 
     def __init__(self, rows: list[list[Row]], rank: int, prime: int, max_nodes: int) -> None:
         self.rows = rows
         self.n_windows = len(rows[0])
+        self.n_slots = len(rows[0][0]) - 1
         self.rank = rank
         self.prime = prime
         self.max_nodes = max_nodes
@@ -156,21 +179,25 @@ class _Search:
         self.table = [[0] * (rank + 1) for _ in range(len(rows) + 1)]
         self.table[0][0] = 1
 
-    def count_node(self) -> None:
+    def add(self, row: Row, basis: Basis) -> bool:
+        """Append a row to the basis; False where it depends on it."""
         self.nodes += 1
         if self.nodes > self.max_nodes:
             raise OutOfReach
+        pivot, reduced = reduce_row(row, basis, self.prime, self.n_slots)
+        if pivot >= 0:
+            basis.append((pivot, reduced))
+            return True
+        if not reduced[-1]:
+            raise CentralCircuit
+        return False
 
     def start(self, mask: int, orbit: int) -> None:
         """Count all tuples whose first set is `mask`, once for each of its orbit."""
         basis: Basis = []
         for window in range(self.n_windows):
-            if mask >> window & 1:
-                self.count_node()
-                reduced = reduce_row(self.rows[0][window], basis, self.prime)
-                if reduced is None:
-                    return
-                basis.append(reduced)
+            if mask >> window & 1 and not self.add(self.rows[0][window], basis):
+                return
         self.table[1][len(basis)] += orbit
         self.next_filter(1, (1 << self.n_windows) - 1, 0, orbit, basis)
 
@@ -187,11 +214,8 @@ class _Search:
             grown = mask | 1 << window
             if grown > limit:
                 continue  # the sets come in descending order
-            self.count_node()
-            reduced = reduce_row(self.rows[m][window], basis, self.prime)
-            if reduced is None:
+            if not self.add(self.rows[m][window], basis):
                 continue
-            basis.append(reduced)
             # `run` is 0 before the second filter: the first one is not part of the order.
             repeats = run + 1 if grown == limit and run else 1
             ways = weight * m // repeats
@@ -230,9 +254,13 @@ def tuple_table(
     ------
     OutOfReach
         The budget is too small.
+    CentralCircuit
+        Some dependent hyperplanes of the draw share a point.
     """
     rank = part.rank_limit
-    search = _Search(shared_rows(part, min(filters, rank), prime, rng), rank, prime, max_nodes)
+    search = _Search(
+        shared_rows(part, min(filters, rank), prime, rng, bias=True), rank, prime, max_nodes
+    )
     for mask, orbit in _orbits(part).items():
         search.start(mask, orbit)
     return search.table, search.nodes

@@ -11,7 +11,7 @@ import numpy as np
 
 from .draws import OutOfReach, choose_prime
 from .matching import matching_nodes, matching_sizes
-from .multiset import free_rows, shared_rows, sizes_from_table, tuple_table
+from .multiset import CentralCircuit, free_rows, shared_rows, sizes_from_table, tuple_table
 from .restriction import central_regions
 from .scan import scan, scan_sizes
 from .windows import Part, binomial_sum, binomials
@@ -183,7 +183,11 @@ def shared_count(
     prime, error = _prime_for(part)
     best = nodes = 0
     for _ in range(DRAWS):
-        table, visited = tuple_table(part, part.filters, prime, rng, budget.multiset)
+        try:
+            table, visited = tuple_table(part, part.filters, prime, rng, budget.multiset)
+        except CentralCircuit:
+            # An unlucky draw, or a layer where shared biases are not generic: no number is sure.
+            raise OutOfReach from None
         nodes += visited
         best = max(best, evaluate(sizes_from_table(table, part.filters), breakpoints))
         # No draw can exceed the truth, and the truth cannot exceed the formula.

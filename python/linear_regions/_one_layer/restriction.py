@@ -46,9 +46,9 @@ def central_regions(rows: list[Row], prime: int, max_nodes: int) -> tuple[int, i
     """
     basis: Basis = []
     for row in rows:
-        reduced = reduce_row(row, basis, prime)
-        if reduced is not None:
-            basis.append(reduced)
+        pivot, reduced = reduce_row(row, basis, prime, len(row))
+        if pivot >= 0:
+            basis.append((pivot, reduced))
     # The pivot columns alone carry the same matroid: on them the basis is triangular.
     pivots = [pivot for pivot, _ in basis]
     nodes = 0
