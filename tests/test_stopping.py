@@ -295,3 +295,11 @@ def test_three_dimensions_are_refused_with_alternatives() -> None:
     for domain in (None, lr.Box(-1, 1)):
         with pytest.raises(lr.Unsupported, match=r"3.*Slice"):
             lr.count(net, domain)
+
+
+@both
+def test_a_call_that_is_cancelled_beforehand_finds_nothing(call: Call, small: lr.Network) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    found = call(small, cancel=cancel)
+    assert (found.value, found.kind, found.status) == (0, "lower", "cancelled")

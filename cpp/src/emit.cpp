@@ -68,54 +68,56 @@ bool find_point(Engine& engine, const Polygon& polygon, bool bounded, bool certi
 
 }  // namespace
 
+// The exact stage may stop the run in here: the columns are extended only when all is known.
 void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) {
   const bool certified = engine.root().arithmetic == Arithmetic::kCertified;
   const int sx = engine.root().scale_x, sy = engine.root().scale_y;
-  block_.patterns.insert(block_.patterns.end(), pattern, pattern + block_.words);
+  const auto line = [&](std::int32_t i) -> const EdgeLine& {
+    return engine.lines()[static_cast<std::size_t>(i)];
+  };
   bool bounded = true;
+  corners_.clear();
   for (std::int32_t i = 0; i < polygon.n; ++i) {
     Vertex v = polygon.vertices[i];
-    const EdgeLine& a = engine.lines()[static_cast<std::size_t>(v.a)];
-    const EdgeLine& b = engine.lines()[static_cast<std::size_t>(v.b)];
     bounded = bounded && v.w != 0;
     // Interpolation leaves the rounding of the far end in a vertex near zero; solving for the
     // meeting point of its lines does not, and is as good unless they are nearly parallel.
-    if (const Vertex direct = intersection(a, b, v.a, v.b); direct.error <= 2 * v.error) v = direct;
+    const Vertex direct = intersection(line(v.a), line(v.b), v.a, v.b);
+    if (direct.error <= 2 * v.error) v = direct;
     double x = v.w != 0 ? std::ldexp(v.x, sx) : v.x, y = v.w != 0 ? std::ldexp(v.y, sy) : v.y;
     if (certified && !(v.error < 1e-6 * v.magnitude()))  // doubles did not place it
-      std::tie(x, y) = engine.exact().vertex(a.line, b.line);
-    block_.vertices.insert(block_.vertices.end(), {x, y, v.w});
+      std::tie(x, y) = engine.exact().vertex(line(v.a).line, line(v.b).line);
+    corners_.insert(corners_.end(), {x, y, v.w});
   }
-  block_.vertex_counts.push_back(polygon.n);
-  block_.bounded.push_back(bounded);
-  double point[2];
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  if (find_point(engine, polygon, bounded, certified, point)) {
-    block_.points.push_back(std::ldexp(point[0], sx));
-    block_.points.push_back(std::ldexp(point[1], sy));
-  } else if (!certified) {
-    block_.points.insert(block_.points.end(), 2, nan);
-  } else {
+  double point[2] = {nan, nan};
+  bool found = find_point(engine, polygon, bounded, certified, point);
+  ExactStage::Point exact;
+  if (!found && certified) {
     std::vector<std::pair<Line, Line>> vertices;
     std::vector<std::pair<Line, int>> edges;
-    const auto& lines = engine.lines();
     for (std::int32_t i = 0; i < polygon.n; ++i) {
       const Vertex& v = polygon.vertices[i];
-      vertices.emplace_back(lines[static_cast<std::size_t>(v.a)].line,
-                            lines[static_cast<std::size_t>(v.b)].line);
-      edges.emplace_back(lines[static_cast<std::size_t>(polygon.edges[i] >> 1)].line,
-                         (polygon.edges[i] & 1) == 0 ? 1 : -1);
+      vertices.emplace_back(line(v.a).line, line(v.b).line);
+      edges.emplace_back(line(polygon.edges[i] >> 1).line, (polygon.edges[i] & 1) == 0 ? 1 : -1);
     }
-    auto exact = engine.exact().interior_point(vertices, edges);
+    exact = engine.exact().interior_point(vertices, edges);
     const double px = std::ldexp(exact.nearest_x, -sx), py = std::ldexp(exact.nearest_y, -sy);
-    if (inside(engine, polygon, px, py, true)) {
-      block_.points.push_back(std::ldexp(px, sx));
-      block_.points.push_back(std::ldexp(py, sy));
-    } else {
-      block_.points.insert(block_.points.end(), 2, nan);
-      block_.exact_points.push_back({block_.n, std::move(exact.x), std::move(exact.y)});
+    found = inside(engine, polygon, px, py, true);
+    if (found) {
+      point[0] = px;
+      point[1] = py;
     }
   }
+
+  block_.patterns.insert(block_.patterns.end(), pattern, pattern + block_.words);
+  block_.vertices.insert(block_.vertices.end(), corners_.begin(), corners_.end());
+  block_.vertex_counts.push_back(polygon.n);
+  block_.bounded.push_back(bounded);
+  block_.points.push_back(std::ldexp(point[0], sx));
+  block_.points.push_back(std::ldexp(point[1], sy));
+  if (!found && certified)
+    block_.exact_points.push_back({block_.n, std::move(exact.x), std::move(exact.y)});
   ++block_.n;
 }
 

@@ -13,6 +13,7 @@ class BlockSink : public RegionSink {
 
  private:
   RegionBlock& block_;
+  std::vector<double> corners_;
 };
 
 }  // namespace linear_regions

@@ -10,7 +10,7 @@
 namespace linear_regions {
 namespace {
 
-constexpr unsigned kTicks = 64;  // nodes between two looks at the run control
+constexpr unsigned kMostTicks = 64;  // nodes between two looks at the run control, at most
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 bool moderate(double value) {
@@ -114,6 +114,10 @@ Engine::Engine(const PlanarRoot& root, RunControl& control, bool caller)
   path_.winner.resize(stages);
   path_.cell.resize(stages);
   blocks_.resize(stages);
+  exact_.watch([this] {
+    control_.report(0, 0, caller_);
+    return !control_.stopped();
+  });
 }
 
 Work Engine::work() const {
@@ -175,8 +179,8 @@ void Engine::push_children(std::int32_t parent) {
 }
 
 void Engine::report(const Polygon& polygon, const std::uint64_t* pattern) {
-  ++regions_;
   if (!counting()) hooks_->sink->region(*this, polygon, pattern);
+  ++regions_;
 }
 
 // All units of the node's layer are decided: record the decisions and go to the next layer.
@@ -258,8 +262,17 @@ void Engine::start(const Task& task) {
   enter(node, 0, pattern);
   if (node.cell == nullptr) return;
   stack_.push_back(node);
-  const std::uint64_t before = regions_;
+  // Leaves beside the path were counted by the giver, whenever this replay ends.
+  struct Restore {
+    std::uint64_t& regions;
+    std::uint64_t before;
+    ~Restore() { regions = before; }
+  } restore{regions_, regions_};
   for (std::uint16_t child : task.path) {
+    if (control_.stopped()) {  // a deep path of a wide network takes a while
+      stack_.clear();
+      return;
+    }
     const auto top = static_cast<std::int32_t>(stack_.size()) - 1;
     expand(top);
     // Keep only the named child; the others belong to somebody else.
@@ -272,7 +285,6 @@ void Engine::start(const Task& task) {
     stack_.back().child = child;
     stack_.back().weight = task.weight;
   }
-  regions_ = before;  // leaves beside the path were counted by the giver
   done_weight_ = 0;
 }
 
@@ -300,6 +312,11 @@ void Engine::tick() {
   control_.report(regions_ - reported_, done_weight_, caller_);
   reported_ = regions_;
   done_weight_ = 0;
+  // Nodes of wide networks take long: keep the looks a few milliseconds apart.
+  const double now = control_.seconds(), passed = now - last_tick_;
+  last_tick_ = now;
+  if (passed > 5e-3) tick_interval_ = std::max(1u, tick_interval_ / 2);
+  if (passed < 1e-3) tick_interval_ = std::min(kMostTicks, tick_interval_ * 2);
   if (hooks_->tick) hooks_->tick();
   if (hooks_->hungry != nullptr && hooks_->hungry->load(std::memory_order_relaxed) > 0) give_away();
 }
@@ -308,7 +325,19 @@ void Engine::run(const Task& task, const Hooks& hooks) {
   hooks_ = &hooks;
   stack_.clear();
   arena_.release({});
-  start(task);
+  if (control_.stopped()) return;
+  try {
+    start(task);
+    search();
+  } catch (const ExactStage::Stopped&) {
+    // What was found before stands; the status says that the run did not end by itself.
+  }
+  control_.report(regions_ - reported_, done_weight_, caller_);
+  reported_ = regions_;
+  done_weight_ = 0;
+}
+
+void Engine::search() {
   const bool exact_limit = control_.limit != RunControl::kNoLimit;
   while (!stack_.empty()) {
     Node& top = stack_.back();
@@ -320,7 +349,7 @@ void Engine::run(const Task& task, const Hooks& hooks) {
       stack_.pop_back();
       continue;
     }
-    if (++ticks_ >= kTicks || (exact_limit && regions_ != reported_)) {
+    if (++ticks_ >= tick_interval_ || (exact_limit && regions_ != reported_)) {
       ticks_ = 0;
       tick();
       if (control_.stopped()) break;
@@ -328,9 +357,6 @@ void Engine::run(const Task& task, const Hooks& hooks) {
     }
     expand(static_cast<std::int32_t>(stack_.size()) - 1);
   }
-  control_.report(regions_ - reported_, done_weight_, caller_);
-  reported_ = regions_;
-  done_weight_ = 0;
 }
 
 }  // namespace linear_regions

@@ -106,6 +106,7 @@ class Engine {
 
   // engine.cpp
   void start(const Task& task);
+  void search();
   void expand(std::int32_t index);
   void leave_layer(std::int32_t index);
   void report(const Polygon& polygon, const std::uint64_t* pattern);
@@ -178,7 +179,8 @@ class Engine {
   std::uint64_t next_cell_ = 1;
   std::uint64_t regions_ = 0, reported_ = 0;
   double done_weight_ = 0;
-  unsigned ticks_ = 0;
+  unsigned ticks_ = 0, tick_interval_ = 1;
+  double last_tick_ = 0;
   Work work_;
 };
 

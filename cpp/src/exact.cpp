@@ -134,6 +134,7 @@ struct ExactStage::Impl {
   std::vector<int> intercept_scale;                           // per op
   std::vector<Vector> exact_columns;
   std::uint64_t computed = 0;
+  std::function<bool()> keep_going;
 
   Impl(const Tape& t, const PlanarDomain& d, const Path& p) : tape(t), domain(d), path(p) {}
 
@@ -265,6 +266,7 @@ struct ExactStage::Impl {
     const std::uint64_t key =
         (static_cast<std::uint64_t>(slot) << 32) | static_cast<std::uint32_t>(unit);
     if (const auto found = rows.find(key); found != rows.end()) return found->second;
+    if (keep_going && !keep_going()) throw Stopped{};
     Row result = compute(slot, unit);
     result.zero = result.v[0].is_zero() && result.v[1].is_zero() && result.v[2].is_zero();
     ++computed;
@@ -420,6 +422,10 @@ struct ExactStage::Impl {
 ExactStage::ExactStage(const Tape& tape, const PlanarDomain& domain, const Path& path)
     : impl_(std::make_unique<Impl>(tape, domain, path)) {}
 ExactStage::~ExactStage() = default;
+
+void ExactStage::watch(std::function<bool()> keep_going) {
+  impl_->keep_going = std::move(keep_going);
+}
 
 std::uint64_t ExactStage::rows_computed() const {
   return impl_->computed;

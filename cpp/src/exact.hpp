@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -61,6 +62,10 @@ struct Path {
 
 class ExactStage {
  public:
+  // Thrown out of any call when `keep_going` says no: one sign of a wide, deep network can take
+  // a second. The stage stays usable.
+  struct Stopped {};
+
   ExactStage(const Tape& tape, const PlanarDomain& domain, const Path& path);
   ~ExactStage();
   ExactStage(const ExactStage&) = delete;
@@ -74,13 +79,16 @@ class ExactStage {
   // (pairs of lines) and the edges (line, side +1 or -1) describe: the mean of the vertices, with
   // M = 1, 16, 256, ... at infinity until the point is strictly inside.
   struct Point {
-    std::string x, y;             // exactly
-    double nearest_x, nearest_y;  // rounded
+    std::string x, y;                     // exactly
+    double nearest_x = 0, nearest_y = 0;  // rounded
   };
   Point interior_point(const std::vector<std::pair<Line, Line>>& vertices,
                        const std::vector<std::pair<Line, int>>& edges);
   // The vertex where two lines meet, or its direction at infinity, rounded to double.
   std::pair<double, double> vertex(const Line& a, const Line& b);
+
+  // Asked before every row.
+  void watch(std::function<bool()> keep_going);
 
   std::uint64_t rows_computed() const;
 

@@ -37,6 +37,8 @@ RunControl& prepare(RunControl& control, Poll& poll, unsigned threads,
   if (limit) control.limit = *limit;
   control.time_limit = time_limit;
   control.poll = [&poll](std::uint64_t found, double fraction) { return poll(found, fraction); };
+  // A run that was cancelled before it began finds nothing, however short it would have been.
+  if (poll.has_callback() && !poll(0, 0.0)) control.stop(Status::kCancelled);
   return control;
 }
 

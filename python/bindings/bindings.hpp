@@ -51,6 +51,8 @@ class Poll {
     }
   }
 
+  bool has_callback() const { return !callback_.is_none(); }
+
   // True when Ctrl-C stopped the run; any other exception goes on to the caller.
   bool interrupted() const {
     if (!error_) return false;
