@@ -20,6 +20,7 @@ from linear_regions._bounds.one_layer import formula_up_to, shared_lower, strips
 from linear_regions._bounds.tape import read_stages, slot_ranks
 from linear_regions._one_layer import one_layer_maximum
 from linear_regions._one_layer.windows import one_layer
+from linear_regions._sample import patterns
 from linear_regions.architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
 from linear_regions.domain import Ball, Box, Polytope, Segment, Slice, Space
 from linear_regions.errors import DegenerateInput, InvalidInput
@@ -475,3 +476,24 @@ def test_everything_is_an_integer_with_a_source():
             assert bound.reference
         for missing in bounds(arch).not_applicable:
             assert missing.reason
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_upper_bound_is_below_the_patterns_of_samples(seed):
+    # In more dimensions than the reference takes: patterns that points meet.
+    rng = np.random.default_rng(seed)
+    shape = [(1, 5), (2, 5), (1, 4, 4)][seed % 3]
+    kernel = (2,) * (len(shape) - 1)
+    padding = int(rng.integers(2))
+    first = Conv(rng.normal(size=(2, shape[0], *kernel)), rng.normal(size=2), padding=padding)
+    activation = [relu(), leaky_relu(), hard_tanh(), absolute()][rng.integers(4)]
+    second = Conv(rng.normal(size=(1, 2, *kernel)), rng.normal(size=1))
+    middle = [MaxPool(2, 1)] if seed % 2 else []
+    net = Network(shape, [first, activation, *middle, second, relu()])
+    points = np.concatenate(
+        [rng.normal(size=(10_000, net.input_size)) * size for size in (0.3, 1.0, 3.0, 10.0)]
+    )
+    seen = len(np.unique(patterns(net, points), axis=0))
+    for bound in bounds(net):
+        if bound.is_upper and bound.of != "average":
+            assert seen <= bound.value, bound
