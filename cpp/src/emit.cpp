@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "emit.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <tuple>
@@ -11,7 +12,7 @@ namespace {
 // Strictly inside? By the error bounds of the edges, exactly where they do not decide.
 bool inside(Engine& engine, const Polygon& polygon, double x, double y, bool certified) {
   const double size = std::max(std::fabs(x), std::fabs(y));
-  if (!(size < 0x1p1000)) return false;
+  if (!(std::fabs(x) < 0x1p1000 && std::fabs(y) < 0x1p1000)) return false;  // NaN too
   const double magnitude = std::max(1.0, size);
   for (std::int32_t i = 0; i < polygon.n; ++i) {
     const EdgeLine& l = engine.lines()[static_cast<std::size_t>(polygon.edges[i] >> 1)];
@@ -66,6 +67,20 @@ bool find_point(Engine& engine, const Polygon& polygon, bool bounded, bool certi
   return false;
 }
 
+// Longest side of the box around the finite vertices, as far as doubles know.
+double extent_of(const Polygon& polygon) {
+  double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+  for (std::int32_t i = 0; i < polygon.n; ++i) {
+    const Vertex& v = polygon.vertices[i];
+    if (v.w == 0) continue;
+    low[0] = std::min(low[0], v.x);
+    low[1] = std::min(low[1], v.y);
+    high[0] = std::max(high[0], v.x);
+    high[1] = std::max(high[1], v.y);
+  }
+  return std::max(high[0] - low[0], high[1] - low[1]);
+}
+
 }  // namespace
 
 // The exact stage may stop the run in here: the columns are extended only when all is known.
@@ -75,6 +90,7 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
   const auto line = [&](std::int32_t i) -> const EdgeLine& {
     return engine.lines()[static_cast<std::size_t>(i)];
   };
+  const double extent = extent_of(polygon);
   bool bounded = true;
   corners_.clear();
   for (std::int32_t i = 0; i < polygon.n; ++i) {
@@ -85,9 +101,11 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
     const Vertex direct = intersection(line(v.a), line(v.b), v.a, v.b);
     if (direct.error <= 2 * v.error) v = direct;
     double x = v.w != 0 ? std::ldexp(v.x, sx) : v.x, y = v.w != 0 ? std::ldexp(v.y, sy) : v.y;
-    if (certified && !(v.error < 1e-6 * v.magnitude()))  // doubles did not place it
+    // Where doubles do not place a vertex within its own polygon, the exact stage does.
+    const double size = v.w != 0 && extent > 0 ? extent : v.magnitude();
+    if (certified && !(v.error < 1e-4 * size))
       std::tie(x, y) = engine.exact().vertex(line(v.a).line, line(v.b).line);
-    corners_.insert(corners_.end(), {x, y, v.w});
+    corners_.insert(corners_.end(), {x + 0.0, y + 0.0, v.w});  // no negative zeros
   }
   const double nan = std::numeric_limits<double>::quiet_NaN();
   double point[2] = {nan, nan};

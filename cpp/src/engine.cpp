@@ -89,7 +89,9 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
     Row4 row{{std::ldexp(d.direction1[j], scale_x), std::ldexp(d.direction2[j], scale_y),
               d.origin[j], 0}};
     if (!d.exact_columns.empty()) row.v[3] = 2 * kUlp * row.norm() + 0x1p-600;
-    if (!row.zero()) opening.add(static_cast<std::int32_t>(j), row);
+    // Scaling may underflow to a row of zeros, which would mean "exactly zero".
+    if (!row.zero() || d.direction1[j] != 0 || d.direction2[j] != 0)
+      opening.add(static_cast<std::int32_t>(j), row);
   }
   if (!tame) {  // nothing is certain in doubles: every decision goes to the exact stage
     for (auto& line : lines) line.e = kInfinity;
@@ -173,7 +175,7 @@ void Engine::push_children(std::int32_t parent) {
                         static_cast<double>(std::max<std::size_t>(1, children_.size()));
   for (std::size_t i = children_.size(); i-- > 0;) {
     children_[i].weight = weight;
-    children_[i].child = static_cast<std::uint16_t>(i);
+    children_[i].child = static_cast<std::uint32_t>(i);
     stack_.push_back(children_[i]);
   }
 }
@@ -268,8 +270,9 @@ void Engine::start(const Task& task) {
     std::uint64_t before;
     ~Restore() { regions = before; }
   } restore{regions_, regions_};
-  for (std::uint16_t child : task.path) {
+  for (std::uint32_t child : task.path) {
     if (control_.stopped()) {  // a deep path of a wide network takes a while
+      unfinished_ = true;
       stack_.clear();
       return;
     }
@@ -288,8 +291,8 @@ void Engine::start(const Task& task) {
   done_weight_ = 0;
 }
 
-std::vector<std::uint16_t> Engine::path_of(std::int32_t index) const {
-  std::vector<std::uint16_t> path;
+std::vector<std::uint32_t> Engine::path_of(std::int32_t index) const {
+  std::vector<std::uint32_t> path;
   for (std::int32_t i = index; i > 0; i = stack_[static_cast<std::size_t>(i)].parent)
     path.push_back(stack_[static_cast<std::size_t>(i)].child);
   std::reverse(path.begin(), path.end());
@@ -325,12 +328,15 @@ void Engine::run(const Task& task, const Hooks& hooks) {
   hooks_ = &hooks;
   stack_.clear();
   arena_.release({});
-  if (control_.stopped()) return;
+  if (control_.stopped()) {
+    unfinished_ = true;
+    return;
+  }
   try {
     start(task);
     search();
   } catch (const ExactStage::Stopped&) {
-    // What was found before stands; the status says that the run did not end by itself.
+    unfinished_ = true;  // what was found before stands
   }
   control_.report(regions_ - reported_, done_weight_, caller_);
   reported_ = regions_;
@@ -352,7 +358,10 @@ void Engine::search() {
     if (++ticks_ >= tick_interval_ || (exact_limit && regions_ != reported_)) {
       ticks_ = 0;
       tick();
-      if (control_.stopped()) break;
+      if (control_.stopped()) {
+        for (const Node& node : stack_) unfinished_ = unfinished_ || !(node.expanded || node.given);
+        break;
+      }
       if (stack_.back().given) continue;
     }
     expand(static_cast<std::int32_t>(stack_.size()) - 1);

@@ -39,7 +39,7 @@ struct PlanarRoot {
 };
 
 struct Task {
-  std::vector<std::uint16_t> path;  // child numbers from the root
+  std::vector<std::uint32_t> path;  // child numbers from the root
   double weight = 1.0;              // share of the whole search, by halving
 };
 
@@ -61,6 +61,7 @@ class Engine {
   void run(const Task& task, const Hooks& hooks);
 
   std::uint64_t regions() const { return regions_; }
+  bool unfinished() const { return unfinished_; }  // a run stopped with nodes left
   Work work() const;
 
   // What a sink may ask about the region that is being reported.
@@ -99,7 +100,7 @@ class Engine {
     Arena::Mark mark;
     std::size_t lines_mark = 0;
     std::int32_t parent = -1;
-    std::uint16_t child = 0;
+    std::uint32_t child = 0;
     bool expanded = false, given = false;
     double weight = 0;
   };
@@ -113,7 +114,7 @@ class Engine {
   void push_children(std::int32_t parent);
   void tick();
   void give_away();
-  std::vector<std::uint16_t> path_of(std::int32_t index) const;
+  std::vector<std::uint32_t> path_of(std::int32_t index) const;
   int exact_sign(const Line& line, const Vertex& vertex);
   bool last_split(int split) const {
     return split + 1 == static_cast<int>(root_.tape.splits().size());
@@ -181,6 +182,7 @@ class Engine {
   double done_weight_ = 0;
   unsigned ticks_ = 0, tick_interval_ = 1;
   double last_tick_ = 0;
+  bool unfinished_ = false;
   Work work_;
 };
 

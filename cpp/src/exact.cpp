@@ -50,11 +50,17 @@ Integer parse_hex(const std::string& text) {
   return negative ? Integer(-value) : value;
 }
 
+std::string hex_text(const Integer& value) {
+  const std::string digits = Integer(abs(value)).str(0, std::ios_base::hex);
+  return value < 0 ? "-" + digits : digits;
+}
+
+// Hexadecimal: Python reads it in linear time and without a limit on digits.
 std::string fraction_text(const Integer& numerator, const Integer& denominator) {
   const Integer g = boost::multiprecision::gcd(numerator, denominator);
   const Integer n = denominator < 0 ? Integer(-numerator / g) : Integer(numerator / g);
   const Integer d = denominator < 0 ? Integer(-denominator / g) : Integer(denominator / g);
-  return n.str() + "/" + d.str();
+  return hex_text(n) + "/" + hex_text(d);
 }
 
 // numerator / denominator rounded to double; infinite beyond the range.

@@ -75,11 +75,11 @@ class ExactStage {
   int sign(const Line& line, const Line& a, const Line& b);
   // Sign of `line` at a point given in doubles.
   int sign_at_point(const Line& line, double x, double y);
-  // An exact interior point, as "numerator/denominator" for x and y, of the cell that the vertices
-  // (pairs of lines) and the edges (line, side +1 or -1) describe: the mean of the vertices, with
-  // M = 1, 16, 256, ... at infinity until the point is strictly inside.
+  // An exact interior point, as hexadecimal "numerator/denominator" for x and y, of the cell that
+  // the vertices (pairs of lines) and the edges (line, side +1 or -1) describe: the mean of the
+  // vertices, with M = 1, 16, 256, ... at infinity until the point is strictly inside.
   struct Point {
-    std::string x, y;                     // exactly
+    std::string x, y;                     // exactly, hexadecimal
     double nearest_x = 0, nearest_y = 0;  // rounded
   };
   Point interior_point(const std::vector<std::pair<Line, Line>>& vertices,

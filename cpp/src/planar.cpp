@@ -11,6 +11,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "emit.hpp"
@@ -19,7 +20,7 @@
 namespace linear_regions {
 namespace {
 
-using TaskPath = std::vector<std::uint16_t>;
+using TaskPath = std::vector<std::uint32_t>;
 
 // The error bounds assume rounding to nearest and gradual underflow; other libraries of the process
 // may have changed either for this thread.
@@ -54,7 +55,9 @@ class Team {
     if (error_) std::rethrow_exception(error_);
     PlanarResult result;
     result.regions = std::min(regions_, control_.limit);
-    result.status = control_.status();
+    // A run that was stopped when nothing was left to do is complete.
+    const bool cut = unfinished_ || regions_ > control_.limit;
+    result.status = cut ? control_.status() : Status::kComplete;
     result.work = work_;
     result.seconds = control_.seconds();
     return result;
@@ -88,6 +91,7 @@ class Team {
       }
       const std::lock_guard lock(mutex_);
       regions_ += engine.regions();
+      unfinished_ = unfinished_ || engine.unfinished();
       work_ += engine.work();
     } catch (...) {
       const std::lock_guard lock(mutex_);
@@ -102,8 +106,12 @@ class Team {
   void maybe_start_helpers() {
     if (started_ || control_.seconds() < kSerialSeconds) return;
     started_ = true;
-    for (unsigned i = 1; i < control_.threads; ++i)
-      threads_.emplace_back([this] { work_loop(false); });
+    try {
+      for (unsigned i = 1; i < control_.threads; ++i)
+        threads_.emplace_back([this] { work_loop(false); });
+    } catch (const std::system_error&) {
+      // The system has no more threads to give: go on with those that started.
+    }
   }
 
   void give(Task&& task) {
@@ -124,6 +132,7 @@ class Team {
       if (pending_ == 0 || error_) break;
       if (control_.stopped()) {
         pending_ -= static_cast<int>(tasks_.size());
+        unfinished_ = unfinished_ || !tasks_.empty();
         tasks_.clear();
         if (pending_ == 0) wake_.notify_all();
       }
@@ -157,7 +166,7 @@ class Team {
   std::exception_ptr error_;
   std::atomic<int> hungry_{0};
   int pending_ = 0, idle_ = 0;
-  bool started_ = false;
+  bool started_ = false, unfinished_ = false;
   std::uint64_t regions_ = 0;
   Work work_;
 };
@@ -220,7 +229,8 @@ PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithme
   hooks.sink = &stream;
   engine.run({}, hooks);
   stream.flush();
-  return {engine.regions(), control.status(), engine.work(), control.seconds()};
+  const Status status = engine.unfinished() ? control.status() : Status::kComplete;
+  return {engine.regions(), status, engine.work(), control.seconds()};
 }
 
 }  // namespace linear_regions

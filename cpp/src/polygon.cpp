@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 namespace linear_regions {
 namespace {
@@ -119,6 +120,26 @@ double Polygon::slack() const {
   return most;
 }
 
+namespace {
+
+// The bound for lines with very small gradients, brought to size one by exact powers of two.
+double rescaled_error(const Vertex& v, const EdgeLine& a, const EdgeLine& b) {
+  const auto size = [](const EdgeLine& l) { return std::max(std::fabs(l.gx), std::fabs(l.gy)); };
+  const auto small = [&](const EdgeLine& l) { return size(l) > 0 && size(l) < 0x1p-200; };
+  const auto scaled = [&](EdgeLine l) {
+    if (!small(l)) return l;
+    const int by = -std::ilogb(size(l));
+    l.gx = std::ldexp(l.gx, by);
+    l.gy = std::ldexp(l.gy, by);
+    l.c = std::ldexp(l.c, by);
+    l.e = std::ldexp(l.e, by) + 0x1p-1000;
+    return l;
+  };
+  return small(a) || small(b) ? vertex_error(v, scaled(a), scaled(b)) : kInfinity;
+}
+
+}  // namespace
+
 // Finite vertex: with the gradients as the rows of a 2 x 2 matrix G and R the bounds of the
 // residuals, the true vertex is off by at most |G^-1| R (Cramer's rule below). The entries of G
 // are known up to e, and so is the determinant.
@@ -134,10 +155,11 @@ double vertex_error(const Vertex& v, const EdgeLine& a, const EdgeLine& b) {
   const double determinant = std::fabs(a.gx * b.gy - a.gy * b.gx);
   const double doubt = a.e * (bx + by) + b.e * (ax + ay) + 4 * kUlp * (ax * by + ay * bx);
   const double lower = determinant - 1.0000001 * doubt;
-  if (!(lower > 0)) return kInfinity;
+  // Products of gradients may underflow; above this size that costs less than the last term.
+  if (!(lower > 0x1p-900)) return lower > -kInfinity ? rescaled_error(v, a, b) : kInfinity;
   const double ex = (by * ra + ay * rb) / lower, ey = (bx * ra + ax * rb) / lower;
   if (!(ex < kInfinity && ey < kInfinity)) return kInfinity;  // NaN too
-  return std::max(ex, ey) * 1.0000001;
+  return std::max(ex, ey) * 1.0000001 + 0x1p-170;
 }
 
 Chord find_chord(const Polygon& p, const std::int8_t* signs, std::int32_t line,
@@ -145,6 +167,8 @@ Chord find_chord(const Polygon& p, const std::int8_t* signs, std::int32_t line,
   Chord c{};
   c.line = line;
   const std::int32_t n = p.n;
+  const auto has = [&](int sign) { return std::find(signs, signs + n, sign) != signs + n; };
+  if (!has(1) || !has(-1)) throw std::logic_error("a line without both strict signs has no chord");
   // A positive vertex whose predecessor is not positive, reached from the negative side.
   std::int32_t i = 0;
   while (signs[i] >= 0) i = step(i, n);

@@ -19,7 +19,7 @@ Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece) {
   const double doubt = table.intercept_errors[piece];
   if (intercept == 0.0 && doubt == 0.0) {
     if (slope == 1.0) return row;
-    if (slope == 0.0) return {};
+    if (slope == 0.0 || row.zero()) return {};  // exactly
   }
   Row4 out{{slope * row.v[0], slope * row.v[1], slope * row.v[2] + intercept, 0}};
   const double size = std::fabs(slope);

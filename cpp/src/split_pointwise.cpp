@@ -82,11 +82,19 @@ void Engine::classify_cuts(const Node& node, LayerCell& cell) {
       const Line line{Line::Kind::kCut, cell.split, q, 0};
       for (std::int32_t v = 0; v < node.polygon.n && !(more && less); ++v) {
         const Vertex& vertex = node.polygon.vertices[v];
-        const Row4 row = row_at(cell.cut_rows, cuts, q);
-        const double value = row.v[0] * vertex.x + row.v[1] * vertex.y + row.v[2] * vertex.w;
-        const double bound = row.v[3] * vertex.magnitude() + row.norm() * vertex.slack();
-        int sign = value > bound ? 1 : value < -bound ? -1 : 0;
-        if (!(std::fabs(value) > bound) || !(row.norm() < 1e300)) sign = exact_sign(line, vertex);
+        // The kernel that decides later, in vertex_signs: another order of rounding might leave
+        // open what was certain here, and a member without strict signs has no chord.
+        double eight[4][kLanes];
+        for (std::size_t k = 0; k < 4; ++k)
+          std::copy_n(cell.cut_rows + k * lead + static_cast<std::size_t>(q) / kLanes * kLanes,
+                      kLanes, eight[k]);
+        const std::uint64_t all = (std::uint64_t{1} << kLanes) - 1;
+        std::uint64_t above = 0, below = 0;
+        kernels_.signs_at({eight[0], eight[1], eight[2], eight[3]}, kLanes, vertex.probe(),
+                          vertex.magnitude(), vertex.slack(), &all, &above, &below);
+        const auto lane = static_cast<std::int32_t>(static_cast<std::size_t>(q) % kLanes);
+        int sign = bit(&above, lane) - bit(&below, lane);
+        if (sign == 0) sign = exact_sign(line, vertex);
         more = more || sign > 0;
         less = less || sign < 0;
       }

@@ -171,6 +171,81 @@ TEST(limits_and_cancelling_stop_early) {
         Status::kCancelled);
 }
 
+TEST(a_limit_equal_to_the_count_is_no_limit) {
+  const Tape tape = mlp({2, 12, 12}, 1);
+  const auto whole = count(tape, square(0.0));
+  for (const unsigned threads : {1u, 4u}) {
+    RunControl control;
+    control.limit = whole.regions;
+    control.threads = threads;
+    const auto again = count_planar(tape, square(0.0), Arithmetic::kCertified, control);
+    CHECK_EQUAL(again.regions, whole.regions);
+    CHECK(again.status == Status::kComplete);
+    RegionBlock block;
+    RunControl listing;
+    listing.limit = whole.regions;
+    CHECK(list_planar(tape, square(0.0), Arithmetic::kCertified, listing, block).status ==
+          Status::kComplete);
+  }
+}
+
+// Scaling a layer by a power of two, and later biases with it, changes no sign: not even where
+// products of the scaled gradients leave the range of doubles.
+TEST(scaling_layers_by_powers_of_two_changes_nothing) {
+  std::mt19937_64 random(9);
+  std::normal_distribution<double> normal;
+  for (int trial = 0; trial < 40; ++trial) {
+    std::vector<double> first(8), second(12), bias(4), bias2(3);
+    for (auto* v : {&first, &second, &bias, &bias2})
+      for (double& x : *v) x = normal(random);
+    if (trial % 2) second = {1, 2, -3, 1, 1 + 1e-13, 2, -3, 1, -2, 1, 0.5, 1};  // nearly parallel
+    std::uint64_t expected = 0;
+    for (const int power : {0, -120, -180, 100}) {
+      Tape tape(2);
+      const auto scaled = [](std::vector<double> v, int by) {
+        for (double& x : v) x = std::ldexp(x, by);
+        return v;
+      };
+      int slot = tape.dense(0, scaled(first, power), scaled(bias, power));
+      slot = pointwise(tape, slot, 4, relu());
+      slot = tape.dense(slot, scaled(second, power), scaled(bias2, 2 * power));
+      pointwise(tape, slot, 3, relu());
+      tape.finish();
+      const auto found = regions(tape, 1.0);
+      if (power == 0) expected = found;
+      CHECK_EQUAL(found, expected);
+    }
+  }
+}
+
+TEST(a_direction_that_underflows_is_not_zero) {
+  Tape tape(2);
+  pointwise(tape, 0, 2, relu());
+  tape.finish();
+  PlanarDomain d = square(0.25);
+  d.direction1 = {5e-324, 0.0};
+  d.direction2 = {0.0, 5e-324};
+  CHECK_EQUAL(count(tape, d).regions, 4u);
+  d = square(1e-20);
+  d.direction1 = {1e-310, 0.0};
+  CHECK_EQUAL(count(tape, d).regions, 4u);
+}
+
+// The classification and the signs at a vertex come from one kernel; were they to differ in the
+// last bit, a float count would look for a chord that does not exist.
+TEST(float_counts_end_where_a_value_equals_its_bound) {
+  const double x = 0.938242115405352, y = 0.5292840174025972;
+  PlanarDomain d = square(1.0);
+  d.edges = {{0, 1, y, false}, {-1, 0, x, false}, {0, -1, y, false}, {1, 0, x, false}};
+  double c = -0.502162344974061;
+  for (int i = 0; i < 64; ++i, c = std::nextafter(c, 0.0))
+    for (const auto arithmetic : {Arithmetic::kFloat, Arithmetic::kCertified}) {
+      const auto found =
+          count(lines({{0.40250535449109437, 0.23525152020535517, c}}), d, 1, arithmetic);
+      CHECK(found.regions == 1 || found.regions == 2);
+    }
+}
+
 TEST(a_stream_is_the_list_in_blocks) {
   const Tape tape = mlp({2, 20, 20}, 4);
   const RegionBlock all = list(tape, square(1.0));

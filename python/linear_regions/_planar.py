@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, prod
+from math import gcd, inf, isfinite, prod
 from typing import TypeAlias
 
 import numpy as np
@@ -206,13 +206,20 @@ def _exact_frame(hull: Hull, affine: list[AffineRow]) -> PlanarFrame:
     d = hull.dim
     exact = [[row[j] for row in affine] if j < d else [zero] * len(affine) for j in range(2)]
     exact.append([row[d] for row in affine])
-    columns = np.array([[float(v) for v in column] for column in exact])
+    columns = np.array([[_nearest(v) for v in column] for column in exact])
     same = all(
-        Fraction(rounded) == value
+        isfinite(rounded) and Fraction(rounded) == value
         for given, column in zip(columns.tolist(), exact, strict=True)
         for rounded, value in zip(given, column, strict=True)
     )
     return _frame(d, columns, None if same else _over_one_denominator(exact), hull.sides)
+
+
+def _nearest(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # no double is near: the exact column decides everything
+        return inf if value > 0 else -inf
 
 
 def _over_one_denominator(columns: list[list[Fraction]]) -> ExactColumns:

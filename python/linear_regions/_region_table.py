@@ -367,11 +367,17 @@ def table_of(
         vertex_offsets=starts,
         bounded=bounded,
         exact_points={
-            number: tuple(Fraction(text) for text in (x, y)[: frame.dim])
+            number: tuple(_fraction(text) for text in (x, y)[: frame.dim])
             for number, x, y in columns["exact_points"]
         },
         columns=np.ascontiguousarray(frame.columns[[*range(frame.dim), 2]]),
     )
+
+
+def _fraction(text: str) -> Fraction:
+    """Read the core's hexadecimal "numerator/denominator"."""
+    numerator, denominator = (int(part, 16) for part in text.split("/"))
+    return Fraction(numerator, denominator)
 
 
 def _drop_dummies(

@@ -52,7 +52,7 @@ def run_control(
         raise InvalidInput(f"arithmetic must be 'certified' or 'float', got {arithmetic!r}")
     if threads is None:
         threads = usable_processors()
-    threads = integer("threads", threads, 1)
+    threads = min(integer("threads", threads, 1), 1024)  # more would only wait for each other
     if limit is not None:
         # The core counts in 64 bits: no run reaches such a limit.
         limit = min(integer("limit", limit, 1), 2**64 - 1)

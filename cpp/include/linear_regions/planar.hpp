@@ -38,7 +38,8 @@ struct RegionBlock {
   std::vector<std::int64_t> vertex_counts;  // n
   std::vector<double> points;               // n * 2; NaN where no double lies inside
   std::vector<std::uint8_t> bounded;        // n
-  // Regions without an interior point in doubles: (number in this block, x, y as fractions).
+  // Regions without an interior point in doubles: (number in this block, x, y as
+  // hexadecimal fractions).
   struct ExactPoint {
     std::size_t region;
     std::string x, y;
