@@ -207,6 +207,21 @@ def test_at_most_as_many_filters_as_channels_gives_all_patterns():
     assert int(maximum((2, 4, 5), 2, 3, padding=1)) == 2**40
 
 
+@pytest.mark.parametrize(
+    ("shape", "filters"), [((1, 2, 2), 1), ((1, 2, 2), 2), ((1, 2, 2), 4), ((1, 3, 2), 2)]
+)
+def test_small_images_with_same_padding_meet_the_formula(shape, filters):
+    # Kernel 3, padding 1: one draw that reaches the formula proves equality.
+    count = maximum(shape, filters, 3, padding=1)
+    assert count.error_probability == 0.0
+    assert int(count) == count.related["published formula"].value
+
+
+def test_free_weights_meet_the_formula():
+    assert int(maximum((1, 3, 3), 3, 2, weights="free")) == 4013
+    assert int(maximum((1, 2, 2), 1, 2, weights="free", padding=1)) == 224
+
+
 def test_windows_that_overlap_along_one_axis_are_scans():
     for shape, kernel, options in [
         ((1, 4, 6), (1, 3), {}),
@@ -395,6 +410,8 @@ def test_out_of_reach_names_the_fully_connected_bound():
 def test_fully_connected_sums():
     # Theorem 1 of Xiong et al.: (inputs, neurons) -> regions; k parallel hyperplanes per neuron.
     assert [binomial_sum(n, d) for d, n in [(3, 4), (4, 6), (6, 8)]] == [15, 57, 247]
+    # 24 neurons on 8 inputs: a convolution with a 14th of the parameters has 817,969.
+    assert binomial_sum(24, 8) == 1_271_626
     assert binomial_sum(3, 2, 2) == 19
     assert binomial_sum(4, 3, 3) == 175
     assert binomial_sum(3, 7, 2) == 27

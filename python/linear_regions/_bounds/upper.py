@@ -136,11 +136,11 @@ def _best_total(stage: Stage) -> Callable[[int], int]:
             return min(value, pooling_pieces(*stage.pool)) if stage.pool else value
         value = binomial_sum(stage.units, rank, stage.breakpoints)
         if stage.conv is not None:
-            others = (
-                formula_up_to(*stage.conv, stage.breakpoints, rank),
-                formula(*stage.conv, stage.breakpoints),
-            )
-            value = min([value, *(other for other in others if other is not None)])
+            # The formula cut at the rank is the smaller one, where it is in reach.
+            other = formula_up_to(*stage.conv, stage.breakpoints, rank)
+            if other is None:
+                other = formula(*stage.conv, stage.breakpoints)
+            value = value if other is None else min(value, other)
         return value
 
     return lru_cache(maxsize=None)(total)

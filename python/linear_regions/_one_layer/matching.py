@@ -71,13 +71,15 @@ class _Matching:
         return [list(owners) for owners in self.served]
 
 
-def matching_sizes(part: Part) -> list[int]:
+def matching_sizes(part: Part, top: int | None = None) -> list[int]:
     """Return how many Hall-independent sets of neurons have 0, 1, 2, ... elements.
 
     Parameters
     ----------
     part : Part
         A component of the layer; `matching_nodes` tells the cost.
+    top : int, optional
+        Largest size wanted; default the number of inputs.
 
     Returns
     -------
@@ -94,14 +96,15 @@ def matching_sizes(part: Part) -> list[int]:
     """
     windows = [[slot for slot, _ in entries] for entries in part.positions()]
     matching = _Matching(windows, part.channels)
-    sizes = [0] * (part.n_inputs + 1)
+    top = part.n_inputs if top is None else min(top, part.n_inputs)
+    sizes = [0] * (top + 1)
     choices = [comb(part.filters, t) for t in range(part.filters + 1)]
 
     def visit(window: int, size: int, weight: int) -> None:
         before = matching.save()
         last = window + 1 == len(windows)
         for t, ways in enumerate(choices):
-            if t and not matching.add(window):
+            if size + t > top or (t and not matching.add(window)):
                 break
             if last:
                 sizes[size + t] += weight * ways

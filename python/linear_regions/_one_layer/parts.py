@@ -111,7 +111,7 @@ def hall_sizes(part: Part, max_nodes: int, top: int | None = None) -> tuple[int,
         return tuple(binomials(part.n_neurons, top))
     if matching_nodes(part) > max_nodes:
         raise OutOfReach
-    return tuple(matching_sizes(part))
+    return tuple(matching_sizes(part, top))
 
 
 def hall_count(part: Part, breakpoints: int, max_nodes: int) -> Answer:
