@@ -101,9 +101,10 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
     const Vertex direct = intersection(line(v.a), line(v.b), v.a, v.b);
     if (direct.error <= 2 * v.error) v = direct;
     double x = v.w != 0 ? std::ldexp(v.x, sx) : v.x, y = v.w != 0 ? std::ldexp(v.y, sy) : v.y;
-    // Where doubles do not place a vertex within its own polygon, the exact stage does.
+    // The bound is some hundred times the error. Where even so it leaves open where in its own
+    // polygon the vertex lies, the exact stage places it.
     const double size = v.w != 0 && extent > 0 ? extent : v.magnitude();
-    if (certified && !(v.error < 1e-4 * size))
+    if (certified && !(v.error < size))
       std::tie(x, y) = engine.exact().vertex(line(v.a).line, line(v.b).line);
     corners_.insert(corners_.end(), {x + 0.0, y + 0.0, v.w});  // no negative zeros
   }
