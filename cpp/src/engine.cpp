@@ -95,7 +95,7 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
   }
   if (!tame) {  // nothing is certain in doubles: every decision goes to the exact stage
     for (auto& line : lines) line.e = kInfinity;
-    for (auto& row : opening.row) row.v[3] = kInfinity;
+    for (std::size_t i = 0; i < opening.size(); ++i) opening.row(i).v[3] = kInfinity;
     for (auto& v : vertices) v.error = kInfinity;
   }
   first_block.resize(t.stages()[0].block);

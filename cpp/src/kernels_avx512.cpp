@@ -43,7 +43,7 @@ inline unsigned greater(V x, V y) {
   return _mm512_cmp_pd_mask(x.v, y.v, _CMP_GT_OQ);
 }
 
-constexpr int kBlock = 4;  // 16 accumulators, 4 row values, 4 weights: fits 32 registers
+constexpr int kBlock = 5;  // 20 accumulators, 4 row values, 5 weights: fits 32 registers
 #include "kernels_body.hpp"
 
 }  // namespace

@@ -118,26 +118,43 @@ inline void add_rows_block(double* const* out, std::size_t i, const double* weig
   }
 }
 
+// The outputs fall into blocks of nearly equal size: a last block of one vector would wait for
+// its own sums.
 template <bool kErrors>
 inline void add_rows_with(double* const* out, const double* weight, std::size_t lead,
                           const std::int32_t* active, std::size_t n_active, const double* rows) {
-  std::size_t i = 0;
-  for (; i + 8 * kBlock <= lead; i += 8 * kBlock)
-    add_rows_block<kBlock, kErrors>(out, i, weight, lead, active, n_active, rows);
-  if (kBlock > 2 && i + 16 <= lead) {
-    add_rows_block<2, kErrors>(out, i, weight, lead, active, n_active, rows);
-    i += 16;
+  const std::size_t vectors = lead / 8;
+  std::size_t blocks = (vectors + kBlock - 1) / kBlock;
+  for (std::size_t v = 0; v < vectors; --blocks) {
+    const std::size_t take = (vectors - v + blocks - 1) / blocks, i = 8 * v;
+    if (kBlock >= 5 && take == 5)
+      add_rows_block<5, kErrors>(out, i, weight, lead, active, n_active, rows);
+    else if (kBlock >= 4 && take == 4)
+      add_rows_block<4, kErrors>(out, i, weight, lead, active, n_active, rows);
+    else if (kBlock >= 3 && take == 3)
+      add_rows_block<3, kErrors>(out, i, weight, lead, active, n_active, rows);
+    else if (kBlock >= 2 && take == 2)
+      add_rows_block<2, kErrors>(out, i, weight, lead, active, n_active, rows);
+    else
+      add_rows_block<1, kErrors>(out, i, weight, lead, active, n_active, rows);
+    v += take;
   }
-  for (; i < lead; i += 8) add_rows_block<1, kErrors>(out, i, weight, lead, active, n_active, rows);
 }
 
+// A tile of inputs at a time: its weights then come from the first-level cache for all blocks of
+// outputs but the first.
 inline void add_rows(double* const* out, const double* weight, std::size_t lead,
                      const std::int32_t* active, std::size_t n_active, const double* rows,
                      bool errors) {
-  if (errors)
-    add_rows_with<true>(out, weight, lead, active, n_active, rows);
-  else
-    add_rows_with<false>(out, weight, lead, active, n_active, rows);
+  constexpr std::size_t kTile = 3072;  // doubles: 24 kB of the usual 32 kB
+  const std::size_t tile = lead >= kTile ? 1 : kTile / lead;
+  for (std::size_t k = 0; k < n_active; k += tile) {
+    const std::size_t n = n_active - k < tile ? n_active - k : tile;
+    if (errors)
+      add_rows_with<true>(out, weight, lead, active + k, n, rows + 4 * k);
+    else
+      add_rows_with<false>(out, weight, lead, active + k, n, rows + 4 * k);
+  }
 }
 
 inline void add_samples(double* out, const double* weight, std::size_t n, const double* in) {

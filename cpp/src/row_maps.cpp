@@ -65,8 +65,8 @@ void RowMaps::base(int stage, const RowList& opening, const std::vector<double*>
   const int opening_slot = stage == 0 ? 0 : tape_.split(stage - 1).output;
   std::fill(block, block + st.block, 0.0);
   if (const std::size_t at = tape_.offset(opening_slot); at != Tape::npos)
-    for (std::size_t i = 0; i < opening.unit.size(); ++i)
-      set_row(block + at, tape_.slots()[opening_slot].size, opening.unit[i], opening.row[i]);
+    for (std::size_t i = 0; i < opening.size(); ++i)
+      set_row(block + at, tape_.slots()[opening_slot].size, opening.unit(i), opening.row(i));
   for (int index : st.ops) {
     const Op& op = tape_.ops()[index];
     const std::size_t lead = padded(tape_.slots()[op.output].size);
@@ -98,8 +98,8 @@ void RowMaps::scatter_all(const Op& op, int input, const RowList& rows, double* 
     add_dense(op, rows, map);
     return;
   }
-  for (std::size_t i = 0; i < rows.unit.size(); ++i)
-    scatter(op, input, rows.unit[i], entering(op, rows.row[i]), map);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    scatter(op, input, rows.unit(i), entering(op, rows.row(i)), map);
 }
 
 // Where no weight is zero, the error bounds of all outputs come from one number by the inequality
@@ -107,12 +107,12 @@ void RowMaps::scatter_all(const Op& op, int input, const RowList& rows, double* 
 // and a quarter of the work saved. Zero weights ask for the sum, so that an output that sees only
 // rows that are exactly zero stays exact.
 void RowMaps::add_dense(const Op& op, const RowList& rows, double* map) {
-  const std::size_t k = rows.unit.size(), lead = padded(op.dense.n_out);
+  const std::size_t k = rows.size(), lead = padded(op.dense.n_out);
   const double gamma = gamma_[static_cast<std::size_t>(&op - tape_.ops().data())];
-  entered_.resize(k);
+  if (entered_.size() < k) entered_.resize(k);
   double squares = 0.0;
   for (std::size_t i = 0; i < k; ++i) {
-    const Row4& row = rows.row[i];
+    const Row4& row = rows.row(i);
     const double error = (row.v[3] + gamma * row.norm()) * 1.0000001 + kTiny;
     entered_[i] = {{row.v[0], row.v[1], row.v[2], error}};
     squares += error * error;
@@ -121,7 +121,7 @@ void RowMaps::add_dense(const Op& op, const RowList& rows, double* map) {
   const auto& norms = op.dense.row_norm;
   // Squares of tiny bounds underflow: such rows take the sum.
   const bool sum = norms.empty() || !(squares > 0x1p-900);
-  kernels_.add_rows(out, op.dense.weight.data(), lead, rows.unit.data(), k,
+  kernels_.add_rows(out, op.dense.weight.data(), lead, rows.units(), k,
                     entered_.empty() ? nullptr : entered_[0].v, sum);
   if (sum) return;
   const double length = std::sqrt(squares) * 1.0000001;
@@ -191,9 +191,9 @@ void RowMaps::push_through(const Op& op, int input, std::int32_t unit, const Row
   scatter(op, input, unit, entered, delta.data());
   RowList touched;
   collect(op.output, delta.data(), touched);
-  for (const std::int32_t index : touched.unit) set_row(delta.data(), n, index, {});
-  for (std::size_t i = 0; i < touched.unit.size(); ++i)
-    push(op.output, touched.unit[i], touched.row[i], block);
+  for (std::size_t i = 0; i < touched.size(); ++i) set_row(delta.data(), n, touched.unit(i), {});
+  for (std::size_t i = 0; i < touched.size(); ++i)
+    push(op.output, touched.unit(i), touched.row(i), block);
 }
 
 }  // namespace linear_regions

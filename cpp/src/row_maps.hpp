@@ -28,19 +28,29 @@ struct Row4 {
   bool zero() const { return v[0] == 0 && v[1] == 0 && v[2] == 0 && v[3] == 0; }
 };
 
-// Known non-zero rows of a slot.
-struct RowList {
-  std::vector<std::int32_t> unit;
-  std::vector<Row4> row;
+// Known non-zero rows of a slot. The memory stays when the list is cleared.
+class RowList {
+ public:
+  std::size_t size() const { return size_; }
+  const std::int32_t* units() const { return unit_.data(); }
+  std::int32_t unit(std::size_t i) const { return unit_[i]; }
+  const Row4& row(std::size_t i) const { return row_[i]; }
+  Row4& row(std::size_t i) { return row_[i]; }
 
-  void clear() {
-    unit.clear();
-    row.clear();
+  void clear() { size_ = 0; }
+  void add(std::int32_t unit, const Row4& row) {
+    if (size_ == unit_.size()) {
+      unit_.resize(2 * size_ + 64);
+      row_.resize(2 * size_ + 64);
+    }
+    unit_[size_] = unit;
+    row_[size_++] = row;
   }
-  void add(std::int32_t u, const Row4& r) {
-    unit.push_back(u);
-    row.push_back(r);
-  }
+
+ private:
+  std::vector<std::int32_t> unit_;
+  std::vector<Row4> row_;
+  std::size_t size_ = 0;
 };
 
 inline Rows rows_of(const double* map, std::size_t n) {
