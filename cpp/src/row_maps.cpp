@@ -31,9 +31,15 @@ Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece) {
 
 RowMaps::RowMaps(const Tape& tape)
     : tape_(tape), kernels_(kernels()), scratch_(tape.slots().size()), delta_(tape.slots().size()) {
-  for (const Op& op : tape.ops())
-    gamma_.push_back(tape.moderate() ? 1.01 * kUlp * (op.fan_in + 4)
-                                     : std::numeric_limits<double>::infinity());
+  for (const Op& op : tape.ops()) {
+    const double gamma =
+        tape.moderate() ? 1.01 * kUlp * (op.fan_in + 4) : std::numeric_limits<double>::infinity();
+    gamma_.push_back(gamma);
+    std::vector<double> doubt(op.is_split() ? 0 : op.bias.size(), 0.0);
+    for (std::size_t i = 0; i < doubt.size(); ++i)
+      if (op.bias[i] != 0.0) doubt[i] = gamma * std::fabs(op.bias[i]);
+    bias_error_.push_back(std::move(doubt));
+  }
 }
 
 Row4 RowMaps::entering(const Op& op, const Row4& row) const {
@@ -63,20 +69,21 @@ void RowMaps::base(int stage, const RowList& opening, const std::vector<double*>
                    double* block) {
   const Stage& st = tape_.stages()[static_cast<std::size_t>(stage)];
   const int opening_slot = stage == 0 ? 0 : tape_.split(stage - 1).output;
-  std::fill(block, block + st.block, 0.0);
-  if (const std::size_t at = tape_.offset(opening_slot); at != Tape::npos)
+  if (const std::size_t at = tape_.offset(opening_slot); at != Tape::npos) {
+    const std::size_t n = tape_.slots()[opening_slot].size;
+    std::fill(block + at, block + at + 4 * padded(n), 0.0);
     for (std::size_t i = 0; i < opening.size(); ++i)
-      set_row(block + at, tape_.slots()[opening_slot].size, opening.unit(i), opening.row(i));
+      set_row(block + at, n, opening.unit(i), opening.row(i));
+  }
   for (int index : st.ops) {
     const Op& op = tape_.ops()[index];
     const std::size_t lead = padded(tape_.slots()[op.output].size);
     const std::size_t at = tape_.offset(op.output);
     double* map = at != Tape::npos ? block + at : scratch(op.output);
-    const double gamma = gamma_[static_cast<std::size_t>(index)];
+    const auto& doubt = bias_error_[static_cast<std::size_t>(index)];
     std::fill(map, map + 2 * lead, 0.0);
     std::copy(op.bias.begin(), op.bias.end(), map + 2 * lead);
-    for (std::size_t i = 0; i < lead; ++i)
-      map[3 * lead + i] = op.bias[i] == 0.0 ? 0.0 : gamma * std::fabs(op.bias[i]);
+    std::copy(doubt.begin(), doubt.end(), map + 3 * lead);
     for (std::size_t k = 0; k < op.inputs.size(); ++k) {
       const int slot = op.inputs[k];
       if (slot == opening_slot) {
