@@ -35,7 +35,7 @@ struct PlanarRoot {
   int scale_x = 0, scale_y = 0;  // engine coordinate * 2^scale = domain coordinate
   std::vector<EdgeLine> lines;   // the domain's edges, in engine coordinates
   std::vector<Vertex> vertices;
-  std::vector<double> first_block;  // stage 0
+  LineVector first_block;  // stage 0
 };
 
 struct Task {

@@ -101,8 +101,8 @@ class RowMaps {
   const Kernels& kernels_;
   std::vector<double> gamma_;                    // per operation
   std::vector<std::vector<double>> bias_error_;  // per operation: the biases' part of e
-  std::vector<std::vector<double>> scratch_;     // per slot: a map that is not stored
-  std::vector<std::vector<double>> delta_;  // per slot: additions on their way (all zero between)
+  std::vector<LineVector> scratch_;              // per slot: a map that is not stored
+  std::vector<LineVector> delta_;  // per slot: additions on their way (all zero between)
   RowList rows_;
   std::vector<Row4> entered_;
 };

@@ -20,6 +20,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,10 +33,28 @@ constexpr std::size_t padded(std::size_t n) {
   return (n + kLanes - 1) / kLanes * kLanes;
 }
 
+// Vectors that start on a cache line: a wide load that straddles two lines costs twice.
+template <typename T>
+struct LineAllocator {
+  using value_type = T;
+  LineAllocator() = default;
+  template <typename U>
+  LineAllocator(const LineAllocator<U>&) {}
+  T* allocate(std::size_t n) {
+    return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64}));
+  }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{64}); }
+  template <typename U>
+  bool operator==(const LineAllocator<U>&) const {
+    return true;
+  }
+};
+using LineVector = std::vector<double, LineAllocator<double>>;
+
 // out = weight * in + bias.
 struct Dense {
   std::size_t n_in = 0, n_out = 0;
-  std::vector<double> weight;  // input-major: weight[j * padded(n_out) + i], internal orders
+  LineVector weight;  // input-major: weight[j * padded(n_out) + i], internal orders
   // Upper bounds of the Euclidean norms of the weight rows (one per output); empty when some
   // weight is zero.
   std::vector<double> row_norm;
@@ -45,7 +64,7 @@ struct Dense {
 struct Conv {
   std::array<std::int64_t, 3> in_shape{}, out_shape{}, kernel{}, stride{}, before{}, dilation{};
   std::size_t channels = 0, filters = 0, groups = 0;
-  std::vector<double> weight;  // [group][channel in group][kernel offset][filter in group]
+  LineVector weight;  // [group][channel in group][kernel offset][filter in group]
   // For every input position: the (kernel offset, output position) pairs that read it.
   std::vector<std::int32_t> reader_start, reader_offset, reader_position;
   std::vector<std::int32_t> channel_of, position_of;  // of every internal input index
