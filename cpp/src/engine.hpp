@@ -65,10 +65,6 @@ class Engine {
   Work work() const;
 
   // What a sink may ask about the region that is being reported.
-  struct Region {
-    const Polygon& polygon;
-    const std::uint64_t* pattern;
-  };
   const PlanarRoot& root() const { return root_; }
   const std::vector<EdgeLine>& lines() const { return lines_; }
   ExactStage& exact() { return exact_; }
@@ -132,7 +128,7 @@ class Engine {
   void vertex_signs(const LayerCell& cell, const Vertex& vertex, const std::uint64_t* wanted,
                     std::uint64_t* signs);
   void expand_pointwise(std::int32_t index);
-  bool fix_members(Node& child, const Node& parent);
+  void fix_members(Node& child, const Node& parent);
   void push_fixed_unit(Node& child, const Node& parent, std::int32_t member);
   void leave_pointwise(const Node& node, std::uint64_t* pattern);
   std::uint64_t count_leaf(std::uint64_t mixed_members) const { return mixed_members + 1; }

@@ -282,12 +282,11 @@ void Engine::expand_pointwise(std::int32_t index) {
 }
 
 // Adds the rows of the units that became fixed between parent and child to the child's block.
-bool Engine::fix_members(Node& child, const Node& parent) {
+void Engine::fix_members(Node& child, const Node& parent) {
   const auto words = static_cast<std::size_t>(child.cell->words);
   for (std::size_t w = 0; w < words; ++w)
     for (std::uint64_t fixed = parent.mixed[w] & ~child.mixed[w]; fixed != 0; fixed &= fixed - 1)
       push_fixed_unit(child, parent, static_cast<std::int32_t>(64 * w) + std::countr_zero(fixed));
-  return child.block != parent.block;
 }
 
 void Engine::push_fixed_unit(Node& child, const Node& parent, std::int32_t member) {
