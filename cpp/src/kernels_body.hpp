@@ -146,7 +146,7 @@ inline void add_rows_with(double* const* out, const double* weight, std::size_t 
 inline void add_rows(double* const* out, const double* weight, std::size_t lead,
                      const std::int32_t* active, std::size_t n_active, const double* rows,
                      bool errors) {
-  if (lead == 0) return;  // a layer of width zero
+  if (lead == 0) return;               // a layer of width zero
   constexpr std::size_t kTile = 3072;  // doubles: 24 kB of the usual 32 kB
   const std::size_t tile = lead >= kTile ? 1 : kTile / lead;
   for (std::size_t k = 0; k < n_active; k += tile) {
