@@ -226,7 +226,7 @@ CASES = (
     ),
     Case(
         "digits-slice",
-        "the CNN for 8 x 8 digits in the package, max pooling, on its plane",
+        "the package's CNN for 8 x 8 digits, max pooling, on its plane",
         regions=12853,
         build=digits,
         yardstick=False,  # it knows ReLU only
