@@ -2,6 +2,7 @@
 #include "linear_regions/planar.hpp"
 
 #include "bindings.hpp"
+#include "run.hpp"
 
 namespace linear_regions::bindings {
 namespace {
@@ -29,31 +30,6 @@ PlanarDomain make_domain(const Array<double>& columns, const Array<double>& edge
   domain.exact_denominator = std::move(exact_denominator);
   domain.exact_edges = std::move(exact_edges);
   return domain;
-}
-
-RunControl& prepare(RunControl& control, Poll& poll, unsigned threads,
-                    std::optional<std::uint64_t> limit, std::optional<double> time_limit) {
-  control.threads = threads == 0 ? 1 : threads;
-  if (limit) control.limit = *limit;
-  control.time_limit = time_limit;
-  control.poll = [&poll](std::uint64_t found, double fraction) { return poll(found, fraction); };
-  // A run that was cancelled before it began finds nothing, however short it would have been.
-  if (poll.has_callback() && !poll(0, 0.0)) control.stop(Status::kCancelled);
-  return control;
-}
-
-const char* name_of(Status status) {
-  switch (status) {
-    case Status::kComplete:
-      return "complete";
-    case Status::kLimit:
-      return "limit";
-    case Status::kTimeLimit:
-      return "time_limit";
-    case Status::kCancelled:
-      return "cancelled";
-  }
-  return "cancelled";
 }
 
 py::dict report(const PlanarResult& result, const Poll& poll) {
