@@ -1,51 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Kernels for AVX2 with FMA; compiled with -mavx2 -mfma, called only where the processor has both.
 #if defined(__x86_64__) || defined(_M_X64)
-#include <immintrin.h>
-
 #include "kernels.hpp"
+#include "simd/vector_avx2.hpp"
 
 namespace linear_regions {
 namespace {
-
-struct V {
-  __m256d a, b;
-  static V load(const double* p) { return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
-  static V broadcast(double x) { return {_mm256_set1_pd(x), _mm256_set1_pd(x)}; }
-  static V zero() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
-  void store(double* p) const {
-    _mm256_storeu_pd(p, a);
-    _mm256_storeu_pd(p + 4, b);
-  }
-};
-
-inline V operator+(V x, V y) {
-  return {_mm256_add_pd(x.a, y.a), _mm256_add_pd(x.b, y.b)};
-}
-inline V operator-(V x, V y) {
-  return {_mm256_sub_pd(x.a, y.a), _mm256_sub_pd(x.b, y.b)};
-}
-inline V operator*(V x, V y) {
-  return {_mm256_mul_pd(x.a, y.a), _mm256_mul_pd(x.b, y.b)};
-}
-inline V fma(V x, V y, V z) {
-  return {_mm256_fmadd_pd(x.a, y.a, z.a), _mm256_fmadd_pd(x.b, y.b, z.b)};
-}
-inline V abs(V x) {
-  const __m256d sign = _mm256_set1_pd(-0.0);
-  return {_mm256_andnot_pd(sign, x.a), _mm256_andnot_pd(sign, x.b)};
-}
-inline V min(V x, V y) {
-  return {_mm256_min_pd(x.a, y.a), _mm256_min_pd(x.b, y.b)};
-}
-inline V max(V x, V y) {
-  return {_mm256_max_pd(x.a, y.a), _mm256_max_pd(x.b, y.b)};
-}
-inline unsigned greater(V x, V y) {
-  const int low = _mm256_movemask_pd(_mm256_cmp_pd(x.a, y.a, _CMP_GT_OQ));
-  const int high = _mm256_movemask_pd(_mm256_cmp_pd(x.b, y.b, _CMP_GT_OQ));
-  return static_cast<unsigned>(low | (high << 4));
-}
 
 constexpr int kBlock = 1;
 #include "kernels_body.hpp"

@@ -1,47 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Kernels for AVX-512 F; compiled with -mavx512f -mfma, called only where the processor has it.
 #if defined(__x86_64__) || defined(_M_X64)
-// GCC 12 warns about the undefined operand inside its own min and max intrinsics.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-
 #include "kernels.hpp"
+#include "simd/vector_avx512.hpp"
 
 namespace linear_regions {
 namespace {
-
-struct V {
-  __m512d v;
-  static V load(const double* p) { return {_mm512_loadu_pd(p)}; }
-  static V broadcast(double x) { return {_mm512_set1_pd(x)}; }
-  static V zero() { return {_mm512_setzero_pd()}; }
-  void store(double* p) const { _mm512_storeu_pd(p, v); }
-};
-
-inline V operator+(V x, V y) {
-  return {_mm512_add_pd(x.v, y.v)};
-}
-inline V operator-(V x, V y) {
-  return {_mm512_sub_pd(x.v, y.v)};
-}
-inline V operator*(V x, V y) {
-  return {_mm512_mul_pd(x.v, y.v)};
-}
-inline V fma(V x, V y, V z) {
-  return {_mm512_fmadd_pd(x.v, y.v, z.v)};
-}
-inline V abs(V x) {
-  return {_mm512_abs_pd(x.v)};
-}
-inline V min(V x, V y) {
-  return {_mm512_min_pd(x.v, y.v)};
-}
-inline V max(V x, V y) {
-  return {_mm512_max_pd(x.v, y.v)};
-}
-inline unsigned greater(V x, V y) {
-  return _mm512_cmp_pd_mask(x.v, y.v, _CMP_GT_OQ);
-}
 
 constexpr int kBlock = 5;  // 20 accumulators, 4 row values, 5 weights: fits 32 registers
 #include "kernels_body.hpp"

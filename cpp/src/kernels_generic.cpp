@@ -1,67 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Kernels in plain C++: any processor; the compiler uses what its baseline offers (SSE2, NEON).
 #include "kernels.hpp"
+#include "simd/vector_generic.hpp"
 
 namespace linear_regions {
 namespace {
-
-struct V {
-  double v[8];
-  static V load(const double* p) {
-    V r;
-    for (int i = 0; i < 8; ++i) r.v[i] = p[i];
-    return r;
-  }
-  static V broadcast(double x) {
-    V r;
-    for (int i = 0; i < 8; ++i) r.v[i] = x;
-    return r;
-  }
-  static V zero() { return broadcast(0.0); }
-  void store(double* p) const {
-    for (int i = 0; i < 8; ++i) p[i] = v[i];
-  }
-};
-
-inline V operator+(const V& a, const V& b) {
-  V r;
-  for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] + b.v[i];
-  return r;
-}
-inline V operator-(const V& a, const V& b) {
-  V r;
-  for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] - b.v[i];
-  return r;
-}
-inline V operator*(const V& a, const V& b) {
-  V r;
-  for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] * b.v[i];
-  return r;
-}
-// Two roundings: the error bounds allow for either form.
-inline V fma(const V& a, const V& b, const V& c) {
-  return a * b + c;
-}
-inline V abs(const V& a) {
-  V r;
-  for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] < 0 ? -a.v[i] : a.v[i];
-  return r;
-}
-inline V min(const V& a, const V& b) {
-  V r;
-  for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
-  return r;
-}
-inline V max(const V& a, const V& b) {
-  V r;
-  for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
-  return r;
-}
-inline unsigned greater(const V& a, const V& b) {
-  unsigned bits = 0;
-  for (int i = 0; i < 8; ++i) bits |= static_cast<unsigned>(a.v[i] > b.v[i]) << i;
-  return bits;
-}
 
 constexpr int kBlock = 1;
 #include "kernels_body.hpp"
