@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from math import prod
 from time import perf_counter
 
@@ -12,35 +12,22 @@ import numpy as np
 
 from .._geometry import integer, shape_of
 from .._layer import ConvSpec, Layer
-from .._numbers import package_version, short_number
+from .._numbers import package_version
+from .._run import Progress, Run, run_control
 from ..errors import InvalidInput, Unsupported
-from ..result import Bound, RegionCount
+from ..result import RegionCount
+from .beyond import BEYOND_METHODS, beyond_exact, out_of_reach
 from .draws import OutOfReach
-from .parts import Answer, Budget, central_count, central_limit, hall_count, shared_count
-from .windows import OneLayer, Part, log10_binomial_sum, one_layer
+from .parts import Answer, central_count, central_limit, hall_count, shared_count
+from .question import EXACT_METHODS, Question
+from .related import FORMULA, related_bounds
+from .windows import Part, one_layer
 
 Rng = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
 
-METHODS = ("auto", "scan", "matching", "multiset", "restriction")
-FORMULA = "Xiong et al. 2020, Theorem 2 (k breakpoints: one factor k per chosen neuron)"
+METHODS = ("auto", "exact", *EXACT_METHODS, *BEYOND_METHODS)
 _WEIGHTS = ("shared", "free")
 _BIASES = ("shared", "free", "none")
-# Above this many inputs the exact binomial sum takes seconds, too long for a message.
-_EXACT_SUM_INPUTS = 20_000
-
-
-@dataclass
-class _Question:
-    """The arguments of the call, checked."""
-
-    layer: OneLayer
-    breakpoints: int
-    weights: str
-    bias: str
-    central: bool
-    method: str
-    rng: np.random.Generator
-    budget: Budget = field(default_factory=Budget)
 
 
 def one_layer_maximum(
@@ -53,6 +40,10 @@ def one_layer_maximum(
     breakpoint_at_zero: bool = True,
     method: str = "auto",
     rng: Rng = None,
+    threads: int | None = None,
+    time_limit: float | None = None,
+    cancel: threading.Event | None = None,
+    progress: Progress = False,
 ) -> RegionCount:
     """Count the regions of one convolutional layer at its best weights.
 
@@ -79,7 +70,15 @@ def one_layer_maximum(
         weights, few positions. ``"multiset"``: shared filters, few positions, by generic draws
         modulo a prime. ``"restriction"``: no biases, few neurons, also by draws.
     rng : None, int, SeedSequence, BitGenerator or Generator
-        Source of the draws; it does not change the number.
+        Source of the draws; it does not change an exact number.
+    threads : int, optional
+        Threads of an estimate; default all that this process may use.
+    time_limit : float, optional
+        Seconds after which a long count stops.
+    cancel : threading.Event, optional
+        Stops a long count when it is set.
+    progress : bool or callable, default False
+        Shows the progress, or receives (0, fraction done).
 
     Returns
     -------
@@ -120,15 +119,34 @@ def one_layer_maximum(
     (255, 256)
     """
     started = perf_counter()
-    question = _checked(
-        input_shape, conv_spec, breakpoints, weights, bias, breakpoint_at_zero, method, rng
+    run = run_control(
+        arithmetic="certified",
+        threads=threads,
+        limit=None,
+        time_limit=time_limit,
+        cancel=cancel,
+        progress=progress,
     )
+    question = _checked(
+        input_shape, conv_spec, breakpoints, weights, bias, breakpoint_at_zero, method, rng, run
+    )
+    try:
+        return _answer(question, started)
+    finally:
+        run.close()
+
+
+def _answer(question: Question, started: float) -> RegionCount:
+    if question.method in BEYOND_METHODS:
+        return beyond_exact(question)
     try:
         answers = _answers(question)
     except OutOfReach:
-        if not question.central:
-            raise Unsupported(_out_of_reach(question)) from None
-        return _central_upper(question, started)
+        if question.central:
+            return _central_upper(question, started)
+        if question.method == "auto":
+            return beyond_exact(question)
+        raise Unsupported(out_of_reach(question)) from None
     value = prod(answer.value**times for answer, times in answers)
     # A sum of the chances that some part is wrong bounds the chance that any is.
     error = sum(answer.error_probability for answer, _ in answers)
@@ -142,7 +160,7 @@ def one_layer_maximum(
         error_probability=error,
         seconds=perf_counter() - started,
         work={"parts": len(answers), "nodes": sum(answer.nodes for answer, _ in answers)},
-        related=_related(question),
+        related=related_bounds(question),
         reference=_reference(question),
         version=package_version(),
     )
@@ -157,7 +175,8 @@ def _checked(
     breakpoint_at_zero: bool,
     method: str,
     rng: Rng,
-) -> _Question:
+    run: Run,
+) -> Question:
     shape = shape_of("input_shape", input_shape, 1)
     spec = getattr(conv_spec, "spec", None)
     if not isinstance(spec, ConvSpec):
@@ -172,7 +191,7 @@ def _checked(
     ):
         if value not in allowed:
             raise InvalidInput(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-    question = _Question(
+    question = Question(
         layer=one_layer(shape, spec),
         breakpoints=integer("breakpoints", breakpoints, 1),
         weights=weights,
@@ -180,6 +199,7 @@ def _checked(
         central=bias == "none" and breakpoint_at_zero,
         method=method,
         rng=np.random.default_rng(rng),
+        run=run,
     )
     wrong = {
         "matching": question.central or weights == "shared",
@@ -195,11 +215,11 @@ def _checked(
     return question
 
 
-def _answers(question: _Question) -> list[tuple[Answer, int]]:
+def _answers(question: Question) -> list[tuple[Answer, int]]:
     return [(_count(question)(part), times) for part, times in question.layer.parts]
 
 
-def _count(question: _Question) -> Callable[[Part], Answer]:
+def _count(question: Question) -> Callable[[Part], Answer]:
     """Return the function that counts a part; it raises OutOfReach where it cannot."""
     k, rng, budget = question.breakpoints, question.rng, question.budget
     if question.central:
@@ -216,43 +236,7 @@ def _count(question: _Question) -> Callable[[Part], Answer]:
     return lambda part: shared_count(part, k, rng, budget, force)
 
 
-def _fully_connected(question: _Question) -> Bound | None:
-    layer = question.layer
-    if layer.n_inputs > _EXACT_SUM_INPUTS and layer.n_neurons > layer.n_inputs:
-        return None
-    return Bound(
-        "fully connected",
-        "upper",
-        "maximum",
-        layer.fully_connected(question.breakpoints),
-        "Zaslavsky 1975: generic hyperplanes, as many neurons, each seeing every input",
-    )
-
-
-def _related(question: _Question) -> dict[str, Bound]:
-    related = {}
-    limit = _fully_connected(question)
-    if limit is not None:
-        related[limit.name] = limit
-    try:
-        formula = prod(
-            hall_count(part, question.breakpoints, question.budget.matching).value ** times
-            for part, times in question.layer.parts
-        )
-    except OutOfReach:
-        return related
-    related["published formula"] = Bound(
-        "published formula",
-        "upper",
-        "maximum",
-        formula,
-        FORMULA,
-        ("exact with free weights, and with shared filters along one axis",),
-    )
-    return related
-
-
-def _reference(question: _Question) -> str:
+def _reference(question: Question) -> str:
     if question.central:
         return "Whitney's theorem: T(2, 0) of the matroid of a generic draw"
     if question.weights == "free":
@@ -260,25 +244,9 @@ def _reference(question: _Question) -> str:
     return "number of independent sets of neurons of a generic draw of the shared filters"
 
 
-def _out_of_reach(question: _Question) -> str:
-    limit = _fully_connected(question)
-    layer = question.layer
-    if limit is not None:
-        text = short_number(limit.value)
-    else:
-        power = log10_binomial_sum(layer.n_neurons, layer.n_inputs, question.breakpoints)
-        text = f"10^{power:.1f}"
-    positions = max(part.n_positions for part, _ in layer.parts)
-    return (
-        f"the exact maximum is out of reach: {positions} positions overlap along two or more axes. "
-        f"A fully connected layer with as many neurons has at most {text} regions, and this "
-        "layer no more; bounds(...) gives lower and upper bounds"
-    )
-
-
-def _central_upper(question: _Question, started: float) -> RegionCount:
+def _central_upper(question: Question, started: float) -> RegionCount:
     """Without biases, out of reach: what is certain is an upper bound."""
-    related = _related(question)
+    related = related_bounds(question)
     central = question.breakpoints == 1
     limits = [bound.value for bound in related.values()]
     if central:
@@ -289,7 +257,7 @@ def _central_upper(question: _Question, started: float) -> RegionCount:
         else "with several breakpoints, one of them at zero, no exact method is known here"
     )
     if not limits:
-        raise Unsupported(_out_of_reach(question))
+        raise Unsupported(out_of_reach(question))
     return RegionCount(
         min(limits),
         what="activation",
