@@ -37,7 +37,10 @@ GROUPS = {
     "version": ["_version"],
     "lower": ["_lower"],
     "methods": ["_methods"],
-    "engine": ["_build_info", "_count", "_region_table", "_regions", "_sample"],
+    "engine": [
+        "_arrangement", "_arrangement_run", "_build_info", "_count", "_first_layer", "_hyperplanes",
+        "_region_table", "_regions", "_sample",
+    ],
     "importers": ["importers"],
     "face": [""],
     "report": [
