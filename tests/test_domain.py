@@ -10,7 +10,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from linear_regions._hull import affine_hull, implied_equalities, integer_row
+from linear_regions._farkas import implied_equalities, integer_row
+from linear_regions._hull import affine_hull
 from linear_regions.domain import Ball, Box, Polytope, Segment, Slice, Space
 from linear_regions.errors import DegenerateInput, InvalidInput
 

@@ -335,7 +335,7 @@ void Engine::run(const Task& task, const Hooks& hooks) {
   try {
     start(task);
     search();
-  } catch (const ExactStage::Stopped&) {
+  } catch (const Stopped&) {
     unfinished_ = true;  // what was found before stands
   }
   control_.report(regions_ - reported_, done_weight_, caller_);

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "arena.hpp"
-#include "exact.hpp"
+#include "exact_planar.hpp"
 #include "linear_regions/planar.hpp"
 #include "polygon.hpp"
 #include "row_maps.hpp"

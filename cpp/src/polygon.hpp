@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "arena.hpp"
-#include "exact.hpp"
+#include "exact_planar.hpp"
 #include "kernels.hpp"
 
 namespace linear_regions {

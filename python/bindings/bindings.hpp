@@ -66,6 +66,7 @@ class Poll {
 };
 
 void bind_hyperplanes(py::module_& m);
+void bind_frame(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);
 void bind_patterns(py::module_& m);

@@ -73,6 +73,18 @@ class PlanarDomain:
         exact_edges: Sequence[str] = ...,
     ) -> None: ...
 
+class DomainFrame:
+    def __init__(
+        self,
+        columns: _Float,
+        sides: _Float,
+        exact_columns: Sequence[str] = ...,
+        exact_denominator: str = ...,
+        exact_sides: Sequence[str] = ...,
+    ) -> None: ...
+    @property
+    def dim(self) -> int: ...
+
 def build_info() -> dict[str, str]: ...
 def count_planar(
     tape: Tape,

@@ -18,11 +18,8 @@ from fractions import Fraction
 from math import gcd
 from typing import TypeAlias
 
-import numpy as np
+from ._farkas import Row, empty_domain, implied_equalities, primitive
 
-from .errors import DegenerateInput
-
-Row: TypeAlias = tuple[int, ...]
 # One affine function of the free coordinates: r coefficients, then the constant.
 AffineRow: TypeAlias = list[Fraction]
 
@@ -72,24 +69,6 @@ class Side:
 
 # The box |t1|, |t2| <= M, counter-clockwise, where M is a symbol larger than every number.
 BOX_AT_INFINITY = [Side(0, 1, 0, 1), Side(-1, 0, 0, 1), Side(0, -1, 0, 1), Side(1, 0, 0, 1)]
-
-
-def integer_row(values: Sequence[float]) -> Row:
-    """Return the smallest integers that are the floats `values` times one positive factor."""
-    ratios = [value.as_integer_ratio() for value in values]
-    denominator = max(d for _, d in ratios)  # powers of two: the largest is a common multiple
-    return primitive([p * (denominator // d) for p, d in ratios])
-
-
-def primitive(row: Sequence[int]) -> Row:
-    """Divide by the greatest common divisor."""
-    divisor = gcd(*row)
-    return tuple(v // divisor for v in row) if divisor > 1 else tuple(row)
-
-
-def empty_domain() -> DegenerateInput:
-    """Return the error for a domain without any point."""
-    return DegenerateInput("empty domain: no point satisfies all of its constraints")
 
 
 def affine_hull(n: int, equalities: Sequence[Row], inequalities: Sequence[Row]) -> Hull:
@@ -293,77 +272,3 @@ def clip(sides: list[Side], cut: Side) -> tuple[list[Side], list[Row]]:
         start = next(i for i in range(n) if inside[i] and not inside[i - 1])
     run = [sides[(start + j) % n] for j in range(n) if inside[(start + j) % n]]
     return [*run, cut], []
-
-
-def implied_equalities(r: int, rows: list[Row]) -> list[Row]:
-    """Return implied equalities of {t in R^r : rows >= 0}: none, or at least one, or raise.
-
-    By Motzkin's theorem either some t has all rows positive, or some y >= 0, y != 0 has
-    sum y_i a_i = 0 and sum y_i c_i <= 0. In the second case the polytope is empty if the last sum
-    is negative, and else every row with y_i > 0 is an implied equality.
-    """
-    if not rows or _has_strict_point(r, rows):
-        return []
-    # Columns: one per row of the polytope, and the slack of sum y c <= 0; sum y = 1.
-    columns = [[*map(Fraction, row), Fraction(1)] for row in rows]
-    columns.append([Fraction(0)] * r + [Fraction(1), Fraction(0)])
-    target = [Fraction(0)] * (r + 1) + [Fraction(1)]
-    solution = _feasible_point(columns, target)
-    if solution is None:
-        return []
-    if solution.get(len(rows)):
-        raise empty_domain()
-    return [rows[i] for i, value in solution.items() if value]
-
-
-def _has_strict_point(r: int, rows: list[Row]) -> bool:
-    """Try to find a point strictly inside by floating-point steps; a True is proved exactly."""
-    scales = [max(map(abs, row)) for row in rows]
-    table = np.array([[v / scale for v in row] for row, scale in zip(rows, scales, strict=True)])
-    norms = np.sqrt((table[:, :r] ** 2).sum(axis=1))
-    if not norms.all():
-        return False
-    table /= norms[:, None]
-    point = np.zeros(r)
-    margin = 1.0
-    for step in range(400):
-        slack = table[:, :r] @ point + table[:, r]
-        worst = int(slack.argmin())
-        if slack[worst] > 0.25 * margin:
-            break
-        point += (margin - slack[worst]) * table[worst, :r]
-        if step % 20 == 19:
-            margin /= 2
-    if not np.isfinite(point).all():
-        return False
-    exact = integer_row([*point.tolist(), 1.0])
-    return all(sum(a * v for a, v in zip(row, exact, strict=True)) > 0 for row in rows)
-
-
-def _feasible_point(
-    columns: list[list[Fraction]], target: list[Fraction]
-) -> dict[int, Fraction] | None:
-    """Return some y >= 0 with sum y_j columns[j] = target >= 0, or None (simplex, Bland's rule)."""
-    m, n = len(target), len(columns)
-    # Tableau rows: coefficients of the n columns, then the right side; artificials stay implicit
-    # because one that left the basis never returns.
-    tableau = [[column[i] for column in columns] + [target[i]] for i in range(m)]
-    basis = [n + i for i in range(m)]
-    cost = [sum((row[j] for row in tableau), Fraction(0)) for j in range(n + 1)]
-    while cost[n] > 0:
-        entering = next((j for j in range(n) if cost[j] > 0), None)
-        if entering is None:
-            return None
-        candidates = [i for i in range(m) if tableau[i][entering] > 0]
-        leaving = min(candidates, key=lambda i: (tableau[i][n] / tableau[i][entering], basis[i]))
-        pivot_row = tableau[leaving]
-        pivot = pivot_row[entering]
-        pivot_row = tableau[leaving] = [v / pivot for v in pivot_row]
-        for i in range(m):
-            factor = tableau[i][entering]
-            if i != leaving and factor:
-                tableau[i] = [u - factor * v for u, v in zip(tableau[i], pivot_row, strict=True)]
-        factor = cost[entering]
-        cost = [u - factor * v for u, v in zip(cost, pivot_row, strict=True)]
-        basis[leaving] = entering
-    return {basis[i]: tableau[i][n] for i in range(m) if basis[i] < n}

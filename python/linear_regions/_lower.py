@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 
 from . import _core
+from ._frame import DomainFrame
 from ._geometry import Shape
 from ._planar import PlanarFrame
 from .layers import (
@@ -34,7 +35,7 @@ from .layers import (
 )
 from .network import Network
 
-__all__ = ["planar_domain", "program"]
+__all__ = ["frame_of", "planar_domain", "program"]
 
 
 def program(net: Network) -> _core.Tape:
@@ -172,3 +173,15 @@ def planar_domain(frame: PlanarFrame) -> _core.PlanarDomain:
     return _core.PlanarDomain(
         frame.columns, frame.edges, frame.at_infinity, columns, denominator, edges
     )
+
+
+def frame_of(frame: DomainFrame) -> _core.DomainFrame:
+    """Return the core's form of a frame of any dimension."""
+    columns: list[str] = []
+    denominator = "1"
+    if frame.exact_columns is not None:
+        numerators, common = frame.exact_columns
+        columns = [f"{value:x}" for row in numerators for value in row]
+        denominator = f"{common:x}"
+    sides = [f"{value:x}" for row in frame.exact_sides or () for value in row]
+    return _core.DomainFrame(frame.columns, frame.sides, columns, denominator, sides)

@@ -11,6 +11,7 @@ Doubles are given where they are exact; where they are not, exact integers stand
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, inf, isfinite, prod
@@ -155,22 +156,27 @@ def _box_edges(columns: FloatArray, low: FloatArray, high: FloatArray) -> Planar
 
 
 def _segment_frame(segment: Segment) -> PlanarFrame:
+    (direction, origin), exact = segment_columns(segment)
+    columns = np.stack([direction, np.zeros_like(direction), origin])
+    if exact is not None:
+        (difference, start), denominator = exact
+        exact = [difference, [0] * len(start), start], denominator
+    edges = np.array([_DUMMY_BOTTOM, _DUMMY_RIGHT, _DUMMY_TOP, (1.0, 0.0, 0.0)])
+    return PlanarFrame(1, columns, exact, edges, None, np.zeros(4, dtype=np.bool_))
+
+
+def segment_columns(segment: Segment) -> tuple[FloatArray, ExactColumns | None]:
+    """Return direction and origin of a segment, shape (2, n), and the same exactly if rounded."""
     a, b = segment.a, segment.b
-    n = a.size
-    columns = np.zeros((3, n))
     difference = b - a
-    columns[0], columns[2] = difference, a
+    columns = np.stack([difference, a])
     # Error-free difference: b - a = difference + error, exactly.
     part = difference - b
     error = (b - (difference - part)) - (a + part)
-    exact: ExactColumns | None = None
-    if error.any() or not np.isfinite(error).all():
-        start, end = [Fraction(v) for v in a.tolist()], [Fraction(v) for v in b.tolist()]
-        exact = _over_one_denominator(
-            [[v - u for u, v in zip(start, end, strict=True)], [Fraction(0)] * n, start]
-        )
-    edges = np.array([_DUMMY_BOTTOM, _DUMMY_RIGHT, _DUMMY_TOP, (1.0, 0.0, 0.0)])
-    return PlanarFrame(1, columns, exact, edges, None, np.zeros(4, dtype=np.bool_))
+    if not error.any() and np.isfinite(error).all():
+        return columns, None
+    start, end = [Fraction(v) for v in a.tolist()], [Fraction(v) for v in b.tolist()]
+    return columns, over_one_denominator([[v - u for u, v in zip(start, end, strict=True)], start])
 
 
 def _slice_frame(plane: Slice) -> PlanarFrame:
@@ -188,16 +194,23 @@ def _slice_frame(plane: Slice) -> PlanarFrame:
         columns = np.zeros((3, n))
         columns[:k], columns[2] = plane.directions, plane.origin
         return _frame(hull.dim, columns, None, hull.sides)
-    # x = origin + t @ directions with t an affine function of the free coordinates.
+    return _exact_frame(hull, slice_rows(plane, hull.matrix))
+
+
+def slice_rows(plane: Slice, matrix: list[AffineRow]) -> list[AffineRow]:
+    """Return every input as an affine function of the hull's free coordinates.
+
+    x = origin + t @ directions, and `matrix` gives t as functions of the free coordinates.
+    """
     directions = [[Fraction(v) for v in row] for row in plane.directions.tolist()]
     affine: list[AffineRow] = []
     for i, start in enumerate(plane.origin.tolist()):
-        row = [Fraction(0)] * hull.dim + [Fraction(start)]
-        for t, direction in zip(hull.matrix, directions, strict=True):
+        row = [Fraction(0)] * (len(matrix[0]) - 1) + [Fraction(start)]
+        for t, direction in zip(matrix, directions, strict=True):
             if direction[i]:
                 row = [u + direction[i] * v for u, v in zip(row, t, strict=True)]
         affine.append(row)
-    return _exact_frame(hull, affine)
+    return affine
 
 
 def _exact_frame(hull: Hull, affine: list[AffineRow]) -> PlanarFrame:
@@ -206,23 +219,25 @@ def _exact_frame(hull: Hull, affine: list[AffineRow]) -> PlanarFrame:
     d = hull.dim
     exact = [[row[j] for row in affine] if j < d else [zero] * len(affine) for j in range(2)]
     exact.append([row[d] for row in affine])
-    columns = np.array([[_nearest(v) for v in column] for column in exact])
+    columns = np.array([[nearest(v) for v in column] for column in exact])
     same = all(
         isfinite(rounded) and Fraction(rounded) == value
         for given, column in zip(columns.tolist(), exact, strict=True)
         for rounded, value in zip(given, column, strict=True)
     )
-    return _frame(d, columns, None if same else _over_one_denominator(exact), hull.sides)
+    return _frame(d, columns, None if same else over_one_denominator(exact), hull.sides)
 
 
-def _nearest(value: Fraction) -> float:
+def nearest(value: Fraction) -> float:
+    """Return the nearest double, infinite beyond their range."""
     try:
         return float(value)
     except OverflowError:  # no double is near: the exact column decides everything
         return inf if value > 0 else -inf
 
 
-def _over_one_denominator(columns: list[list[Fraction]]) -> ExactColumns:
+def over_one_denominator(columns: list[list[Fraction]]) -> ExactColumns:
+    """Return the fractions as numerators over one positive denominator."""
     denominator = 1
     for column in columns:
         for value in column:
@@ -247,7 +262,7 @@ def _frame(
         right, left = sides
     polygon = sides if d == 2 else [bottom, right, top, left]
     triples = [(side.a1, side.a2, 0 if side.m else side.c) for side in polygon]
-    rounded = [_as_doubles(triple) for triple in triples]
+    rounded = [as_doubles(triple) for triple in triples]
     exact = all(ok for _, ok in rounded)
     return PlanarFrame(
         d,
@@ -259,11 +274,11 @@ def _frame(
     )
 
 
-def _as_doubles(triple: tuple[int, int, int]) -> tuple[list[float], bool]:
-    """Return the triple as doubles, up to a power of two, and whether they are exact."""
-    bits = max(value.bit_length() for value in triple)
+def as_doubles(row: Sequence[int]) -> tuple[list[float], bool]:
+    """Return integers as doubles, up to a power of two, and whether they are exact."""
+    bits = max(value.bit_length() for value in row)
     scale = 1 << (bits if bits > 53 else 0)
     # Division of integers rounds correctly, whatever their size.
-    values = [value / scale for value in triple]
-    exact = all(Fraction(v) * scale == value for v, value in zip(values, triple, strict=True))
+    values = [value / scale for value in row]
+    exact = all(Fraction(v) * scale == value for v, value in zip(values, row, strict=True))
     return values, exact

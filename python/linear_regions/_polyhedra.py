@@ -9,8 +9,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from ._farkas import integer_row
 from ._geometry import Shape, integer, shape_of
-from ._hull import Hull, affine_hull, integer_row
+from ._hull import Hull, affine_hull
 from ._value import FloatArray, Value, finite_array, float_array
 from .errors import DegenerateInput, InvalidInput
 

@@ -9,8 +9,9 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from ._farkas import Row, integer_row, primitive
 from ._geometry import Shape, shape_of
-from ._hull import Hull, Row, affine_hull, integer_row, primitive
+from ._hull import Hull, affine_hull
 from ._polyhedra import Box, Domain, Polytope, Space, apply_hull, flat_array, signed_rows
 from ._value import FloatArray, finite_array
 from .errors import DegenerateInput, InvalidInput

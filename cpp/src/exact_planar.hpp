@@ -10,7 +10,6 @@
 // row below it is computed once per layer cell. Ordinary networks hardly ever come here.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,52 +19,12 @@
 
 #include "linear_regions/planar_domain.hpp"
 #include "linear_regions/tape.hpp"
+#include "path.hpp"
 
 namespace linear_regions {
 
-// A line of the current path: an edge of the domain, a cut of a pointwise unit (value of the unit
-// minus a breakpoint) or the difference of two entries of a max window.
-struct Line {
-  enum class Kind : std::uint8_t { kDomain, kCut, kPair };
-  Kind kind = Kind::kDomain;
-  std::int32_t split = -1;  // kCut, kPair
-  std::int32_t first = 0;   // edge number; cut number; input index of the first entry
-  std::int32_t second = 0;  // kPair: input index of the second entry
-
-  friend bool operator==(const Line&, const Line&) = default;
-};
-
-// Which cuts of a pointwise split are positive: those that were on the whole layer cell, and of the
-// cutting ones (members, ascending) those that the path made positive.
-struct CutsOn {
-  const std::uint64_t* on = nullptr;
-  const std::uint64_t* member_on = nullptr;
-  const std::int32_t* member = nullptr;
-  std::int32_t m = 0;
-
-  bool operator()(std::int32_t cut) const {
-    if ((on[cut >> 6] >> (cut & 63)) & 1) return true;
-    const std::int32_t* found = std::lower_bound(member, member + m, cut);
-    if (found == member + m || *found != cut) return false;
-    const auto i = found - member;
-    return (member_on[i >> 6] >> (i & 63)) & 1;
-  }
-};
-
-// What the path has decided at split s: the positive cuts, or the winner (entry number) of every
-// window. cell[s] identifies the layer cell of split s.
-struct Path {
-  std::vector<CutsOn> cuts;
-  std::vector<const std::int32_t*> winner;
-  std::vector<std::uint64_t> cell;
-};
-
 class ExactStage {
  public:
-  // Thrown out of any call when `keep_going` says no: one sign of a wide, deep network can take
-  // a second. The stage stays usable.
-  struct Stopped {};
-
   ExactStage(const Tape& tape, const PlanarDomain& domain, const Path& path);
   ~ExactStage();
   ExactStage(const ExactStage&) = delete;
@@ -87,7 +46,7 @@ class ExactStage {
   // The vertex where two lines meet, or its direction at infinity, rounded to double.
   std::pair<double, double> vertex(const Line& a, const Line& b);
 
-  // Asked before every row.
+  // Asked before every row; where it says no, Stopped is thrown.
   void watch(std::function<bool()> keep_going);
 
   std::uint64_t rows_computed() const;
