@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._hull import AffineRow, Row, integer_row, primitive
+from ._farkas import Row, integer_row, primitive
+from ._hull import AffineRow
 from ._value import FloatArray
 from .domain import Box, Domain, Polytope, Segment, Slice, Space
 from .errors import InvalidInput, Unsupported
