@@ -29,6 +29,8 @@ GROUPS = {
     "vnnlib": ["vnnlib"],
     "result": ["result", "_sample_count"],
     "bounds": ["_bounds"],
+    "constructions": ["constructions"],
+    "average": ["_expected"],
     "one_layer": ["_one_layer"],
     "reference": ["reference"],
     "core": ["_core"],
@@ -64,6 +66,8 @@ TOP = {
     "bounds": _IR | {"domain", "result", "one_layer"},
     "run": {"errors", "values"},
     "one_layer": _IR | {"domain", "result", "run"},
+    "constructions": _IR | {"bounds"},
+    "average": _IR | {"domain", "result", "run", "engine"},
     # The reference must not use the lowering or the core: a mistake there could not hide.
     "reference": _IR | {"domain", "result"},
     "lower": _IR | {"domain", "core"},
@@ -73,6 +77,7 @@ TOP = {
     "importers": _IR | {"files"},
     "face": {
         "errors", "network", "domain", "vnnlib", "result", "bounds", "one_layer", "methods",
+        "constructions", "average",
         "engine", "importers", "report", "core", "version",
     },
     # Pictures, reports and the command line are users of the public names, like everybody else;

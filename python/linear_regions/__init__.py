@@ -12,9 +12,20 @@ except ImportError as error:
     )
     raise
 
-from ._bounds import bounds
+from . import constructions
+from ._bounds import (
+    Asymptotics,
+    Comparison,
+    average_bounds,
+    bounds,
+    compare_per_parameter,
+    fully_connected_twin,
+    one_layer_asymptotics,
+    shallow_twin,
+)
 from ._build_info import build_info
 from ._count import count
+from ._expected import Expectation, expected
 from ._methods import Method, methods
 from ._one_layer import one_layer_maximum
 from ._plot import plot
@@ -55,7 +66,7 @@ from .layers import (
     relu6,
 )
 from .network import Network
-from .result import Bound, Bounds, RegionCount, SampleCount
+from .result import Bound, Bounds, NotApplicable, Order, RegionCount, SampleCount
 from .vnnlib import read_vnnlib
 
 __all__ = [
@@ -63,11 +74,13 @@ __all__ = [
     "Affine",
     "AffineSpec",
     "Architecture",
+    "Asymptotics",
     "AvgPool",
     "Ball",
     "Bound",
     "Bounds",
     "Box",
+    "Comparison",
     "Concat",
     "Conv",
     "ConvSpec",
@@ -75,6 +88,7 @@ __all__ = [
     "DegenerateInput",
     "DeviceError",
     "Domain",
+    "Expectation",
     "Flatten",
     "Interrupted",
     "InvalidInput",
@@ -84,6 +98,8 @@ __all__ = [
     "Method",
     "MissingExtra",
     "Network",
+    "NotApplicable",
+    "Order",
     "Pad",
     "Permute",
     "Pointwise",
@@ -103,13 +119,19 @@ __all__ = [
     "Unsupported",
     "__version__",
     "absolute",
+    "average_bounds",
     "bounds",
     "build_info",
+    "compare_per_parameter",
+    "constructions",
     "count",
+    "expected",
+    "fully_connected_twin",
     "hard_tanh",
     "leaky_relu",
     "load",
     "methods",
+    "one_layer_asymptotics",
     "one_layer_maximum",
     "patterns",
     "plot",
@@ -119,6 +141,7 @@ __all__ = [
     "relu6",
     "sample",
     "save",
+    "shallow_twin",
 ]
 
 

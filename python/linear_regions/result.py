@@ -24,7 +24,7 @@ from ._numbers import (
 from ._sample_count import SampleCount
 from .errors import InvalidInput
 
-__all__ = ["Bound", "Bounds", "NotApplicable", "RegionCount", "SampleCount"]
+__all__ = ["Bound", "Bounds", "NotApplicable", "Order", "RegionCount", "SampleCount"]
 
 Kind = Literal["exact", "lower", "upper", "estimate"]
 BoundKind = Literal["lower", "upper", "exact"]
@@ -81,6 +81,9 @@ class Bound:
         Paper and theorem, or the short proof.
     assumptions : tuple of str
         What must hold, in words. It was checked where it can be checked.
+    rigorous : bool, default True
+        False where the statement is taken from the literature without a proof or a constant that
+        we could confirm; such a number never becomes `Bounds.lower` or `Bounds.upper`.
 
     Examples
     --------
@@ -94,6 +97,7 @@ class Bound:
     value: int
     reference: str
     assumptions: tuple[str, ...] = ()
+    rigorous: bool = True
 
     def __post_init__(self) -> None:
         """Check the fields once."""
@@ -120,7 +124,8 @@ class Bound:
     def __repr__(self) -> str:
         """One line: name, what is bounded, direction and value."""
         sign = {"lower": ">=", "upper": "<=", "exact": "="}[self.kind]
-        return f"Bound({self.name!r}: {self.of} {sign} {short_number(self.value)})"
+        doubt = "" if self.rigorous else ", not confirmed"
+        return f"Bound({self.name!r}: {self.of} {sign} {short_number(self.value)}{doubt})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types; the value is a decimal string beside its logarithm."""
@@ -130,6 +135,68 @@ class Bound:
             "of": self.of,
             "value": decimal_string(self.value),
             "log10": json_log10(self.value),
+            "reference": self.reference,
+            "assumptions": list(self.assumptions),
+            "rigorous": self.rigorous,
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Order:
+    """A theorem on growth: how a number behaves, up to constants that are not known.
+
+    Parameters
+    ----------
+    name : str
+        Name of the theorem.
+    kind : {"lower", "upper", "exact"}
+        Direction; ``"exact"``: both directions (big Theta).
+    of : {"maximum", "average", "network"}
+        What is bounded, as in `Bound`.
+    order : str
+        The statement as a formula, with the numbers of this architecture put in.
+    reference : str
+        Paper and theorem.
+    assumptions : tuple of str
+        What must hold, in words.
+
+    Examples
+    --------
+    >>> growth = Order("Raghu 2017", "upper", "maximum", "O(16^(2 * 3))", "Theorem 1")
+    >>> growth, growth.value
+    (Order('Raghu 2017': maximum O(16^(2 * 3))), None)
+    """
+
+    name: str
+    kind: BoundKind
+    of: Of
+    order: str
+    reference: str
+    assumptions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the fields once."""
+        _one_of("kind", self.kind, BoundKind)
+        _one_of("of", self.of, Of)
+        object.__setattr__(self, "assumptions", tuple(self.assumptions))
+
+    @property
+    def value(self) -> None:
+        """None: an order is no number."""
+        return None
+
+    def __repr__(self) -> str:
+        """One line: name, what is bounded, and the order."""
+        return f"Order({self.name!r}: {self.of} {self.order})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types; the value is null."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "of": self.of,
+            "value": None,
+            "order": self.order,
             "reference": self.reference,
             "assumptions": list(self.assumptions),
         }
@@ -175,6 +242,8 @@ class Bounds:
         they bound the number of this network, and `lower_of_maximum` is kept apart.
     dim : int
         Dimension of the domain, which takes the place of the input dimension.
+    orders : tuple of Order
+        Theorems that say how the number grows, without giving one.
 
     Examples
     --------
@@ -189,11 +258,13 @@ class Bounds:
     not_applicable: tuple[NotApplicable, ...] = ()
     subject: Literal["architecture", "network"] = "architecture"
     dim: int = 0
+    orders: tuple[Order, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the fields once."""
         _one_of("subject", self.subject, Literal["architecture", "network"])
         object.__setattr__(self, "bounds", tuple(self.bounds))
+        object.__setattr__(self, "orders", tuple(self.orders))
         object.__setattr__(self, "not_applicable", tuple(self.not_applicable))
 
     def __len__(self) -> int:
@@ -213,6 +284,8 @@ class Bounds:
             for missing in self.not_applicable:
                 if missing.name == key:
                     raise KeyError(f"{key!r} is not applicable: {missing.reason}")
+            if any(order.name == key for order in self.orders):
+                raise KeyError(f"{key!r} is an order, not a number; it is in `orders`")
             raise KeyError(f"no bound {key!r}; there are {[bound.name for bound in self.bounds]}")
         return self.bounds[key]
 
@@ -221,11 +294,15 @@ class Bounds:
         return any(key == bound or key == bound.name for bound in self.bounds)
 
     @property
+    def _rigorous(self) -> list[Bound]:
+        return [bound for bound in self.bounds if bound.rigorous]
+
+    @property
     def upper(self) -> Bound | None:
         """Smallest number that the maximum (hence every network) does not exceed."""
         # An upper bound of an average says nothing about the largest value.
         wanted = ("maximum",) if self.subject == "architecture" else ("maximum", "network")
-        found = [bound for bound in self.bounds if bound.is_upper and bound.of in wanted]
+        found = [bound for bound in self._rigorous if bound.is_upper and bound.of in wanted]
         return min(found, key=lambda bound: bound.value, default=None)
 
     @property
@@ -233,14 +310,14 @@ class Bounds:
         """Largest proved lower bound: of the maximum, or of this network."""
         if self.subject == "architecture":
             return self.lower_of_maximum
-        found = [bound for bound in self.bounds if bound.is_lower and bound.of == "network"]
+        found = [bound for bound in self._rigorous if bound.is_lower and bound.of == "network"]
         return max(found, key=lambda bound: bound.value, default=None)
 
     @property
     def lower_of_maximum(self) -> Bound | None:
         """Largest number that some choice of weights reaches for certain."""
         # The maximum is at least the average and at least any one network's number.
-        found = [bound for bound in self.bounds if bound.is_lower]
+        found = [bound for bound in self._rigorous if bound.is_lower]
         return max(found, key=lambda bound: bound.value, default=None)
 
     def __repr__(self) -> str:
@@ -257,6 +334,7 @@ class Bounds:
             "dim": self.dim,
             **{key: None if value is None else value.name for key, value in best.items()},
             "bounds": [bound.to_dict() for bound in self.bounds],
+            "orders": [order.to_dict() for order in self.orders],
             "not_applicable": [missing.to_dict() for missing in self.not_applicable],
         }
 

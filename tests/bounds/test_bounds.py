@@ -159,6 +159,7 @@ def test_residual_and_pooling_get_the_bounds_that_cover_them():
     assert {bound.name for bound in result} == {
         "not empty",
         "trivial",
+        "Goujon 2024",
         "layer by layer",
         "first layer, shared filters",
     }
@@ -174,7 +175,9 @@ def test_serra_needs_flat_units():
     assert "Serra 2018" not in leaky
     # Without flat sides the rank stays: 15 pieces per layer, as in Montufar 2017.
     assert leaky.upper.value == leaky["layer by layer"].value == 3375
-    assert bounds(mlp([3, 4, 4, 4, 1])).upper.value == 1631
+    flat = bounds(mlp([3, 4, 4, 4, 1]))
+    assert flat["Serra 2018"].value == 1631
+    assert flat["layer by layer"].value == flat["Hinz 2021"].value == 1559
 
 
 def test_lower_bounds_need_their_preconditions():
@@ -186,6 +189,9 @@ def test_lower_bounds_need_their_preconditions():
     assert "Serra 2018 (lower)" not in bounds(mlp([2, 4, 4, 1]))
     assert bounds(mlp([2, 6, 6, 1]))["Serra 2018 (lower)"].value == 352
     assert bounds(mlp([2, 6, 3, 1]))["Arora 2018"].value == 18
+    # Folding takes the two coordinates that the narrow layer has room for: 1 + 6 + 15.
+    assert result.lower.name == "folding"
+    assert result.lower.value == 22
 
 
 # ---- the subject ----

@@ -3,16 +3,30 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, product
 from math import comb, prod
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linear_regions import reference
+from linear_regions._bounds import activity, histogram
 from linear_regions._bounds import fully_connected as dense
+from linear_regions._bounds.activity import few_inactive, hinz_2021
+from linear_regions._bounds.big import EXACT_BITS, binomial_sum_up, is_exact
+from linear_regions._bounds.big import product as big_product
+from linear_regions._bounds.folding import Layer, dense_folding, folds, spread
 from linear_regions._bounds.histogram import Link, chain_bound, ranks_in_reach, serra_2018
-from linear_regions._bounds.windows import consistent_winners, maxout_pieces, pooling_pieces
+from linear_regions._bounds.windows import (
+    consistent_winners,
+    maxout_pieces,
+    pooling_pieces,
+    winners_are_exact,
+)
+from linear_regions._one_layer.windows import binomial_sum
 from linear_regions.layers import MaxPool
 
 # Input dimension, widths; then Pascanu 2013, Montufar 2014 (lower), Serra 2018 (lower; None where
@@ -90,23 +104,56 @@ def test_histogram_framework():
         assert chain_by_histogram(dim, widths, serra) == serra_2018(dim, widths)
         assert chain_by_histogram(dim, widths, all_active) == dense.montufar_2017(dim, widths)
 
-    # The sharper histograms published by Hinz 2021 for one and two dimensions. No proof for two is
-    # at hand, so they make no registered bound; the framework reproduces the value.
+    # The sharper tables of Hinz 2021 for one and two dimensions.
     def hinz(n, m):
-        if n == m or n == 0:
-            return serra(n, m)
-        if n == 1:
-            tails = [min(m + 1, 2 * (m - active) + 1) for active in range(m + 1)]
-        else:
-            tails = [min(1 + m + comb(m, 2), 1 + (m - active) * m) for active in range(m + 1)]
-        return [a - b for a, b in pairwise([*tails, 0])]
+        return activity.gamma(n, m, activity.hinz_2021)
 
     assert hinz(1, 3) == [0, 1, 2, 1]
+    assert hinz(1, 4) == [0, 0, 2, 2, 1]
+    assert hinz(2, 3) == [0, 3, 3, 1]
     assert hinz(2, 4) == [0, 2, 4, 4, 1]
     assert hinz(2, 5) == [0, 0, 5, 5, 5, 1]
+    assert hinz(2, 6) == [0, 0, 3, 6, 6, 6, 1]
     assert chain_by_histogram(2, (4, 4), hinz) == 109
     assert chain_by_histogram(2, (6, 6), hinz) == 484
     assert chain_by_histogram(1, (3, 3), hinz) == 16
+    for dim, widths, *_ in TABLE:
+        links = [Link(m, partial(binomial_sum, m), True, dim) for m in widths]
+        follow = [chain_bound(dim, links, few) for few in (activity.serra, hinz_2021, few_inactive)]
+        assert follow[0] == serra_2018(dim, widths)
+        assert follow[0] >= follow[1] >= follow[2]
+        if dim <= 2:
+            assert follow[1] == chain_by_histogram(dim, widths, hinz)
+
+
+def test_entries_of_the_tables_that_can_matter_are_proved():
+    # Behind a layer of rank n only tails up to n active units count.
+    for m in range(1, 40):
+        for n in (1, 2):
+            for active in range(min(n, m) + 1):
+                total = binomial_sum(m, n)
+                proved = min(total, few_inactive(n, m, m - active))
+                assert proved == min(total, hinz_2021(n, m, m - active))
+
+
+@pytest.mark.parametrize(
+    ("n", "m"), [(1, 2), (1, 5), (2, 3), (2, 4), (2, 5), (2, 6), (3, 4), (3, 5)]
+)
+def test_cells_with_few_inactive_units(n, m):
+    rng = np.random.default_rng([n, m])
+    most = [0] * m
+    for _ in range(3):
+        normals = rng.integers(-99, 100, size=(m, n)).tolist()
+        offsets = rng.integers(-99, 100, size=m).tolist()
+        vectors = np.array([signs for signs, _ in reference.chambers(normals, offsets)]) > 0
+        for signs in product((False, True), repeat=m):
+            inactive = (vectors != np.array(signs)).sum(axis=1)
+            for c in range(m):
+                most[c] = max(most[c], int((inactive <= c).sum()))
+    limits = [few_inactive(n, m, c) for c in range(m)]
+    assert all(found <= limit for found, limit in zip(most, limits, strict=True)), (most, limits)
+    if n in (1, m - 1, m - 2):  # the proved exact values, and these are small enough to be met
+        assert most == limits
 
 
 def test_chain_without_flat_units_is_a_product():
@@ -114,10 +161,58 @@ def test_chain_without_flat_units_is_a_product():
     assert chain_bound(5, links) == 4 * 20
 
 
-def test_wide_chains_stay_quick():
-    wide = [Link(5000, lambda rank: 2, True, 5000)] * 3
-    assert not ranks_in_reach(5000, wide)
-    assert chain_bound(5000, wide) == 8
+def test_wide_chains_round_ranks_up():
+    wide = [Link(m, partial(binomial_sum, m), True, 300) for m in (300, 280, 300, 260)]
+    assert ranks_in_reach(300, wide)
+    exact = chain_bound(300, wide)
+    more = [Link(m, partial(binomial_sum, m), True, 300) for m in (300, 280, 300, 260)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(histogram, "_RANK_WORK", 0)
+        assert not ranks_in_reach(300, more)
+        rough = chain_bound(300, more)
+    everything = prod(link.total(link.units) for link in wide)
+    assert exact < rough < everything
+
+
+def test_long_sums_are_rounded_up_a_little():
+    n, top = 90_000, 20_000
+    assert not is_exact(n, top)
+    exact, above = binomial_sum(n, top), binomial_sum_up(n, top)
+    assert exact <= above
+    assert (above - exact) * 10**4 < exact
+    assert is_exact(5000, 2000)
+    assert binomial_sum_up(5000, 2000) == binomial_sum(5000, 2000)
+    # Beyond the largest term, all of them; never less with more terms.
+    values = [binomial_sum_up(n, top) for top in range(43_000, 47_000, 250)]
+    assert values == sorted(values)
+    assert values[-1] == 2**n
+    assert above.bit_length() > EXACT_BITS
+
+
+@given(st.lists(st.integers(0, 2**70), max_size=6))
+def test_big_product_is_a_product(numbers):
+    assert big_product(numbers) == prod(numbers)
+
+
+# ---- folding ----
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.sampled_from([0, 2, 3, 5]))
+def test_all_units_are_spread(units, coordinates, rank):
+    found = spread(units, coordinates, rank)
+    assert sum(size * times for size, times in found) == units
+    assert sum(times for _, times in found) == coordinates
+    assert (folds(Layer(units, rank), coordinates) == 0) == (units < coordinates)
+
+
+@given(st.integers(1, 4), st.lists(st.integers(1, 16), min_size=2, max_size=4))
+def test_folding_is_above_the_published_lower_bounds(dim, widths):
+    value, _ = dense_folding(dim, tuple(map(Layer, widths[:-1])), (widths[-1], 1))
+    assert value <= serra_2018(dim, widths)
+    if all(width >= dim for width in widths[:-1]):
+        assert value >= dense.montufar_2014(dim, widths) >= dense.pascanu_2013(dim, widths)
+    if all(width >= 3 * dim for width in widths):
+        assert value >= dense.serra_2018_lower(dim, widths)
 
 
 # ---- maxout: n_0, units, rank; lower and upper of 2014, Serra, sharp ----
@@ -204,8 +299,22 @@ def test_pooling_in_the_plane(shape, size, stride, value):
     assert value <= pooling_pieces(shape, layer) <= prod(map(len, windows)) ** shape[0]
 
 
-@pytest.mark.slow
 def test_pooling_in_a_larger_plane():
-    starts, entries, _ = MaxPool(2, 1).windows((1, 4, 4))
-    windows = [tuple(entries[a:b].tolist()) for a, b in pairwise(starts.tolist())]
-    assert consistent_winners(windows) == 45_696
+    layer = MaxPool(2, 1)
+    assert winners_are_exact((1, 4, 4), layer)
+    assert pooling_pieces((1, 4, 4), layer) == 45_696
+    # a(m + 1) = 4 a(m) - 2 a(m - 1) for two rows, from 4 and 14 on.
+    a, b = 4, 14
+    for n in range(3, 60):
+        assert pooling_pieces((1, 2, n), layer) == b
+        a, b = b, 4 * b - 2 * a
+
+
+def test_pooling_that_is_out_of_reach_is_counted_in_blocks():
+    layer = MaxPool(2, 1)
+    value = pooling_pieces((3, 30, 30), layer)
+    assert not winners_are_exact((3, 30, 30), layer)
+    # 8 x 8 blocks of at most 4 x 4 windows.
+    assert value < 4 ** (29 * 29 * 3)
+    assert value <= pooling_pieces((1, 5, 5), layer) ** (64 * 3)
+    assert winners_are_exact((2, 1000), MaxPool(3, 1))

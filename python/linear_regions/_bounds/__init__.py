@@ -6,11 +6,23 @@ from __future__ import annotations
 from ..architecture import Architecture
 from ..domain import Domain
 from ..network import Network
-from ..result import Bound, Bounds, NotApplicable
-from . import lower, upper
+from ..result import Bound, Bounds, NotApplicable, Order
+from . import lower, orders, upper
+from .asymptotics import Asymptotics, one_layer_asymptotics
+from .average import average_bounds
+from .comparison import Comparison, compare_per_parameter, fully_connected_twin, shallow_twin
 from .question import Question
 
-__all__ = ["bounds"]
+__all__ = [
+    "Asymptotics",
+    "Comparison",
+    "average_bounds",
+    "bounds",
+    "compare_per_parameter",
+    "fully_connected_twin",
+    "one_layer_asymptotics",
+    "shallow_twin",
+]
 
 
 def bounds(arch_or_net: Architecture | Network, domain: Domain | None = None) -> Bounds:
@@ -30,7 +42,8 @@ def bounds(arch_or_net: Architecture | Network, domain: Domain | None = None) ->
     -------
     Bounds
         Every bound with its value (an exact integer), reference and assumptions;
-        ``not_applicable`` lists the others with their reasons.
+        ``not_applicable`` lists the others with their reasons, ``orders`` the theorems on growth
+        that give no number.
 
     Raises
     ------
@@ -52,7 +65,7 @@ def bounds(arch_or_net: Architecture | Network, domain: Domain | None = None) ->
     >>> result = bounds(Architecture.cnn((1, 4), [ConvSpec(2, 2), ConvSpec(3, 2)]))
     >>> result.lower, result.upper
     (Bound('Xiong 2020, Theorem 5 (lower)': maximum >= 320), \
-Bound('layer by layer': maximum <= 2380))
+Bound('layer by layer': maximum <= 2310))
     """
     if isinstance(arch_or_net, Network):
         network, architecture = arch_or_net, arch_or_net.architecture
@@ -77,15 +90,18 @@ Bound('layer by layer': maximum <= 2380))
         tuple(item for item in found if isinstance(item, NotApplicable)),
         subject="architecture" if network is None else "network",
         dim=question.dim,
+        orders=tuple(item for item in found if isinstance(item, Order)),
     )
 
 
-def _find(question: Question) -> list[Bound | NotApplicable]:
+def _find(question: Question) -> list[Bound | NotApplicable | Order]:
     sure = Bound("not empty", "lower", "network", 1, "the domain is not empty")
     if not question.stages or question.dim == 0:
         reason = "a single point" if question.dim == 0 else "no activation cuts the domain"
         return [sure, Bound("one region", "exact", "maximum", 1, reason)]
-    found: list[Bound | NotApplicable] = [sure]
+    found: list[Bound | NotApplicable | Order] = [sure]
     for bound in (*upper.ALL, *lower.ALL):
         found += bound(question)
+    for order in orders.ALL:
+        found += order(question)
     return found

@@ -6,29 +6,40 @@ is affine; let i bound its rank. The layer cuts the cell into at most `total(i)`
 units are flat on one side (ReLU), the rank behind a piece with a active units is at most
 min(i, a), and the number of pieces with at least a active units is at most
 
-    tail(a) = min(total(i), sum_{j <= m - a} C(m, j)),
+    tail(a) = min(total(i), few(i, m, m - a)),
 
-the second term because at most m - a units are inactive. Let T_l(i) bound the number of pieces that
-layers l, l + 1, .. make of a cell where the rank is at most i. T_l grows with i, so that shifting
-pieces to more active units, up to the limits of the tails, only increases the sum:
+where few(n, m, c) bounds the cells of m units in R^n with at most c inactive units (`activity`).
+Let T_l(i) bound the number of pieces that layers l, l + 1, .. make of a cell where the rank is at
+most i. T_l grows with i, so that shifting pieces to more active units, up to the limits of the
+tails, only increases the sum:
 
     T_l(i) = sum_a (tail(a) - tail(a + 1)) T_(l+1)(min(i, a)).
 
-With total(i) = sum_{j <= i} C(m, j) this is the bound of Serra et al. 2018 (Theorem 1). Layers that
-are not flat on one side leave the rank alone: T_l(i) = total(i) T_(l+1)(i).
+With total(i) = sum_{j <= i} C(m, j) and few = `activity.serra` this is the bound of Serra et al.
+2018 (Theorem 1); in the words of Hinz and van de Geer 2019 the differences of the tails are the
+table gamma_{i,m}. Layers that are not flat on one side leave the rank alone:
+T_l(i) = total(i) T_(l+1)(i).
+
+Thousands of ranks through layers as wide are too many to follow one by one. Then ranks are rounded
+up to one of `_GRID` values, which only increases the sum.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
-from itertools import accumulate
-from math import comb
+from functools import cache, partial
 
 from .._one_layer.windows import binomial_sum
+from .activity import gains, serra
+from .big import EXACT_BITS, product
 
 _RANK_WORK = 4_000_000
+_GRID = 16
+_ROUNDED_BITS = 256
+
+Few = Callable[[int, int, int], int]
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Link:
         Number of units m.
     total : callable
         total(i) bounds the pieces of a cell whose rank is at most i; it must not decrease and, for
-        flat units, not exceed sum_{j <= i} C(m, j).
+        flat units, not exceed sum_{j <= i} C(m, j) by more than a rounding.
     flat : bool
         Whether every unit has one breakpoint and is constant on one side of it.
     cap : int
@@ -55,7 +66,7 @@ class Link:
 
 
 def ranks_in_reach(dim: int, links: Sequence[Link]) -> bool:
-    """Tell whether following the ranks costs no more than seconds.
+    """Tell whether following every rank costs no more than seconds.
 
     Parameters
     ----------
@@ -74,7 +85,7 @@ def ranks_in_reach(dim: int, links: Sequence[Link]) -> bool:
     return sum(max(width, 0) ** 2 for width in narrow) <= _RANK_WORK
 
 
-def chain_bound(dim: int, links: Sequence[Link]) -> int:
+def chain_bound(dim: int, links: Sequence[Link], few: Few = serra) -> int:
     """Return the bound T_1(dim).
 
     Parameters
@@ -83,13 +94,20 @@ def chain_bound(dim: int, links: Sequence[Link]) -> int:
         Dimension of the domain.
     links : sequence of Link
         The activation layers in order.
+    few : callable
+        few(n, m, c) bounds the cells of m units in R^n with at most c inactive ones.
 
     Returns
     -------
     int
-        Where `ranks_in_reach` is False, inactive units are not used: larger, and still a bound.
+        Where `ranks_in_reach` is False, ranks are rounded up: larger, and still a bound.
     """
-    follow = ranks_in_reach(dim, links)
+    exact = ranks_in_reach(dim, links)
+    total_bits = max((link.units for link in links), default=0)
+    grid = range(dim + 1) if exact else sorted({dim * i // _GRID for i in range(_GRID + 1)})
+
+    def times(left: int, right: int) -> int:
+        return left * right if exact and total_bits < EXACT_BITS else product((left, right))
 
     @cache
     def pieces(position: int, rank: int) -> int:
@@ -98,20 +116,21 @@ def chain_bound(dim: int, links: Sequence[Link]) -> int:
         link = links[position]
         rank = min(rank, link.cap)
         total = link.total(rank)
-        if not (link.flat and follow):
-            return total * pieces(position + 1, rank)
-        # From many active units to few: `seen` pieces are placed already.
-        seen = total
-        if link.units < 2 * rank:
-            seen = min(total, _lower_binomials(link.units, link.units - rank))
-        result = seen * pieces(position + 1, rank)
-        for active in range(rank - 1, -1, -1):
+        if not link.flat:
+            return times(total, pieces(position + 1, rank))
+        # From many active units to few: `seen` pieces are placed already, behind a rank `top`.
+        seen = result = 0
+        top = rank
+        for low in reversed(grid[: bisect_left(grid, rank)]):
             if seen == total:
                 break
-            tail = min(total, _lower_binomials(link.units, link.units - active))
-            result += (tail - seen) * pieces(position + 1, active)
-            seen = tail
-        return result
+            if link.units >= 2 * rank and not gains(rank, link.units):
+                break  # already the pieces with `rank` or more active units can be all
+            tail = max(seen, min(total, few(rank, link.units, link.units - low - 1)))
+            result += times(tail - seen, pieces(position + 1, top))
+            seen, top = tail, low
+        result += times(total - seen, pieces(position + 1, top))
+        return result if exact else _rounded_up(result)
 
     # Deeper layers first, so that the recursion stays shallow in deep networks.
     for position in range(len(links) - 1, -1, -1):
@@ -119,15 +138,9 @@ def chain_bound(dim: int, links: Sequence[Link]) -> int:
     return pieces(0, dim)
 
 
-def _lower_binomials(m: int, top: int) -> int:
-    if top < 0:
-        return 0
-    return int(2**m) if top >= m else _binomial_table(m)[top]
-
-
-@lru_cache(maxsize=64)
-def _binomial_table(m: int) -> tuple[int, ...]:
-    return tuple(accumulate(comb(m, j) for j in range(m + 1)))
+def _rounded_up(number: int) -> int:
+    shift = max(number.bit_length() - _ROUNDED_BITS, 0)
+    return -(-number >> shift) << shift
 
 
 def serra_2018(dim: int, widths: Sequence[int]) -> int:

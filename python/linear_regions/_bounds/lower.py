@@ -20,6 +20,7 @@ from .._one_layer.windows import binomial_sum
 from ..layers import Maxout
 from ..result import Bound, BoundKind, NotApplicable
 from . import fully_connected as dense
+from .lower_folding import folding
 from .one_layer import is_exact, shared_lower
 from .question import Question
 from .tape import Prefix
@@ -138,35 +139,48 @@ def first_dense_layer(question: Question) -> list[Found]:
 
 
 def maxout_2014(question: Question) -> list[Found]:
-    """Fold by fully connected maxout layers."""
-    name = "Montufar 2014 (maxout)"
+    """Take k**min(n_0, m) of the first maxout layer; the published number of a deep one fails."""
+    name, deep = "Montufar 2014 (maxout)", "Montufar 2014 (maxout, deep)"
     prefix = question.prefix(AffineSpec)
-    ranks = []
-    for layer in prefix.activations:
-        if not isinstance(layer, Maxout):
-            break
-        ranks.append(layer.rank)
-    if not ranks:
-        return [NotApplicable(name, "needs fully connected maxout layers at the start")]
-    found = []
-    for n in range(1, len(ranks) + 1):
-        units = [width // rank for width, rank in zip(_widths(prefix)[:n], ranks, strict=False)]
-        if min(units) >= question.dim:
-            found.append((dense.maxout_2014_lower(question.dim, n, min(ranks[:n])), n))
-    if not found:
-        reason = "precondition not met: as many units per layer as the domain has dimensions"
-        return [NotApplicable(name, reason)]
-    best, n = max(found)
-    return [
+    if not prefix.specs or not isinstance(prefix.activations[0], Maxout):
+        return [NotApplicable(name, "needs a fully connected maxout layer at the start")]
+    rank = prefix.activations[0].rank
+    units = _widths(prefix)[0] // rank
+    found: list[Found] = [
         Bound(
             name,
             "lower",
             "maximum",
-            best,
-            "Montufar, Pascanu, Cho, Bengio 2014, arXiv:1402.1869",
-            (f"{_layers(n)}: fully connected, maxout",),
+            dense.maxout_2014_one_layer(question.dim, units, rank)[0],
+            "Montufar, Pascanu, Cho, Bengio 2014, arXiv:1402.1869, one layer",
+            ("the first layer: fully connected, maxout",),
         )
     ]
+    if len(prefix.specs) > 1:
+        reason = (
+            "k^(L-1) k^n_0 is not confirmed, and false for one input: two layers of one unit of "
+            "rank 3 make at most 7 regions, not 9; see the bound 'folding'"
+        )
+        found.append(NotApplicable(deep, reason))
+    return found
+
+
+def telgarsky_lower(question: Question) -> list[Found]:
+    """Compose tent maps along a line."""
+    name = "Telgarsky 2015 (tent maps)"
+    prefix = question.prefix(AffineSpec)
+    length = _relu_length(prefix)
+    if not prefix.specs:
+        return [NotApplicable(name, _NO_DENSE)]
+    if question.missing_breakpoints is not None:
+        return [NotApplicable(name, question.missing_breakpoints)]
+    widths = _widths(prefix)[:length]
+    depth = next((n for n, width in enumerate(widths) if width < 2), length)
+    if not depth:
+        return [NotApplicable(name, "precondition not met: ReLU layers of at least two units")]
+    reference = "Telgarsky 2015, arXiv:1509.08101: k-fold composition of the tent map"
+    assumptions = (f"{_layers(depth)}: fully connected, ReLU, at least two units",)
+    return [Bound(name, "lower", "maximum", 2**depth, reference, assumptions)]
 
 
 def _first_conv(question: Question, prefix: Prefix) -> tuple[ConvSpec | None, str]:
@@ -234,19 +248,25 @@ def theorem_5_lower(question: Question) -> list[Found]:
             NotApplicable(name, "needs two or more convolutional layers with ReLU at the start")
         ]
     channels = prefix.shapes[0][0]
-    found = []
-    for n in range(2, len(specs) + 1):
-        if _theorem_5_reason(prefix, specs[:n]) is None:
-            picture = (channels, *prefix.shapes[n - 1][1:])
-            last, how = shared_lower(picture, specs[n - 1], 1)
-            folds = prod(
-                (spec.filters // channels) ** (prod(shape[1:]) * channels)
-                for spec, shape in zip(specs[: n - 1], prefix.shapes[1:n], strict=True)
-            )
-            found.append((folds * last, n, how))
-    if not found:
+    best, n, how = 0, 0, ""
+    reach = next(
+        (n for n in range(2, len(specs) + 1) if _theorem_5_reason(prefix, specs[:n]) is not None),
+        len(specs) + 1,
+    )
+    # Longest first; a prefix is left out if even all patterns of its last layer are too few.
+    for length in range(reach - 1, 1, -1):
+        last = specs[length - 1]
+        picture = (channels, *prefix.shapes[length - 1][1:])
+        folds = prod(
+            (spec.filters // channels) ** (prod(shape[1:]) * channels)
+            for spec, shape in zip(specs[: length - 1], prefix.shapes[1:length], strict=True)
+        )
+        if folds.bit_length() + prod(last.output_shape(picture)) > best.bit_length():
+            regions, source = shared_lower(picture, last, 1)
+            if folds * regions > best:
+                best, n, how = folds * regions, length, source
+    if not best:
         return [NotApplicable(name, str(_theorem_5_reason(prefix, specs[:2])))]
-    best, n, how = max(found)
     return [
         Bound(
             name,
@@ -282,7 +302,9 @@ ALL: tuple[Callable[[Question], list[Found]], ...] = (
     montufar_2014,
     serra_2018_lower,
     arora_2018,
+    telgarsky_lower,
     maxout_2014,
     first_conv_layer,
     theorem_5_lower,
+    folding,
 )

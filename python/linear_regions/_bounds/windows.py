@@ -12,19 +12,25 @@ the elementary symmetric polynomials. Pooling windows are such units with specia
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, product
 from math import prod
 
 import numpy as np
 
 from .._geometry import Shape
-from .._one_layer.windows import binomial_sum
+from .._one_layer.draws import OutOfReach
 from ..layers import MaxPool
+from .big import binomial_sum_up
 
-_CHUNK_CHOICES = 3_000
+_STEPS = 60_000
+"""Steps of the search for consistent winners of all windows: below about a second."""
+_BLOCK_STEPS = 3_000
 _POLYNOMIAL_WORK = 40_000
+
+Windows = tuple[tuple[int, ...], ...]
 
 
 def maxout_pieces(windows: Sequence[tuple[int, int]], rank: int) -> int:
@@ -55,7 +61,7 @@ def maxout_pieces(windows: Sequence[tuple[int, int]], rank: int) -> int:
         return everything
     largest = max(size for size, _ in windows)
     if len(windows) == 1 or rank**2 * len(windows) > _POLYNOMIAL_WORK:
-        return min(binomial_sum(units, rank, largest - 1), everything)
+        return min(binomial_sum_up(units, rank, largest - 1), everything)
     polynomial = [1]
     for size, times in windows:
         # Coefficients of (1 + (size - 1) x)**times up to degree `rank`.
@@ -91,37 +97,76 @@ def consistent_winners(windows: Sequence[Sequence[int]]) -> int:
     >>> consistent_winners([(0, 1, 2), (1, 2, 3), (2, 3, 4)])
     16
     """
+    return _winners(_named(windows), 1 << 62)
+
+
+def _named(windows: Sequence[Sequence[int]]) -> Windows:
     names = {entry: i for i, entry in enumerate(sorted(set().union(*windows)))}
-    return _winners(tuple(tuple(names[entry] for entry in window) for window in windows))
+    return tuple(tuple(names[entry] for entry in window) for window in windows)
 
 
 @lru_cache(maxsize=1024)
-def _winners(windows: tuple[tuple[int, ...], ...]) -> int:
-    size = 1 + max(map(max, windows))
+def _winners(windows: Windows, steps: int) -> int:
+    """Count by one pass over the windows; OutOfReach where it takes more than `steps` steps.
 
-    def count(position: int, below: list[int]) -> int:
-        # below[v]: the entries (bits) that v beats, directly or through others.
-        if position == len(windows):
-            return 1
-        total = 0
-        for winner in windows[position]:
-            losers = [entry for entry in windows[position] if entry != winner]
-            if any(below[entry] >> winner & 1 for entry in losers):
-                continue
-            reached = 0
-            for entry in losers:
-                reached |= below[entry] | 1 << entry
-            grown = [
-                mask | reached if v == winner or mask >> winner & 1 else mask
-                for v, mask in enumerate(below)
-            ]
-            total += count(position + 1, grown)
-        return total
+    A state says which of the entries that later windows see beats which (a bit mask of losers per
+    entry, directly or through others). Choices with equal states have the same future.
+    """
+    last_seen = {entry: i for i, window in enumerate(windows) for entry in window}
+    front: list[int] = []
+    states: dict[tuple[int, ...], int] = {(): 1}
+    for position, window in enumerate(windows):
+        steps -= len(states) * len(window)
+        if steps < 0:
+            raise OutOfReach
+        added = [entry for entry in window if entry not in front]
+        wide = [*front, *added]
+        front = [entry for entry in wide if last_seen[entry] > position]
+        alive = sum(1 << entry for entry in front)
+        following: dict[tuple[int, ...], int] = defaultdict(int)
+        for state, times in states.items():
+            below = dict(zip(wide, (*state, *[0] * len(added)), strict=True))
+            for winner in window:
+                if any(below[entry] >> winner & 1 for entry in window if entry != winner):
+                    continue
+                reached = 0
+                for entry in window:
+                    if entry != winner:
+                        reached |= below[entry] | 1 << entry
+                grown = tuple(
+                    (below[v] | reached if v == winner or below[v] >> winner & 1 else below[v])
+                    & alive
+                    for v in front
+                )
+                following[grown] += times
+        states = dict(following)
+    return sum(states.values())
 
-    return count(0, [0] * size)
+
+def _table(shape: Shape, layer: MaxPool) -> tuple[Shape, list[tuple[int, ...]]]:
+    """Return the numbers of windows per axis, and the entries of each window of one channel."""
+    starts, entries, _ = layer.windows((1, *shape[1:]))
+    windows = [tuple(entries[a:b].tolist()) for a, b in pairwise(starts.tolist())]
+    return layer.output_shape((1, *shape[1:]))[1:], windows
 
 
-@lru_cache(maxsize=256)
+def winners_are_exact(shape: Shape, layer: MaxPool) -> bool:
+    """Tell whether `pooling_pieces` counts all windows together.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the input.
+    layer : MaxPool
+        The pooling.
+
+    Returns
+    -------
+    bool
+    """
+    return _pieces(shape, layer)[1]
+
+
 def pooling_pieces(shape: Shape, layer: MaxPool) -> int:
     """Bound the combinations of winners of a max pooling, whatever its inputs are.
 
@@ -135,20 +180,35 @@ def pooling_pieces(shape: Shape, layer: MaxPool) -> int:
     Returns
     -------
     int
-        Consistent winners of chunks of windows, multiplied over chunks and channels: leaving the
-        windows of other chunks out can only allow more choices.
+        The number of consistent winners, where that is in reach (along one axis always). Else it
+        is counted for blocks of windows and multiplied over blocks and channels: leaving the
+        windows of other blocks out can only allow more choices.
     """
-    starts, entries, _ = layer.windows((1, *shape[1:]))
-    table = [tuple(entries[a:b].tolist()) for a, b in pairwise(starts.tolist())]
-    if len(np.unique(entries)) == len(entries):  # disjoint windows
-        return int(prod(map(len, table)) ** shape[0])
-    total = 1
-    chunk: list[tuple[int, ...]] = []
-    choices = 1
-    for window in table:
-        if chunk and choices * len(window) > _CHUNK_CHOICES:
-            total *= consistent_winners(chunk)
-            chunk, choices = [], 1
-        chunk.append(window)
-        choices *= len(window)
-    return int((total * consistent_winners(chunk)) ** shape[0])
+    return _pieces(shape, layer)[0]
+
+
+@lru_cache(maxsize=256)
+def _pieces(shape: Shape, layer: MaxPool) -> tuple[int, bool]:
+    sizes, table = _table(shape, layer)
+    if not table:
+        return 1, True
+    seen = [entry for window in table for entry in window]
+    if len(set(seen)) == len(seen):  # disjoint windows
+        return int(prod(map(len, table)) ** shape[0]), True
+    if len(table) < _STEPS:
+        try:
+            return _winners(_named(table), _STEPS) ** shape[0], True
+        except OutOfReach:
+            pass
+    numbers = np.arange(len(table)).reshape(sizes)
+    side = 4 if len(sizes) < 3 else 2
+    while True:
+        total = 1
+        try:
+            for corner in product(*(range(0, size, side) for size in sizes)):
+                block = numbers[tuple(slice(start, start + side) for start in corner)]
+                total *= _winners(_named([table[i] for i in block.flat]), _BLOCK_STEPS)
+        except OutOfReach:
+            side -= 1
+            continue
+        return int(total ** shape[0]), False
