@@ -491,7 +491,8 @@ def test_version_and_help(run):
     assert run("--version") == (0, f"linear-regions {lr.__version__}\n", "")
     status, out, _ = run("--help")
     assert status == 0
-    commands = ("report", "count", "bounds", "max", "regions", "sample", "plot", "info")
+    commands = ("report", "count", "bounds", "compare", "expected", "max", "regions", "sample")
+    commands += ("plot", "info")
     for command in commands:
         assert command in out
         status, text, _ = run(command, "--help")

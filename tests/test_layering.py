@@ -49,7 +49,9 @@ GROUPS = {
         "_class_cells", "_colors", "_digits", "_domain_files", "_format", "_picture", "_plot",
         "_report", "_report_html", "_report_text", "_svg",
     ],
-    "command": ["cli", "__main__", "_cli_inputs", "_commands"],
+    "command": [
+        "cli", "__main__", "_architecture_text", "_cli_inputs", "_commands", "_commands_analysis",
+    ],
 }  # fmt: skip
 
 _IR = {"errors", "numbers", "values", "network"}

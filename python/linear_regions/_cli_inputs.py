@@ -180,13 +180,15 @@ def load_model(options: argparse.Namespace) -> lr.Network:
     return loaded
 
 
-def place_of(options: argparse.Namespace, net: lr.Network, *, stand_in: bool = False) -> Place:
+def place_of(
+    options: argparse.Namespace, net: lr.Network | lr.Architecture, *, stand_in: bool = False
+) -> Place:
     """Return where to look.
 
     Parameters
     ----------
     options : Namespace
-    net : Network
+    net : Network or Architecture
     stand_in : bool
         Without an argument, and for another model than the shipped one: take a plane through
         random points rather than the whole input space.
@@ -217,7 +219,7 @@ def place_of(options: argparse.Namespace, net: lr.Network, *, stand_in: bool = F
     return Place(None, f"the whole input space, dimension {net.input_size}")
 
 
-def _vnnlib_place(options: argparse.Namespace, net: lr.Network) -> Place:
+def _vnnlib_place(options: argparse.Namespace, net: lr.Network | lr.Architecture) -> Place:
     import linear_regions as lr
 
     boxes = lr.read_vnnlib(options.vnnlib)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._architecture_text import read_architecture
 from ._cli_inputs import load_model, model_name, place_of
 from ._domain_files import Place, read_segment
 from ._format import grouped, share_text, time_text
@@ -172,10 +173,19 @@ def _bounds(options: argparse.Namespace) -> Output:
             lambda: labelled([("model", [f"dense network {name}"])]) + "\n\n" + _bounds_text(found),
             lambda: {"architecture": {"widths": list(options.mlp)}, "bounds": found.to_dict()},
         )
+    if options.arch:
+        arch = read_architecture(options.arch, options.activation)
+        place = place_of(options, arch) if _asked(options) else Place(None, "")
+        found = lr.bounds(arch, place.domain)
+        head = [("model", [f"{options.arch.strip()}: {arch!r}"])]
+        head += [("domain", [place.text])] if place.text else []
+        return Output(
+            lambda: labelled(head) + "\n\n" + _bounds_text(found),
+            lambda: {"architecture": options.arch.strip(), "bounds": found.to_dict()},
+        )
     net = load_model(options)
-    asked = options.box or options.vnnlib or options.slice or options.segment
     place = place_of(options, net)
-    if not asked:
+    if not _asked(options):
         place = Place(None, f"the whole input space, dimension {net.input_size}")
     found = lr.bounds(net, place.domain)
     head = [("model", [network_line(net, model_name(options))]), ("domain", [place.text])]
@@ -183,6 +193,10 @@ def _bounds(options: argparse.Namespace) -> Output:
         lambda: labelled(head) + "\n\n" + _bounds_text(found),
         lambda: {**_head(options, net, place), "bounds": found.to_dict()},
     )
+
+
+def _asked(options: argparse.Namespace) -> bool:
+    return bool(options.box or options.vnnlib or options.slice or options.segment)
 
 
 def _bounds_text(found: lr.Bounds) -> str:
@@ -202,6 +216,9 @@ def _bounds_text(found: lr.Bounds) -> str:
         align(cells, ("left", "right", "right", "left")),
         "sources\n" + _indented([f"{bound.name}: {_source(bound)}" for bound in ordered]),
     ]
+    if found.orders:
+        orders = [f"{item.name}: {item.of} {item.order}; {item.reference}" for item in found.orders]
+        parts.append("orders of growth\n" + _indented(orders))
     if found.not_applicable:
         missing = [f"{item.name}: {item.reason}" for item in found.not_applicable]
         parts.append("no number from\n" + _indented(missing))

@@ -17,8 +17,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from ._architecture_text import SYNTAX
 from ._cli_inputs import Parser, add_limits, add_model, add_place, add_segment, integers
 from ._commands import COMMANDS, Output, partial_output
+from ._commands_analysis import ANALYSIS_COMMANDS
 from ._format import json_text
 from ._report import DEFAULT_TIME_LIMIT, MOST_SAMPLES
 from .errors import LinearRegionsError, MissingExtra
@@ -61,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        _write(COMMANDS[options.command](options), options.json)
+        command = {**COMMANDS, **ANALYSIS_COMMANDS}[options.command]
+        _write(command(options), options.json)
     except MissingExtra as error:
         return _fail(options, error, _MISSING)
     except (LinearRegionsError, OverflowError) as error:
@@ -147,7 +150,41 @@ def _fill_bounds(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--mlp", type=integers, metavar="N0,N1,...", help="widths of a dense network, as in 2,16,1"
     )
-    group.add_argument("--activation", default="relu", help="of --mlp; default: relu")
+    group.add_argument("--arch", metavar="ARCH", help=SYNTAX)
+    _add_activation(group)
+
+
+def _fill_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("architectures", nargs="+", metavar="ARCH", help=SYNTAX)
+    match = ("units", "parameters")
+    parser.add_argument(
+        "--dense-twin", choices=match, help="add a dense network as large as the first one"
+    )
+    parser.add_argument(
+        "--shallow-twin", choices=match, help="add one hidden layer as large as the first network"
+    )
+    parser.add_argument("--plot", metavar="FILE", help="write a picture: .png, .svg or .pdf")
+    _add_activation(parser)
+
+
+def _fill_expected(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_place(parser)
+    group = parser.add_argument_group("random networks")
+    group.add_argument("--arch", metavar="ARCH", help=f"instead of a model: {SYNTAX}")
+    _add_activation(group)
+    group.add_argument("--trials", type=int, default=32, metavar="N", help="default: 32")
+    group.add_argument("--bias-std", type=float, default=1.0, metavar="S", help="default: 1")
+    group.add_argument("--confidence", type=float, default=0.95, metavar="P", help="default: 0.95")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights")
+    group.add_argument("--threads", type=int, metavar="N", help="default: all that are usable")
+    group.add_argument("--time-limit", type=float, metavar="SECONDS", help="for all trials")
+
+
+def _add_activation(parser: Any) -> None:
+    parser.add_argument(
+        "--activation", default="relu", help="between the layers of ARCH; default: relu"
+    )
 
 
 def _fill_max(parser: argparse.ArgumentParser) -> None:
@@ -212,6 +249,8 @@ _FILL = {
     "count": (_fill_count, "count the regions of a model in a domain, exactly"),
     "bounds": (_fill_bounds, "bounds by theorems"),
     "max": (_fill_max, "the largest number of regions of one convolutional layer"),
+    "compare": (_fill_compare, "regions per parameter of several architectures"),
+    "expected": (_fill_expected, "average the exact counts of random networks"),
     "regions": (_fill_regions, "list the regions of a model in a domain"),
     "sample": (_fill_sample, "count the activation patterns that samples meet"),
     "plot": (_fill_plot, "draw the regions of a model in a plane or on a segment"),
