@@ -51,6 +51,10 @@ def test_quick_run_measures_and_reports_the_smallest_case(tmp_path):
     assert "[2, 8, 8, 1] in [-1, 1]^2" in shown
 
 
+def test_quick_run_of_the_bounds_asserts_and_reports():
+    assert "small" in run("benchmarks.bench_bounds", "--quick")
+
+
 @pytest.mark.parametrize(
     "name",
     ["tiny", "dense-box", "dense-plane", "wide-slice", "cnn-slice", "cnn-segment", "digits-slice"],

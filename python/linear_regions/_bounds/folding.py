@@ -19,6 +19,7 @@ The last layer cuts the cube: all regions of an arrangement meet it once they ar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -130,7 +131,6 @@ def folds(layer: Layer, coordinates: int) -> int:
     )
 
 
-@lru_cache(maxsize=256)
 def dense_folding(dim: int, layers: tuple[Layer, ...], last: tuple[int, int]) -> tuple[int, int]:
     """Return the regions of fully connected layers that fold, and of a last one that cuts.
 
@@ -153,25 +153,52 @@ def dense_folding(dim: int, layers: tuple[Layer, ...], last: tuple[int, int]) ->
     >>> dense_folding(2, (Layer(6),), (6, 1)), dense_folding(4, (Layer(2),), (6, 1))
     ((352, 2), (22, 2))
     """
-    most = min([dim, *(layer.units for layer in layers)])
-    if not layers or most < 1:
-        return binomial_sum(last[0], dim, last[1]), dim
-    logs = _last_logs(last, min(most, _COORDINATES))
-    for layer, times in _counted(layers):
-        for coordinates in range(1, len(logs) + 1):
-            logs[coordinates - 1] += times * sum(
-                n * log(pieces(size, layer.rank))
-                for size, n in spread(layer.units, coordinates, layer.rank)
-            )
-    best = 1 + int(np.argmax(logs))
-    value = prod(folds(layer, best) ** times for layer, times in _counted(layers))
+    _, best = best_coordinates(dim, layers, last)
+    value: int = prod(folds(layer, best) ** times for layer, times in _counted(layers))
     return value * binomial_sum(last[0], best, last[1]), best
 
 
+def best_coordinates(
+    dim: int, layers: tuple[Layer, ...], last: tuple[int, int]
+) -> tuple[float, int]:
+    """Return the natural logarithm of `dense_folding` in floating point, and its D.
+
+    Parameters
+    ----------
+    dim, layers, last
+        As in `dense_folding`.
+
+    Returns
+    -------
+    logarithm : float
+    coordinates : int
+    """
+    most = min([dim, _COORDINATES, *(layer.units for layer in layers)])
+    if most < 1:
+        return 0.0, 0
+    logs = _last_logs(last, most)
+    for layer, times in _counted(layers):
+        logs = logs + times * _fold_logs(layer, most)
+    best = int(np.argmax(logs))
+    return float(logs[best]), best + 1
+
+
 def _counted(layers: Sequence[Layer]) -> list[tuple[Layer, int]]:
-    return [(layer, layers.count(layer)) for layer in dict.fromkeys(layers)]
+    return list(Counter(layers).items())
 
 
+@lru_cache(maxsize=256)
+def _fold_logs(layer: Layer, most: int) -> np.ndarray:
+    """Return ln of `folds` for 1 to `most` coordinates."""
+    return np.array(
+        [
+            sum(n * log(pieces(size, layer.rank)) for size, n in spread(layer.units, d, layer.rank))
+            for d in range(1, most + 1)
+        ]
+    )
+
+
+@lru_cache(maxsize=256)
 def _last_logs(last: tuple[int, int], most: int) -> np.ndarray:
     """Return ln of sum_{j <= D} C(n, j) k**j for D from 1 to `most`, in floating point."""
     n, k = last

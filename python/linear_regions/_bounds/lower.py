@@ -16,6 +16,7 @@ from collections.abc import Callable
 from math import prod
 
 from .._layer import AffineSpec, ConvSpec, PointwiseSpec
+from .._numbers import log10
 from .._one_layer.windows import binomial_sum
 from ..layers import Maxout
 from ..result import Bound, BoundKind, NotApplicable
@@ -49,11 +50,16 @@ def _layers(length: int) -> str:
 def _dense_formula(
     name: str,
     value: Callable[[int, list[int]], int],
+    fold: Callable[[int, int], int],
     holds: Callable[[int, list[int]], bool],
     precondition: str,
     reference: str,
 ) -> Callable[[Question], list[Found]]:
-    """Return the bound function of a formula for fully connected ReLU layers."""
+    """Return the bound function of a formula for fully connected ReLU layers.
+
+    The formula is a product of fold(dim, width) over all layers but the last, times the regions of
+    the last one. With that, floating point tells which prefix of the layers is the best.
+    """
 
     def bound(question: Question) -> list[Found]:
         prefix = question.prefix(AffineSpec)
@@ -66,12 +72,15 @@ def _dense_formula(
         if missing is not None:
             return [NotApplicable(name, missing)]
         dim, widths = question.dim, _widths(prefix)[:length]
-        found = [
-            (value(dim, widths[:n]), n) for n in range(1, length + 1) if holds(dim, widths[:n])
-        ]
-        if not found:
+        logs, boxes = [], 0.0
+        for n, width in enumerate(widths, start=1):
+            if holds(dim, widths[:n]):
+                logs.append((boxes + log10(max(binomial_sum(width, dim), 1)), n))
+            boxes += log10(max(fold(dim, width), 1))
+        if not logs:
             return [NotApplicable(name, f"precondition not met: {precondition}")]
-        best, n = max(found)
+        near = max(logs)[0] * (1 - 1e-9) - 1e-9
+        best, n = max((value(dim, widths[:n]), n) for found, n in logs if found >= near)
         assumptions = (f"{_layers(n)}: fully connected, ReLU", precondition)
         return [Bound(name, "lower", "maximum", best, reference, assumptions)]
 
@@ -81,6 +90,7 @@ def _dense_formula(
 pascanu_2013 = _dense_formula(
     "Pascanu 2013",
     dense.pascanu_2013,
+    lambda dim, width: width // dim,
     lambda dim, widths: all(width >= dim for width in widths[:-1]),
     "hidden layers but the last are at least as wide as the domain's dimension",
     "Pascanu, Montufar, Bengio 2013, arXiv:1312.6098",
@@ -88,6 +98,7 @@ pascanu_2013 = _dense_formula(
 montufar_2014 = _dense_formula(
     "Montufar 2014",
     dense.montufar_2014,
+    lambda dim, width: (width // dim) ** dim,
     lambda dim, widths: all(width >= dim for width in widths[:-1]),
     "hidden layers but the last are at least as wide as the domain's dimension",
     "Montufar, Pascanu, Cho, Bengio 2014, arXiv:1402.1869",
@@ -95,18 +106,39 @@ montufar_2014 = _dense_formula(
 serra_2018_lower = _dense_formula(
     "Serra 2018 (lower)",
     dense.serra_2018_lower,
+    lambda dim, width: (width // dim + 1) ** dim,
     lambda dim, widths: all(width >= 3 * dim for width in widths),
     "all hidden layers are at least 3 times as wide as the domain's dimension",
     "Serra, Tjandraatmadja, Ramalingam 2018, arXiv:1711.02114",
 )
-arora_2018 = _dense_formula(
-    "Arora 2018",
-    dense.arora_2018,
-    lambda dim, widths: widths[0] >= 2 and min(widths) >= 1,
-    "the first hidden layer has at least 2 units",
-    "Arora, Basu, Mianjy, Mukherjee 2018, arXiv:1611.01491; for unequal widths by the same "
-    "construction",
-)
+
+
+def arora_2018(question: Question) -> list[Found]:
+    """Let a zonotope's support function and zigzags cut; every layer of one unit or more helps."""
+    name = "Arora 2018"
+    prefix = question.prefix(AffineSpec)
+    widths = _widths(prefix)[: _relu_length(prefix)]
+    if not prefix.specs:
+        return [NotApplicable(name, _NO_DENSE)]
+    if not widths:
+        return [NotApplicable(name, _NOT_RELU)]
+    if question.missing_breakpoints is not None:
+        return [NotApplicable(name, question.missing_breakpoints)]
+    precondition = "the first hidden layer has at least 2 units"
+    if widths[0] < 2:
+        return [NotApplicable(name, f"precondition not met: {precondition}")]
+    n = next((i for i, width in enumerate(widths) if width < 1), len(widths))
+    return [
+        Bound(
+            name,
+            "lower",
+            "maximum",
+            dense.arora_2018(question.dim, widths[:n]),
+            "Arora, Basu, Mianjy, Mukherjee 2018, arXiv:1611.01491; for unequal widths by the same "
+            "construction",
+            (f"{_layers(n)}: fully connected, ReLU", precondition),
+        )
+    ]
 
 
 def first_dense_layer(question: Question) -> list[Found]:

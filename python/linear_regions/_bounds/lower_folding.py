@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import log2, prod
+from math import log, log2, prod
 
 from .._geometry import Shape
 from .._layer import AffineSpec, ConvSpec, PointwiseSpec, ScaleSpec
@@ -24,7 +24,7 @@ from .._layer import Layer as TapeLayer
 from .._one_layer.windows import log10_binomial_sum
 from ..layers import Flatten, Maxout
 from ..result import Bound, NotApplicable
-from .folding import Layer, dense_folding, folds
+from .folding import Layer, best_coordinates, dense_folding, folds
 from .one_layer import shared_lower
 from .question import Question
 from .upper import Found
@@ -34,6 +34,7 @@ _REFERENCE = (
     "construction of Montufar et al. 2014, Serra et al. 2018 and, for convolutions, Xiong et al. "
     "2020 (Theorem 5), with every unit used; proof in the manual"
 )
+_FLOAT_ERROR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,13 @@ def folding(question: Question) -> list[Found]:
     found = (0, "")
     best_bits = 0.0
     steps = read_steps(question)
-    # Longest first: a shorter prefix is computed only if it could be better.
-    candidates = sorted(_candidates(steps), key=lambda item: (-item[0], -item[2]))
-    for n, channels, bits in candidates:
-        if bits + _most_bits(steps[n - 1], question.dim) > best_bits:
+    # Best first, as far as floating point tells; a prefix is left out if it cannot be better.
+    candidates = [
+        (bits + _last_bits(question, steps[:n], channels), n, channels)
+        for n, channels, bits in _candidates(steps)
+    ]
+    for bits, n, channels in sorted(candidates, reverse=True):
+        if bits + _FLOAT_ERROR * (1 + bits) > best_bits:
             value = _value(question, steps[:n], channels)
             if value > found[0]:
                 layers = "the first layer" if n == 1 else f"the first {n} layers"
@@ -209,12 +213,25 @@ def _conv_bits(steps: list[Step], channels: int) -> float:
     return bits
 
 
-def _most_bits(step: Step, dim: int) -> float:
-    """Return more bits than the dense layers or the last one can add (dense ones: no limit)."""
+def _last_bits(question: Question, steps: list[Step], channels: int) -> float:
+    """Return what the dense layers add in bits; of a last convolution, more than it can add."""
+    step = steps[-1]
     if isinstance(step.spec, AffineSpec):
-        return float("inf")
+        logarithm, _ = best_coordinates(*_dense_part(question, steps, channels))
+        return logarithm / log(2)
+    dim = min(question.dim, channels * prod(step.shape[1:]))
     neurons = step.units * step.positions
     return log10_binomial_sum(neurons, min(dim, neurons), step.hyperplanes) / 0.3010 + 1
+
+
+def _dense_part(
+    question: Question, steps: list[Step], channels: int
+) -> tuple[int, tuple[Layer, ...], tuple[int, int]]:
+    """Return the arguments of `dense_folding` for the dense layers of a prefix."""
+    convs = [step for step in steps if isinstance(step.spec, ConvSpec)]
+    dim = channels * convs[-1].positions if convs else question.dim
+    layers = tuple(step.folding for step in steps[len(convs) : -1] if step.folding is not None)
+    return dim, layers, (steps[-1].units, steps[-1].hyperplanes)
 
 
 def _value(question: Question, steps: list[Step], channels: int) -> int:
@@ -229,9 +246,7 @@ def _value(question: Question, steps: list[Step], channels: int) -> int:
     )
     if alone:
         return boxes * _last_convolution(last, channels)
-    dim = channels * convs[-1].positions if convs else question.dim
-    layers = tuple(step.folding for step in steps[len(convs) : -1] if step.folding is not None)
-    return boxes * dense_folding(dim, layers, (last.units, last.hyperplanes))[0]
+    return boxes * dense_folding(*_dense_part(question, steps, channels))[0]
 
 
 def _last_convolution(step: Step, channels: int) -> int:
