@@ -5,7 +5,6 @@
 #include "linear_regions/planar.hpp"
 
 #include <algorithm>
-#include <cfenv>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -16,27 +15,12 @@
 
 #include "emit.hpp"
 #include "engine.hpp"
+#include "float_environment.hpp"
 
 namespace linear_regions {
 namespace {
 
 using TaskPath = std::vector<std::uint32_t>;
-
-// The error bounds assume rounding to nearest and gradual underflow; other libraries of the process
-// may have changed either for this thread.
-class DefaultFloatingPoint {
- public:
-  DefaultFloatingPoint() {
-    std::fegetenv(&saved_);
-    std::fesetenv(FE_DFL_ENV);
-  }
-  ~DefaultFloatingPoint() { std::fesetenv(&saved_); }
-  DefaultFloatingPoint(const DefaultFloatingPoint&) = delete;
-  DefaultFloatingPoint& operator=(const DefaultFloatingPoint&) = delete;
-
- private:
-  std::fenv_t saved_{};
-};
 
 // A short run finishes before a thread has started.
 constexpr double kSerialSeconds = 0.002;

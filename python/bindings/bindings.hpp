@@ -69,6 +69,7 @@ void bind_hyperplanes(py::module_& m);
 void bind_frame(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);
+void bind_sweep(py::module_& m);
 void bind_patterns(py::module_& m);
 
 }  // namespace linear_regions::bindings

@@ -26,4 +26,5 @@ PYBIND11_MODULE(_core, m) {
   linear_regions::bindings::bind_tape(m);
   linear_regions::bindings::bind_planar(m);
   linear_regions::bindings::bind_patterns(m);
+  linear_regions::bindings::bind_sweep(m);
 }
