@@ -41,7 +41,7 @@ GROUPS = {
     "methods": ["_methods"],
     "engine": [
         "_arrangement", "_arrangement_run", "_build_info", "_count", "_first_layer", "_hyperplanes",
-        "_region_table", "_regions", "_sample",
+        "_region_table", "_regions", "_sample", "_sweep", "_sweep_points",
     ],
     "importers": ["importers"],
     "face": [""],

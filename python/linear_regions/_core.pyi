@@ -115,3 +115,15 @@ def stream_planar(
     sink: Callable[[dict[str, Any]], bool],
 ) -> dict[str, Any]: ...
 def distinct_rows(words: _Words) -> tuple[int, _Int]: ...
+
+def sweep_size(n: int, d: int) -> int: ...
+def sweep(
+    hyperplanes: Hyperplanes,
+    first: int,
+    last: int,
+    out: _Words | None,
+    certified: bool,
+    threads: int,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
