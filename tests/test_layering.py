@@ -40,8 +40,8 @@ GROUPS = {
     "lower": ["_lower"],
     "methods": ["_methods"],
     "engine": [
-        "_arrangement", "_arrangement_run", "_build_info", "_count", "_first_layer", "_hyperplanes",
-        "_region_table", "_regions", "_sample", "_sweep", "_sweep_points",
+        "_arrangement", "_build_info", "_chambers", "_count", "_first_layer", "_flat_count",
+        "_hyperplanes", "_region_table", "_regions", "_sample", "_sweep", "_sweep_points",
     ],
     "importers": ["importers"],
     "face": [""],

@@ -65,6 +65,7 @@ class Poll {
   std::shared_ptr<py::error_already_set> error_;
 };
 
+void bind_flat_count(py::module_& m);
 void bind_hyperplanes(py::module_& m);
 void bind_frame(py::module_& m);
 void bind_tape(py::module_& m);

@@ -127,3 +127,11 @@ def sweep(
     time_limit: float | None,
     poll: _Poll,
 ) -> dict[str, Any]: ...
+def count_flats(
+    rows: _Words,
+    p: int,
+    threads: int,
+    time_limit: float | None,
+    poll: _Poll,
+    store_bytes: int = ...,
+) -> dict[str, Any]: ...

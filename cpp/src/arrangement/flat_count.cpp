@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+#include "linear_regions/flat_count.hpp"
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include "arrangement/fields.hpp"
+#include "arrangement/flat_store.hpp"
+#include "arrangement/plane_lines.hpp"
+
+namespace linear_regions {
+namespace {
+
+void add_product(Wide128& sum, Wide128 weight, std::uint64_t factor) {
+  Wide128 product = 0;
+  if (__builtin_mul_overflow(weight, static_cast<Wide128>(factor), &product) ||
+      __builtin_add_overflow(sum, product, &sum))
+    throw std::overflow_error("a Whitney number exceeds 128 bits");
+}
+
+template <class Field>
+class FlatCounter {
+ public:
+  using T = typename Field::T;
+  using Store = FlatStore<T>;
+  using Flat = typename Store::Flat;
+
+  FlatCounter(std::span<const std::uint64_t> rows, std::size_t n, std::size_t r, std::uint64_t p,
+              RunControl& control, std::size_t store_bytes)
+      : field_(p), n_(n), r_(r), control_(control), store_bytes_(store_bytes), columns_(n * r) {
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t c = 0; c < r; ++c) columns_[c * n + i] = field_.from(rows[i * r + c]);
+    for (std::size_t k = 0; k < r; ++k) levels_.push_back(std::make_unique<Store>(k * (r - k)));
+    const unsigned threads = control.threads == 0 ? 1 : control.threads;
+    for (unsigned t = 0; t < threads; ++t) workers_.push_back(std::make_unique<Worker>(field_, r));
+  }
+
+  FlatCountResult run() {
+    control_.start();
+    if (r_ > 1) {
+      levels_[0]->add(nullptr, 0, static_cast<std::uint32_t>(n_), 1);
+      level(0, 1.0);
+    }
+    FlatCountResult result;
+    std::vector<Wide128> total(r_, 0);
+    total[0] = 1;
+    std::uint64_t coincidences = 0;
+    for (const auto& w : workers_) {
+      for (std::size_t k = 0; k < r_; ++k) add_product(total[k], w->whitney[k], 1);
+      coincidences += w->coincidences;
+      result.flats += w->flats;
+      result.merged += w->merged;
+    }
+    for (const Wide128 b : total)
+      result.whitney.push_back(
+          {static_cast<std::uint64_t>(b >> 64), static_cast<std::uint64_t>(b)});
+    result.uniform = coincidences == 0 && result.merged == 0;
+    result.status = control_.status();
+    result.seconds = control_.seconds();
+    return result;
+  }
+
+ private:
+  struct Worker {
+    PlaneLines<Field> plane;
+    std::vector<Wide128> whitney;
+    std::uint64_t flats = 0, merged = 0, coincidences = 0;
+    std::vector<T> restricted, normal, map;
+    std::vector<std::uint32_t> slot;
+
+    Worker(const Field& field, std::size_t r) : plane(field), whitney(r, 0) {}
+  };
+
+  // Works off levels_[k]; `share` is its part of the whole run, for the progress only.
+  void level(std::size_t k, double share) {
+    Store& store = *levels_[k];
+    store.number();
+    const std::size_t size = store.size();
+    const std::size_t s = r_ - 1 - k;
+    if (s <= 2) {
+      parallel(0, size, share, [&](Worker& w, std::size_t i) {
+        const Flat flat = store.at(i);
+        s == 2 ? plane(w, flat, k) : line(w, flat, k);
+      });
+      return;
+    }
+    Store& next = *levels_[k + 1];
+    std::size_t since = 0;
+    for (std::size_t first = 0; first < size && !control_.stopped();) {
+      const std::size_t last = std::min(size, first + 1024);
+      parallel(first, last, 0.0,
+               [&](Worker& w, std::size_t i) { expand(w, store.at(i), k, next); });
+      first = last;
+      if (first == size || next.bytes() > store_bytes_) {
+        level(k + 1, share * static_cast<double>(first - since) / static_cast<double>(size));
+        since = first;
+        next.clear();
+      }
+    }
+  }
+
+  // Calls work(worker, i) for first <= i < last; the caller is the first worker.
+  template <class Work>
+  void parallel(std::size_t first, std::size_t last, double share, const Work& work) {
+    std::atomic<std::size_t> next{first};
+    std::exception_ptr error;
+    std::mutex error_mutex;
+    constexpr std::size_t kChunk = 32;
+    const double each = last > first ? share / static_cast<double>(last - first) : 0.0;
+    const auto loop = [&](std::size_t t) {
+      try {
+        for (;;) {
+          const std::size_t begin = next.fetch_add(kChunk);
+          if (begin >= last || control_.stopped()) return;
+          const std::size_t end = std::min(last, begin + kChunk);
+          for (std::size_t i = begin; i < end; ++i) work(*workers_[t], i);
+          control_.report(0, each * static_cast<double>(end - begin), t == 0);
+        }
+      } catch (...) {
+        const std::lock_guard<std::mutex> lock(error_mutex);
+        if (!error) error = std::current_exception();
+        next = last;
+      }
+    };
+    // A thread costs some 30 us: as much as a hundred flats.
+    const std::size_t used = std::min(workers_.size(), (last - first) / 128 + 1);
+    std::vector<std::thread> threads;
+    for (std::size_t t = 1; t < used; ++t) threads.emplace_back(loop, t);
+    loop(0);
+    for (auto& thread : threads) thread.join();
+    if (error) std::rethrow_exception(error);
+  }
+
+  // Restricts hyperplanes 1, ..., m - 1 to the flat: out[t * m + j] is the coefficient of
+  // hyperplane j at the t-th free coordinate, its constant for t = s. Returns the free coordinates.
+  std::size_t restrict_rows(Worker& w, const Flat& flat, std::size_t k,
+                            std::size_t* free_at) const {
+    const std::size_t m = flat.least, s = r_ - 1 - k;
+    std::size_t pivot_at[64], n_free = 0, n_pivots = 0;
+    for (std::size_t c = 1; c < r_; ++c) {
+      if ((flat.pivots >> c) & 1) {
+        pivot_at[n_pivots++] = c;
+      } else {
+        free_at[n_free++] = c;
+      }
+    }
+    free_at[s] = 0;
+    w.restricted.resize((s + 1) * m);
+    for (std::size_t t = 0; t <= s; ++t) {
+      const T* own = columns_.data() + free_at[t] * n_;
+      T* out = w.restricted.data() + t * m;
+      // Four rows at a time stay in registers whatever the number of pivots.
+      std::size_t j = 0;
+      for (; j + 4 <= m; j += 4) {
+        typename Field::Sum sum[4] = {own[j], own[j + 1], own[j + 2], own[j + 3]};
+        for (std::size_t i = 0; i < k; ++i) {
+          const T f = flat.map[i * (s + 1) + t];
+          if (f == 0) continue;
+          const T* column = columns_.data() + pivot_at[i] * n_ + j;
+          for (std::size_t l = 0; l < 4; ++l) field_.add_product(sum[l], column[l], f);
+        }
+        for (std::size_t l = 0; l < 4; ++l) out[j + l] = field_.reduce(sum[l]);
+      }
+      for (; j < m; ++j) {
+        typename Field::Sum sum = own[j];
+        for (std::size_t i = 0; i < k; ++i)
+          field_.add_product(sum, columns_[pivot_at[i] * n_ + j], flat.map[i * (s + 1) + t]);
+        out[j] = field_.reduce(sum);
+      }
+    }
+    return m;
+  }
+
+  void line(Worker& w, const Flat& flat, std::size_t k) {
+    std::size_t free_at[64];
+    const std::size_t m = restrict_rows(w, flat, k, free_at);
+    const T *a = w.restricted.data(), *b = a + m;
+    w.plane.start(m);
+    for (std::size_t j = 1; j < m; ++j) w.plane.add(a[j], 0, b[j]);
+    add_product(w.whitney[k + 1], flat.weight, w.plane.lines());
+    w.flats += 1 + w.plane.lines();
+    w.coincidences += m - 1 - w.plane.lines();
+  }
+
+  void plane(Worker& w, const Flat& flat, std::size_t k) {
+    std::size_t free_at[64];
+    const std::size_t m = restrict_rows(w, flat, k, free_at);
+    const T *a = w.restricted.data(), *b = a + m, *c = b + m;
+    w.plane.start(m);
+    for (std::size_t j = 1; j < m; ++j) w.plane.add(a[j], b[j], c[j]);
+    const std::uint64_t lines = w.plane.lines(), points = w.plane.points();
+    add_product(w.whitney[k + 1], flat.weight, lines);
+    add_product(w.whitney[k + 2], flat.weight, points);
+    w.flats += 1 + lines + points;
+    w.coincidences += (m - 1 - lines) + (lines * (lines - 1) / 2 - points);
+  }
+
+  // Adds the restrictions of the flat to the next level; its parallel rows meet it nowhere.
+  void expand(Worker& w, const Flat& flat, std::size_t k, Store& next) const {
+    std::size_t free_at[64];
+    const std::size_t m = restrict_rows(w, flat, k, free_at), s = r_ - 1 - k;
+    // Classes of equal restrictions: rows scaled to 1 at the first coefficient, in a hash table.
+    std::size_t size = 16;
+    while (size < 2 * m) size *= 2;
+    w.slot.assign(size, 0);
+    w.normal.resize((s + 1) * m);
+    std::uint64_t classes = 0;
+    ++w.flats;
+    for (std::size_t j = 1; j < m; ++j) {
+      std::size_t lead = 0;
+      while (lead < s && w.restricted[lead * m + j] == 0) ++lead;
+      if (lead == s) continue;
+      const T f = field_.inv(w.restricted[lead * m + j]);
+      T* row = w.normal.data() + j * (s + 1);
+      std::uint64_t h = 0;
+      for (std::size_t t = 0; t <= s; ++t) {
+        row[t] = t < lead ? T{0} : field_.mul(w.restricted[t * m + j], f);
+        h = (h ^ row[t]) * 0xff51afd7ed558ccdu;
+        h ^= h >> 31;
+      }
+      bool known = false;
+      std::size_t at = h & (size - 1);
+      for (; w.slot[at] != 0 && !known; at = (at + 1) & (size - 1))
+        known = std::equal(row, row + s + 1, w.normal.data() + w.slot[at] * (s + 1));
+      if (known) continue;
+      w.slot[at] = static_cast<std::uint32_t>(j);
+      ++classes;
+      if (!add_child(w, flat, k, row, lead, free_at[lead], static_cast<std::uint32_t>(j), next))
+        ++w.merged;
+    }
+    add_product(w.whitney[k + 1], flat.weight, classes);
+    w.coincidences += m - 1 - classes;
+  }
+
+  // The child's map: free coordinate `lead` becomes a pivot, - (the rest of the row).
+  bool add_child(Worker& w, const Flat& flat, std::size_t k, const T* row, std::size_t lead,
+                 std::size_t coordinate, std::uint32_t least, Store& next) const {
+    const std::size_t s = r_ - 1 - k;
+    const std::size_t before = static_cast<std::size_t>(
+        __builtin_popcountll(flat.pivots & ((std::uint64_t{1} << coordinate) - 1)));
+    w.map.resize((k + 1) * s);
+    T* out = w.map.data();
+    for (std::size_t i = 0; i <= k; ++i) {
+      if (i == before) {
+        for (std::size_t t = 0; t <= s; ++t)
+          if (t != lead) *out++ = field_.neg(row[t]);
+        continue;
+      }
+      const T* old = flat.map + (i - (i > before ? 1 : 0)) * (s + 1);
+      const T f = old[lead];
+      for (std::size_t t = 0; t <= s; ++t)
+        if (t != lead) *out++ = f == 0 ? old[t] : field_.sub(old[t], field_.mul(f, row[t]));
+    }
+    return next.add(w.map.data(), flat.pivots | (std::uint64_t{1} << coordinate), least,
+                    flat.weight);
+  }
+
+  Field field_;
+  std::size_t n_, r_;
+  RunControl& control_;
+  std::size_t store_bytes_;
+  std::vector<T> columns_;  // columns_[c * n + i]: entry c of row i
+  std::vector<std::unique_ptr<Store>> levels_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace
+
+FlatCountResult count_flats(std::span<const std::uint64_t> rows, std::size_t n, std::size_t r,
+                            std::uint64_t p, RunControl& control, std::size_t store_bytes) {
+  if (r == 0 || r > 64 || n == 0 || n >= (std::size_t{1} << 31) || rows.size() != n * r)
+    throw std::invalid_argument("count_flats: rows must be (n, r), n >= 1, 1 <= r <= 64");
+  if (p < 3 || p % 2 == 0 || p >= (std::uint64_t{1} << 62))
+    throw std::invalid_argument("count_flats: p must be an odd prime below 2^62");
+  for (std::size_t c = 0; c < r; ++c)
+    if (rows[c] != (c == 0 ? 1u : 0u))
+      throw std::invalid_argument("count_flats: row 0 must be (1, 0, ..., 0)");
+  if (p < SmallField::kLimit)
+    return FlatCounter<SmallField>(rows, n, r, p, control, store_bytes).run();
+  return FlatCounter<LargeField>(rows, n, r, p, control, store_bytes).run();
+}
+
+}  // namespace linear_regions

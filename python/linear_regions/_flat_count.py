@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: MIT
+"""Whitney numbers of an arrangement, exactly: what the modular recursion of the core is asked.
+
+Notation: n hyperplanes in R^d as integer rows (a, b). Their cone is the central arrangement of the
+rows in R^(d + 1) together with the hyperplane at infinity (0, ..., 0, 1); N = n + 1 rows of rank
+r + 1. Its matroid decides everything: chi_cone(t) = (t - 1) chi(t), and connected components
+multiply. The matroid over F_p is that over the rationals when p divides no non-zero minor.
+
+Which p. All minors are at most H, the product of the largest row norms (Hadamard). A prime above
+H is right for certain. Where H is too large, primes are drawn at random from those between 2^60
+and 2^61: at least 3 * 2^60 / (5 log 2^60) of them (Rosser, Schoenfeld 1962, corollary 3), and a
+minor is divisible by at most log2(H) / 60. A run that meets T flats depends on at most N T minors
+(a base of a flat and one more row). Nothing met twice proves by itself that all minors are
+non-zero. Else runs with independent primes must agree, and all of them would have to be wrong.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import comb, isqrt, log2
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._farkas import Row
+from ._run import Run
+
+__all__ = ["FlatCount", "whitney_numbers"]
+
+_SMALL = 1 << 13  # the core's tables of inverses end here
+_MERSENNE = (1 << 61) - 1
+_LOW = 1 << 60
+_PRIMES = 3 * _LOW / (5 * 60 * 0.6931471805599454)
+
+
+@dataclass
+class FlatCount:
+    """The numbers, how they were found, and how sure they are."""
+
+    whitney: list[int]
+    status: str = "complete"
+    interrupted: bool = False
+    error_probability: float = 0.0
+    work: dict[str, int] = field(default_factory=dict)
+
+
+def whitney_numbers(rows: Sequence[Row], d: int, run: Run) -> FlatCount:
+    """Return the absolute Whitney numbers |w_0|, ..., |w_d| of the arrangement.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        d + 1 integers each. Rows without a normal are left out, equal ones taken once.
+    d : int
+    run : Run
+        Threads, time limit and poll are used.
+    """
+    distinct = _distinct(rows)
+    if not distinct:
+        return FlatCount([1] + [0] * d)
+    cone = [(0,) * d + (1,), *distinct]
+    bound = _minor_bound(cone, d + 1)
+    if bound < _MERSENNE:
+        # The rank modulo a prime above the bound is the true one; only minors of that order count.
+        bound = _minor_bound(cone, len(_coordinates(cone, _MERSENNE)[1]))
+    deadline = None if run.time_limit is None else time.monotonic() + run.time_limit
+    if bound < _MERSENNE:
+        p = _next_prime(bound) if bound < _SMALL - 32 else _MERSENNE
+        found = _run(cone, p, run, deadline)
+        return _finish(found, d, 0.0, 1)
+    return _random_primes(cone, bound, d, run, deadline)
+
+
+def _random_primes(
+    cone: list[Row], bound: int, d: int, run: Run, deadline: float | None
+) -> FlatCount:
+    each = max(1, int(log2(bound) / 60)) / _PRIMES
+    runs = 0
+    previous: _Found | None = None
+    while True:
+        found = _run(cone, _random_prime(), run, deadline)
+        if found.generic or found.status != "complete":
+            return _finish(found, d, 0.0, runs + 1)
+        if previous is None or previous.whitney != found.whitney or previous.flats != found.flats:
+            runs = 0  # a prime was wrong: begin again with new ones
+        runs += 1
+        previous = found
+        # The bound is claimed for steps of T, so that it does not depend on the draw: a run that
+        # met few flats because of a wrong prime went wrong within the first flats of its step.
+        step = 1 << 20
+        while step < found.flats * len(cone):
+            step <<= 8
+        probability = (step * each) ** runs
+        if probability < 2.0**-63:
+            return _finish(found, d, 2.0 * probability, runs)
+
+
+@dataclass
+class _Found:
+    """One run over one prime field."""
+
+    whitney: list[int]
+    status: str = "complete"
+    interrupted: bool = False
+    generic: bool = True
+    flats: int = 0
+    merged: int = 0
+    rank: int = 0
+
+
+def _finish(found: _Found, d: int, probability: float, primes: int) -> FlatCount:
+    work = {"flats": found.flats, "merged": found.merged, "primes": primes}
+    whitney = found.whitney + [0] * (d + 1 - len(found.whitney))
+    return FlatCount(whitney, found.status, found.interrupted, probability, work)
+
+
+def _run(cone: list[Row], p: int, run: Run, deadline: float | None) -> _Found:
+    """Count over F_p: the cone's matroid by components, without the factor of infinity."""
+    coordinates, basis = _coordinates(cone, p)
+    out = _Found([1], flats=len(cone) * len(basis), rank=len(basis))
+    parts = _components(coordinates, len(cone))
+    for members, pivots in parts:
+        part = _component(coordinates, members, pivots, p, run, deadline)
+        at_infinity = 0 in members
+        factor = part.whitney if at_infinity else _product(part.whitney, [1, 1])
+        out.whitney = _product(out.whitney, factor)
+        out.flats += part.flats
+        out.merged += part.merged
+        out.generic = out.generic and part.generic
+        if part.status != "complete":
+            out.status, out.interrupted = part.status, part.interrupted
+            # What is left out is at least 1 chamber, so the numbers stay lower bounds.
+            break
+    # A rank below the number of columns, and more than one component, rest on zeros, which may be
+    # false.
+    out.generic = out.generic and len(parts) == 1 and len(basis) == len(cone[0])
+    return out
+
+
+def _component(
+    coordinates: list[list[int]],
+    members: list[int],
+    pivots: list[int],
+    p: int,
+    run: Run,
+    deadline: float | None,
+) -> _Found:
+    """Count one connected component, whose first member is taken as the one at infinity."""
+    size, rank = len(members), len(pivots)
+    if rank <= 1:
+        return _Found([1])
+    rows = np.array([[coordinates[k][j] for k in pivots] for j in members], dtype=np.uint64)
+    if size - rank == 1:  # connected: a circuit
+        return _Found(_uniform(size, rank))
+    if 2 * (size - rank) < rank:  # the dual is uniform exactly when the component is
+        dual = _dual(coordinates, members, pivots, p)
+        answer = _call(dual, p, run, deadline)
+        if answer["uniform"] or answer["status"] != "complete":
+            whitney = _uniform(size, rank) if answer["uniform"] else [1]
+            return _found(answer, whitney)
+    answer = _call(rows, p, run, deadline)
+    return _found(answer, [(high << 64) + low for high, low in answer["whitney"]])
+
+
+def _found(answer: dict[str, Any], whitney: list[int]) -> _Found:
+    return _Found(
+        whitney,
+        answer["status"],
+        answer["interrupted"],
+        answer["uniform"],
+        answer["flats"],
+        answer["merged"],
+    )
+
+
+def _call(rows: Any, p: int, run: Run, deadline: float | None) -> dict[str, Any]:
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    return _core.count_flats(rows, p, run.threads, left, run.poll)
+
+
+def _uniform(size: int, rank: int) -> list[int]:
+    """Return |w_k| of `size` - 1 hyperplanes in general position in dimension `rank` - 1."""
+    return [comb(size - 1, k) for k in range(rank)]
+
+
+def _product(a: list[int], b: list[int]) -> list[int]:
+    out = [0] * (len(a) + len(b) - 1)
+    for i, u in enumerate(a):
+        for j, v in enumerate(b):
+            out[i + j] += u * v
+    return out
+
+
+# ---- rows over F_p ----
+
+
+def _distinct(rows: Sequence[Row]) -> list[Row]:
+    """Leave out rows without a normal, and all but one of equal and opposite rows."""
+    kept: dict[Row, None] = {}
+    for row in rows:
+        lead = next((v for v in row[:-1] if v), 0)
+        if lead:
+            kept[row if lead > 0 else tuple(-v for v in row)] = None
+    return list(kept)
+
+
+def _minor_bound(cone: list[Row], columns: int) -> int:
+    """Return an integer that no minor of that order exceeds in size (Hadamard's inequality)."""
+    squares = sorted((sum(v * v for v in row) for row in cone[1:]), reverse=True)
+    if not any(row[-1] for row in cone[1:]):
+        columns -= 1  # without the row at infinity, of length 1, the last column is zero
+    product = 1
+    for square in squares[:columns]:
+        product *= square
+    return isqrt(product) + 1
+
+
+def _coordinates(cone: list[Row], p: int) -> tuple[list[list[int]], list[int]]:
+    """Return the rows' coordinates in the basis of the earliest independent ones.
+
+    Row k of the result belongs to the k-th basis element; column j to row j of the cone.
+    """
+    table = np.array([[v % p for v in row] for row in cone], dtype=object).T.copy()
+    basis: list[int] = []
+    for j in range(len(cone)):
+        k = len(basis)
+        if k == len(table):
+            break
+        pivot = next((i for i in range(k, len(table)) if table[i, j]), None)
+        if pivot is None:
+            continue
+        table[[k, pivot]] = table[[pivot, k]]
+        table[k] = table[k] * pow(int(table[k, j]), -1, p) % p
+        for i in range(len(table)):
+            if i != k and table[i, j]:
+                table[i] = (table[i] - table[i, j] * table[k]) % p
+        basis.append(j)
+    return table[: len(basis)].tolist(), basis
+
+
+def _components(coordinates: list[list[int]], n: int) -> list[tuple[list[int], list[int]]]:
+    """Return (members, basis elements) of the connected components of the matroid.
+
+    Two elements are connected when a circuit holds both; the fundamental circuits of one basis
+    are enough.
+    """
+    root = list(range(n))
+
+    def find(j: int) -> int:
+        while root[j] != j:
+            root[j] = root[root[j]]
+            j = root[j]
+        return j
+
+    unit = [next(j for j, v in enumerate(row) if v) for row in coordinates]
+    for k, row in enumerate(coordinates):
+        for j, value in enumerate(row):
+            if value:
+                a, b = find(unit[k]), find(j)
+                root[max(a, b)] = min(a, b)
+    parts: dict[int, tuple[list[int], list[int]]] = {}
+    for j in range(n):
+        parts.setdefault(find(j), ([], []))[0].append(j)
+    for k, j in enumerate(unit):
+        parts[find(j)][1].append(k)
+    return list(parts.values())
+
+
+def _dual(coordinates: list[list[int]], members: list[int], pivots: list[int], p: int) -> Any:
+    """Return rows of the dual matroid: [I | A] becomes [-A^T | I], unit rows first."""
+    basis = {next(j for j, v in enumerate(coordinates[k]) if v) for k in pivots}
+    others = [j for j in members if j not in basis]
+    unit = np.eye(len(others), dtype=np.uint64)
+    lower = [[-coordinates[k][j] % p for j in others] for k in pivots]
+    return np.vstack([unit, np.array(lower, dtype=np.uint64)])
+
+
+# ---- primes ----
+
+
+def _is_prime(value: int) -> bool:
+    """Tell whether value < 3.3e24 is prime (Miller, Rabin; bases by Sorenson, Webster 2015)."""
+    small = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
+    if value < 2 or any(value % q == 0 for q in small):
+        return value in small
+    odd, twos = value - 1, 0
+    while odd % 2 == 0:
+        odd, twos = odd // 2, twos + 1
+    for base in small:
+        x = pow(base, odd, value)
+        if x in (1, value - 1):
+            continue
+        for _ in range(twos - 1):
+            x = x * x % value
+            if x == value - 1:
+                break
+        else:
+            return False
+    return True
+
+
+def _next_prime(above: int) -> int:
+    value = max(above + 1, 3) | 1
+    while not _is_prime(value):
+        value += 2
+    return value
+
+
+def _random_prime() -> int:
+    """Draw uniformly among the primes between 2^60 and 2^61."""
+    while True:
+        value = _LOW + secrets.randbelow(_LOW)
+        if _is_prime(value):
+            return value
