@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Integers of any size: checked, as text and as logarithms.
 
-Python refuses to convert more than 4,300 digits in one piece, so that text is made in chunks.
+Python refuses to convert more than 4,300 digits in one piece, so that text is made of parts.
 """
 
 from __future__ import annotations
 
+import decimal
 import math
 import operator
 from functools import lru_cache
@@ -23,8 +24,8 @@ __all__ = [
     "short_number",
 ]
 
-# One chunk stays below the smallest limit that Python can be told to use (640 digits).
-_CHUNK_DIGITS = 512
+# Stays below the smallest limit of digits that Python can be told to use (640).
+_PLAIN_BITS = 2_000
 _PLAIN_DIGITS = 20
 
 
@@ -80,18 +81,35 @@ def decimal_string(number: int) -> str:
     """
     if number < 0:
         return "-" + decimal_string(-number)
-    powers = [10**_CHUNK_DIGITS]  # powers[i] = 10 ** (_CHUNK_DIGITS * 2**i)
-    while powers[-1] <= number:
-        powers.append(powers[-1] ** 2)
+    bits = number.bit_length()
+    if bits <= _PLAIN_BITS:
+        return str(number)
+    # Decimal numbers multiply in almost linear time, where dividing integers takes quadratic time:
+    # halve the bits and join high * 2**width + low. Nothing is rounded, or Inexact is raised.
+    powers: dict[int, decimal.Decimal] = {}
 
-    def padded(value: int, level: int) -> str:
-        # `value` is below powers[level]; the text has exactly _CHUNK_DIGITS * 2**level digits.
-        if level == 0:
-            return str(value).zfill(_CHUNK_DIGITS)
-        high, low = divmod(value, powers[level - 1])
-        return padded(high, level - 1) + padded(low, level - 1)
+    def power(width: int) -> decimal.Decimal:
+        if width not in powers:
+            if width <= _PLAIN_BITS:
+                powers[width] = decimal.Decimal(2) ** width
+            elif width - 1 in powers:
+                powers[width] = powers[width - 1] * 2
+            else:
+                powers[width] = power(width // 2) * power(width - width // 2)
+        return powers[width]
 
-    return padded(number, len(powers) - 1).lstrip("0") or "0"
+    def joined(value: int, width: int) -> decimal.Decimal:
+        if width <= _PLAIN_BITS:
+            return decimal.Decimal(value)
+        half = width // 2
+        high = value >> half
+        return joined(value - (high << half), half) + joined(high, width - half) * power(half)
+
+    context = decimal.Context(
+        prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN, traps=[decimal.Inexact]
+    )
+    with decimal.localcontext(context):
+        return format(joined(number, bits), "f")
 
 
 def short_number(number: int) -> str:

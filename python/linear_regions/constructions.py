@@ -22,7 +22,7 @@ from ._geometry import integer, shape_of
 from ._layer import ConvSpec
 from ._layer import Layer as TapeLayer
 from .errors import InvalidInput
-from .layers import Affine, Conv, Maxout, relu
+from .layers import Affine, AvgPool, Conv, Maxout, MaxPool, relu
 from .network import Network
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 Row = list[Fraction]
+_POOLS = (AvgPool, MaxPool)
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,7 @@ class _Fold:
 def _relu_fold(n: int) -> _Fold:
     """Fold by n ReLU units: 1, 2 or n + 1 pieces (see `_bounds.folding`)."""
     if n < 3:
-        # The interval [0, n], broken at 1.
-        slopes = tuple(((Fraction(1), Fraction(-t)),) for t in range(n))
-        return _Fold(n, slopes, (Fraction(1), Fraction(-2))[:n], Fraction(0))
+        return _increasing_fold(n)
     # Slopes 2, -1, 1, -1, .. broken at 1, 3, 5, ..; unit 3 is reversed and makes the first slope.
     units, weights = [], []
     for i in range(n):
@@ -63,6 +62,13 @@ def _relu_fold(n: int) -> _Fold:
         units.append(((sign, -sign * (2 * i + 1)),))
         weights.append(Fraction(-3 if i == 0 else 2 * (-1) ** (i + 1), 2))
     return _Fold(2 * n + 1, tuple(units), tuple(weights), Fraction(5))
+
+
+def _increasing_fold(n: int) -> _Fold:
+    """Fold by n ReLU units that do not decrease: n pieces of [0, n]."""
+    units = tuple(((Fraction(1), Fraction(-t)),) for t in range(n))
+    weights = (Fraction(1), *(Fraction(2 * (-1) ** t) for t in range(1, n)))
+    return _Fold(n, units, weights, Fraction(0))
 
 
 def _maxout_fold(n: int, rank: int) -> _Fold:
@@ -264,9 +270,10 @@ def folding_cnn(
     ----------
     input_shape : sequence of int
         (channels, *spatial).
-    convs : sequence of ConvSpec
+    convs : sequence of ConvSpec, MaxPool and AvgPool
         Two or more convolutions without groups; all but the last fold. Each of them needs a kernel
-        place that lies inside the image at all positions, which there is without padding.
+        place that lies inside the image at all positions, which there is without padding. Between
+        them, pooling with disjoint windows may stand.
     channels : int, optional
         Input channels that are followed; default as many as the input and the folding layers have.
 
@@ -296,9 +303,13 @@ def folding_cnn(
     (16, True)
     """
     shape = shape_of("input_shape", input_shape, 1)
-    specs = [_conv_spec(layer) for layer in convs]
-    if len(specs) < 2:
-        raise InvalidInput(f"folding_cnn: needs two or more convolutions, got {len(specs)}")
+    layers = [layer if isinstance(layer, _POOLS) else _conv_spec(layer) for layer in convs]
+    specs = [layer for layer in layers if isinstance(layer, ConvSpec)]
+    if len(specs) < 2 or layers[-1] is not specs[-1] or isinstance(layers[0], _POOLS):
+        raise InvalidInput(
+            "folding_cnn: needs two or more convolutions, the first and the last layer among them, "
+            f"got {len(specs)}"
+        )
     most = min([shape[0], *(spec.filters for spec in specs[:-1])])
     followed = most if channels is None else integer("channels", channels, 1)
     if followed > most:
@@ -306,10 +317,16 @@ def folding_cnn(
     rows = [[Fraction(int(i == j)) for j in range(shape[0])] for i in range(followed)]
     offsets = [Fraction(0)] * followed
     tape: list[TapeLayer] = []
-    for position, spec in enumerate(specs):
+    for position, spec in enumerate(layers):
+        if not isinstance(spec, ConvSpec):
+            tape.append(spec)
+            shape = spec.output_shape(shape)
+            continue
         kernel, stride, padding, dilation = spec.geometry(len(shape) - 1)
-        if position + 1 < len(specs):
+        if position + 1 < len(layers):
             folds = _folds(spec.filters, followed, 0)
+            if isinstance(layers[position + 1], MaxPool):
+                folds = [_increasing_fold(len(fold.units)) for fold in folds]
             flat, bias = _unit_rows(folds, rows, offsets)
             weight: np.ndarray = np.zeros((len(flat), len(flat[0]), *kernel), dtype=object)
             place: tuple[int | slice, ...] = (slice(None), slice(None), *_common_place(spec, shape))

@@ -4,7 +4,7 @@
 Three kinds of number are never mixed: a `Bound` follows from a theorem, a `RegionCount` was counted
 (its `kind` and `status` say how sure it is), a `SampleCount` was observed in samples. Region
 numbers are Python integers of any size; as text they appear as decimal strings, written in
-chunks because Python refuses to convert integers above 4,300 digits in one piece.
+parts because Python refuses to convert integers above 4,300 digits in one piece.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from linear_regions._count import count
 from linear_regions.architecture import Architecture, ConvSpec
 from linear_regions.domain import Box
 from linear_regions.errors import InvalidInput, Unsupported
-from linear_regions.layers import MaxPool
+from linear_regions.layers import AvgPool, MaxPool, relu
 
 
 def check(net, *names):
@@ -96,6 +96,11 @@ CONVS = [
     ((1, 2), [ConvSpec(4, 3, padding=1), ConvSpec(3, 2)], 175, False),
     ((1, 2), [ConvSpec(4, 3, padding=1), ConvSpec(3, 2, padding=1)], 175, False),
     ((2, 1), [ConvSpec(7, 3, padding=1), ConvSpec(3, 1)], 140, False),
+    # Pooling: 2 * (1 + 2 + 3) choices of a winner and pieces, then five intervals; 4 * 4 boxes.
+    ((1, 2), [ConvSpec(3, 1), MaxPool(2), ConvSpec(4, 1)], 60, False),
+    ((1, 2), [ConvSpec(3, 1), AvgPool(2), ConvSpec(4, 1)], 80, False),
+    ((1, 2), [ConvSpec(2, 1), MaxPool(2), ConvSpec(3, 1), ConvSpec(2, 1)], 72, False),
+    ((1, 2), [ConvSpec(3, 1), MaxPool(1), ConvSpec(2, 2)], 36, False),
 ]
 
 
@@ -137,7 +142,7 @@ def test_constructions_refuse_what_they_cannot_do():
     with pytest.raises(InvalidInput, match="float64"):
         constructions.folding_mlp(9, [9, 40])
     with pytest.raises(TypeError, match="ConvSpec"):
-        constructions.folding_cnn((1, 4), [MaxPool(2), ConvSpec(2, 2)])
+        constructions.folding_cnn((1, 4), [relu(), ConvSpec(2, 2)])
     with pytest.raises(InvalidInput, match="two or more"):
         constructions.folding_cnn((1, 4), [ConvSpec(2, 2)])
     with pytest.raises(InvalidInput, match="groups"):

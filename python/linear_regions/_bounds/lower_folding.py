@@ -7,6 +7,13 @@ position folds an entry of its own, on each of the c channels that are followed,
 of filters that the next layer sees form a picture of c channels that covers the whole cube. The
 number of followed channels is at most that of the input and of every folding layer.
 
+Pooling with disjoint windows may follow a folding convolution. A mean of coordinates that run over
+[0, 1] runs over [0, 1]. A maximum of units that do not decrease is the unit of the largest entry,
+so the fold is one of that entry; then p units make p pieces, all with breakpoints on the left. If
+the winner of a window of q entries is in piece j, each other entry is in a piece up to j:
+q sum_{j <= p} j**(q - 1) combinations of a winner and pieces, each of which takes the winner
+through all of its piece.
+
 The last layer cuts that cube. A convolution does so with the number of regions that its positions
 without padding have on a picture of c channels, a fully connected layer with generic hyperplanes.
 Biases shared by a filter are enough, because the cube looks the same at all positions.
@@ -14,17 +21,20 @@ Biases shared by a filter are enough, because the cube looks the same at all pos
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, log2, prod
+
+import numpy as np
 
 from .._geometry import Shape
 from .._layer import AffineSpec, ConvSpec, PointwiseSpec, ScaleSpec
 from .._layer import Layer as TapeLayer
 from .._one_layer.windows import log10_binomial_sum
-from ..layers import Flatten, Maxout
+from ..layers import AvgPool, Flatten, Maxout, MaxPool
 from ..result import Bound, NotApplicable
-from .folding import Layer, best_coordinates, dense_folding, folds
+from .folding import Layer, best_coordinates, dense_folding, folds, spread
 from .one_layer import shared_lower
 from .question import Question
 from .upper import Found
@@ -49,16 +59,50 @@ class Step:
         What it reads.
     activation : PointwiseSpec or Maxout
         What follows.
+    pool : AvgPool, MaxPool or None
+        Pooling with disjoint windows behind the activation of a convolution.
     """
 
     spec: AffineSpec | ConvSpec
     shape: Shape
     activation: PointwiseSpec | Maxout
+    pool: AvgPool | MaxPool | None = None
 
     @property
     def positions(self) -> int:
         """Number of positions of a convolution, 1 for a fully connected layer."""
         return prod(self.spec.output_shape(self.shape)[1:])
+
+    @property
+    def picture_size(self) -> int:
+        """Number of positions that the next layer sees."""
+        shape = self.spec.output_shape(self.shape)
+        return prod((self.pool.output_shape(shape) if self.pool else shape)[1:])
+
+    def boxes(self, channels: int) -> list[tuple[int, int]]:
+        """Return in how many ways a convolution folds the picture of so many channels.
+
+        Parameters
+        ----------
+        channels : int
+            Followed channels.
+
+        Returns
+        -------
+        list of (factor, times)
+            Their product, each factor so many times.
+        """
+        layer = self.folding
+        assert layer is not None
+        if not isinstance(self.pool, MaxPool):
+            return [(folds(layer, channels), self.positions)]
+        windows = _window_sizes(self.pool, self.spec.output_shape(self.shape))
+        found = []
+        for size, times in spread(layer.units, channels):
+            for entries, number in windows.items():
+                ways = entries * sum(j ** (entries - 1) for j in range(1, size + 1))
+                found.append((ways, number * times))
+        return found
 
     @property
     def units(self) -> int:
@@ -77,6 +121,8 @@ class Step:
     def folding(self) -> Layer | None:
         """What the layer offers for folding, per position; None where it cannot fold."""
         if isinstance(self.activation, Maxout):
+            if isinstance(self.pool, MaxPool):
+                return None
             layer = Layer(self.units, self.activation.rank)
         elif self.activation.breakpoints == 1 and self.activation.flat:
             layer = Layer(self.units)
@@ -96,6 +142,24 @@ def _has_common_place(spec: ConvSpec, shape: Shape) -> bool:
         if place >= kernel[i] or last >= shape[1 + i]:
             return False
     return True
+
+
+def _window_sizes(pool: MaxPool, shape: Shape) -> Counter[int]:
+    """Return the sizes of the windows of one channel, and the entries outside as windows of one."""
+    starts, entries, _ = pool.windows((1, *shape[1:]))
+    sizes = Counter(np.diff(starts).tolist())
+    sizes[1] += prod(shape[1:]) - len(entries)
+    return sizes
+
+
+def _is_disjoint(pool: AvgPool | MaxPool, shape: Shape) -> bool:
+    """Tell whether no entry is in two windows, and means are means of entries alone."""
+    starts, entries, _ = pool.windows((1, *shape[1:]))
+    if len(np.unique(entries)) < len(entries):
+        return False
+    if isinstance(pool, MaxPool):
+        return True
+    return bool(np.array_equal(pool.divisors((1, *shape[1:])), np.diff(starts)))
 
 
 def read_steps(question: Question) -> list[Step]:
@@ -122,6 +186,13 @@ def read_steps(question: Question) -> list[Step]:
         elif isinstance(layer, PointwiseSpec | Maxout) and waiting is not None and _bends(layer):
             steps.append(Step(*waiting, layer))
             waiting = None
+        elif isinstance(layer, AvgPool | MaxPool) and waiting is None and steps:
+            last = steps[-1]
+            if last.pool or not isinstance(last.spec, ConvSpec):
+                break
+            if not _is_disjoint(layer, architecture.shapes[position]):
+                break
+            steps[-1] = replace(last, pool=layer)
         elif not _passes(layer, waiting is not None):
             break
     return steps
@@ -156,7 +227,10 @@ def folding(question: Question) -> list[Found]:
                 layers = "the first layer" if n == 1 else f"the first {n} layers"
                 found, best_bits = (value, layers), log2(value)
     value, layers = found
-    assumptions = (f"{layers}: fully connected or convolutions, ReLU or maxout",)
+    assumptions = (
+        f"{layers}: convolutions, with pooling of disjoint windows, and fully connected layers, "
+        "ReLU or maxout",
+    )
     return [Bound(NAME, "lower", "maximum", value, _REFERENCE, assumptions)]
 
 
@@ -204,13 +278,12 @@ def _candidates(steps: list[Step]) -> Iterator[tuple[int, int, float]]:
 
 
 def _conv_bits(steps: list[Step], channels: int) -> float:
-    bits = 0.0
-    for step in steps:
-        layer = step.folding
-        assert layer is not None
-        if isinstance(step.spec, ConvSpec):
-            bits += step.positions * log2(folds(layer, channels))
-    return bits
+    return sum(
+        times * log2(factor)
+        for step in steps
+        if isinstance(step.spec, ConvSpec)
+        for factor, times in step.boxes(channels)
+    )
 
 
 def _last_bits(question: Question, steps: list[Step], channels: int) -> float:
@@ -229,7 +302,7 @@ def _dense_part(
 ) -> tuple[int, tuple[Layer, ...], tuple[int, int]]:
     """Return the arguments of `dense_folding` for the dense layers of a prefix."""
     convs = [step for step in steps if isinstance(step.spec, ConvSpec)]
-    dim = channels * convs[-1].positions if convs else question.dim
+    dim = channels * convs[-1].picture_size if convs else question.dim
     layers = tuple(step.folding for step in steps[len(convs) : -1] if step.folding is not None)
     return dim, layers, (steps[-1].units, steps[-1].hyperplanes)
 
@@ -240,9 +313,9 @@ def _value(question: Question, steps: list[Step], channels: int) -> int:
     last = steps[-1]
     alone = len(convs) == len(steps)
     boxes: int = prod(
-        folds(step.folding, channels) ** step.positions
+        factor**times
         for step in (convs[:-1] if alone else convs)
-        if step.folding is not None
+        for factor, times in step.boxes(channels)
     )
     if alone:
         return boxes * _last_convolution(last, channels)
