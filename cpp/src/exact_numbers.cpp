@@ -6,14 +6,10 @@
 #include <cmath>
 
 namespace linear_regions {
-namespace {
-
 std::string hex_text(const Integer& value) {
   const std::string digits = Integer(abs(value)).str(0, std::ios_base::hex);
   return value < 0 ? "-" + digits : digits;
 }
-
-}  // namespace
 
 Dyadic dyadic(double value) {
   if (value == 0.0) return {};

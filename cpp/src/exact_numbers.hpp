@@ -34,7 +34,8 @@ Vector integers(const double* values, std::size_t n);
 
 Integer parse_hex(const std::string& text);
 
-// Hexadecimal: Python reads it in linear time and without a limit on digits.
+// Signed hexadecimal: Python reads it in linear time and without a limit on digits.
+std::string hex_text(const Integer& value);
 std::string fraction_text(const Integer& numerator, const Integer& denominator);
 
 // numerator / denominator rounded to double; infinite beyond the range.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "exact_numbers.hpp"
+#include "linear_regions/domain_frame.hpp"
 #include "linear_regions/tape.hpp"
 #include "path.hpp"
 
@@ -28,6 +29,8 @@ struct ExactColumns {
   std::span<const std::string> exact;
   std::string denominator;
 };
+
+ExactColumns columns_of(const DomainFrame& domain);
 
 class ExactRows {
  public:

@@ -10,33 +10,11 @@
 namespace linear_regions {
 namespace {
 
-ExactColumns columns_of(const DomainFrame& domain) {
-  ExactColumns columns;
-  for (const auto& column : domain.columns) columns.rounded.emplace_back(column);
-  columns.exact = domain.exact_columns;
-  columns.denominator = domain.exact_denominator;
-  return columns;
-}
-
 bool is_zero(const Integer& x) {
   return x.is_zero();
 }
 
 }  // namespace
-
-std::vector<Vector> exact_sides(const DomainFrame& domain) {
-  const std::size_t k = domain.dim + 1;
-  std::vector<Vector> sides(domain.n_sides());
-  for (std::size_t i = 0; i < sides.size(); ++i) {
-    if (domain.exact_sides.empty()) {
-      sides[i] = integers(domain.side(i), k);
-      continue;
-    }
-    for (std::size_t j = 0; j < k; ++j)
-      sides[i].push_back(parse_hex(domain.exact_sides[i * k + j]));
-  }
-  return sides;
-}
 
 struct ExactSigns::Impl {
   ExactRows rows;
@@ -140,6 +118,12 @@ std::vector<std::string> ExactSigns::fractions() const {
   return out;
 }
 
+std::vector<std::string> ExactSigns::row_text(const Line& line) {
+  std::vector<std::string> out;
+  for (const Integer& x : impl_->line(line)) out.push_back(hex_text(x));
+  return out;
+}
+
 bool ExactSigns::zero(const Line& line) {
   const Vector v = impl_->line(line);
   return std::all_of(v.begin(), v.end(), is_zero);
@@ -159,51 +143,6 @@ std::vector<std::size_t> ExactSigns::independent(std::span<const Line> lines, bo
     v.resize(width);
     if (echelon.add(std::move(v))) out.push_back(i);
   }
-  return out;
-}
-
-std::vector<std::size_t> essential_coordinates(const Tape& tape, const DomainFrame& domain) {
-  const std::size_t d = domain.dim;
-  Echelon echelon;
-  const auto full = [&] { return echelon.pivots().size() == d; };
-  for (Vector side : exact_sides(domain)) {
-    if (full()) break;
-    side.resize(d);
-    echelon.add(std::move(side));
-  }
-  Path path;
-  path.cell.assign(tape.stages().size(), 1);
-  ExactRows rows(tape, path, columns_of(domain));
-  for (int slot : tape.stages()[0].stored)
-    for (std::size_t i = 0; i < tape.slots()[slot].size && !full(); ++i) {
-      Vector v = rows.row(slot, static_cast<std::int32_t>(i)).v;
-      v.resize(d);
-      echelon.add(std::move(v));
-    }
-  std::vector<std::size_t> pivots = echelon.pivots();
-  std::sort(pivots.begin(), pivots.end());
-  return pivots;
-}
-
-DomainFrame restricted(const DomainFrame& domain, std::span<const std::size_t> coordinates) {
-  std::vector<std::size_t> kept(coordinates.begin(), coordinates.end());
-  kept.push_back(domain.dim);  // origin and constants
-  DomainFrame out;
-  out.dim = coordinates.size();
-  out.exact_denominator = domain.exact_denominator;
-  out.columns.clear();
-  const std::size_t n = domain.columns[0].size(), k = domain.dim + 1;
-  for (std::size_t j : kept) {
-    out.columns.push_back(domain.columns[j]);
-    if (!domain.exact_columns.empty())
-      out.exact_columns.insert(out.exact_columns.end(), domain.exact_columns.begin() + j * n,
-                               domain.exact_columns.begin() + (j + 1) * n);
-  }
-  for (std::size_t i = 0; i < domain.n_sides(); ++i)
-    for (std::size_t j : kept) {
-      out.sides.push_back(domain.side(i)[j]);
-      if (!domain.exact_sides.empty()) out.exact_sides.push_back(domain.exact_sides[i * k + j]);
-    }
   return out;
 }
 

@@ -55,6 +55,8 @@ class ExactSigns {
   // The aim exactly, one hexadecimal "numerator/denominator" per coordinate.
   std::vector<std::string> fractions() const;
 
+  // The line's row times a positive number, in signed hexadecimal.
+  std::vector<std::string> row_text(const Line& line);
   // Is the line's row identically zero?
   bool zero(const Line& line);
   // Is only the constant of the row not zero? Then its sign, else 0.
@@ -79,5 +81,9 @@ class ExactSigns {
 std::vector<std::size_t> essential_coordinates(const Tape& tape, const DomainFrame& domain);
 
 DomainFrame restricted(const DomainFrame& domain, std::span<const std::size_t> coordinates);
+
+// The same domain in the coordinates s with t_j = center_j + 2^exponent_j s_j, exactly.
+DomainFrame moved(const DomainFrame& domain, const std::vector<double>& center,
+                  const std::vector<int>& exponent);
 
 }  // namespace linear_regions

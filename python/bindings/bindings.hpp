@@ -67,6 +67,7 @@ class Poll {
 
 void bind_flat_count(py::module_& m);
 void bind_hyperplanes(py::module_& m);
+void bind_deep_tree(py::module_& m);
 void bind_frame(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);

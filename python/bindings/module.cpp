@@ -23,6 +23,7 @@ PYBIND11_MODULE(_core, m) {
       "How the core was built and which instruction set it uses here.");
   linear_regions::bindings::bind_flat_count(m);
   linear_regions::bindings::bind_hyperplanes(m);
+  linear_regions::bindings::bind_deep_tree(m);
   linear_regions::bindings::bind_frame(m);
   linear_regions::bindings::bind_tape(m);
   linear_regions::bindings::bind_planar(m);

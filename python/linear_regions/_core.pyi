@@ -95,6 +95,34 @@ def count_planar(
     time_limit: float | None,
     poll: _Poll,
 ) -> dict[str, Any]: ...
+def count_tree(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def list_tree(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def stream_tree(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    block: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+    sink: Callable[[dict[str, Any]], bool],
+) -> dict[str, Any]: ...
 def list_planar(
     tape: Tape,
     domain: PlanarDomain,

@@ -7,7 +7,8 @@ import threading
 from typing import Any
 
 from . import _core
-from ._lower import planar_domain, program
+from ._frame import domain_frame
+from ._lower import frame_of, planar_domain, program
 from ._methods import Method, choose
 from ._planar import planar_frame
 from ._run import Progress, run_control
@@ -43,12 +44,12 @@ def count(
     net : Network
         Its float64 weights are taken as exact numbers.
     domain : Domain, optional
-        `Box`, `Polytope`, `Space`, `Slice` or `Segment` of dimension at most two; default the
-        whole input space. Regions are counted in its relative interior.
+        `Box`, `Polytope`, `Space`, `Slice` or `Segment` of any dimension; default the whole input
+        space. Regions are counted in its relative interior.
     what : str, default "activation"
         Only ``"activation"`` regions (one per activation pattern) are counted so far.
     method : str, default "auto"
-        A name from `methods`.
+        A name from `methods`. ``"auto"`` takes one by the dimension of the domain.
     arithmetic : {"certified", "float"}, default "certified"
         ``"certified"``: signs that rounding leaves open are recomputed in integers of any size,
         and the result is the true number. ``"float"``: they are taken as zero, and the result is
@@ -73,7 +74,7 @@ def count(
     Raises
     ------
     Unsupported
-        If the domain has more than two dimensions, or for another `what`.
+        If the method does not take the domain's dimension, for a `Ball`, or for another `what`.
     InvalidInput, DegenerateInput, TypeError
         If an argument is wrong, or the domain is empty.
     Interrupted
@@ -100,7 +101,8 @@ def count(
     >>> int(lr.count(net)), int(lr.count(net, lr.Box(-1, 1)))
     (7, 5)
     """
-    chosen = check_question(net, what, method)
+    place = as_domain(domain)
+    chosen = check_question(net, place, what, method)
     run = run_control(
         arithmetic=arithmetic,
         threads=threads,
@@ -109,11 +111,14 @@ def count(
         cancel=cancel,
         progress=progress,
     )
-    place = planar_domain(planar_frame(as_domain(domain), net.input_shape))
+    options = (run.certified, run.threads, run.limit, run.time_limit, run.poll)
     try:
-        answer = _core.count_planar(
-            program(net), place, run.certified, run.threads, run.limit, run.time_limit, run.poll
-        )
+        if chosen.name == "polygons":
+            polygon = planar_domain(planar_frame(place, net.input_shape))
+            answer = _core.count_planar(program(net), polygon, *options)
+        else:
+            frame = frame_of(domain_frame(place, net.input_shape))
+            answer = _core.count_tree(program(net), frame, *options)
     finally:
         run.close()
     result = result_of(answer, chosen, arithmetic)
@@ -134,15 +139,15 @@ def as_domain(domain: Domain | None) -> Domain:
     return domain
 
 
-def check_question(net: Network, what: str, method: str) -> Method:
-    """Check the arguments that say what is asked of which network."""
+def check_question(net: Network, domain: Domain, what: str, method: str) -> Method:
+    """Check the arguments that say what is asked of which network; return the method to run."""
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
     if what not in _WHATS:
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
     if what != "activation":
         raise Unsupported(f"what={what!r} is not counted by any method; use what='activation'")
-    return choose(method)
+    return choose(method, domain.resolve(net.input_shape).dim or 0)
 
 
 def result_of(answer: dict[str, Any], method: Method, arithmetic: str) -> RegionCount:

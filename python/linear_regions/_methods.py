@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import InvalidInput
+from .errors import InvalidInput, Unsupported
 
 __all__ = ["Method", "choose", "methods"]
 
@@ -57,7 +57,23 @@ _METHODS = (
         lists=True,
         cost="proportional to the regions after each layer, times the width of the next one",
     ),
+    Method(
+        name="tree",
+        description=(
+            "Depth-first over layers and units with a witness point in every cell and small linear "
+            "programs; points and infeasibility are proved by error bounds, the rest is exact."
+        ),
+        dimensions="any",
+        domains="Box, Polytope, Space, Slice, Segment; bounded or not",
+        layers="all",
+        lists=False,
+        cost="some small linear programs per region after each layer, whatever the dimension",
+    ),
 )
+
+
+# What method="auto" tries; a method that is named by the caller takes more.
+MOST_DIMENSIONS = 20
 
 
 def methods() -> tuple[Method, ...]:
@@ -71,17 +87,27 @@ def methods() -> tuple[Method, ...]:
     Examples
     --------
     >>> [method.name for method in methods()]
-    ['polygons']
+    ['polygons', 'tree']
     """
     return _METHODS
 
 
-def choose(name: str) -> Method:
-    """Return the method that ``method=name`` runs; "auto" takes the only one that applies."""
+def choose(name: str, dim: int) -> Method:
+    """Return the method that ``method=name`` runs on a domain of dimension `dim`."""
     if not isinstance(name, str):
         raise TypeError(f"method must be a string, got {name!r}")
+    wanted = name
+    if name == "auto":
+        if dim > MOST_DIMENSIONS:
+            raise Unsupported(
+                f"the domain has dimension {dim}: counts of more than {MOST_DIMENSIONS} dimensions "
+                "hardly ever end. Count on a plane with Slice(origin, directions) or "
+                "Slice.through(points), on a line with Segment(a, b), in a Box with most inputs "
+                "fixed, or ask for it with method='tree'"
+            )
+        wanted = "polygons" if dim <= 2 else "tree"
     for method in _METHODS:
-        if name in ("auto", method.name):
+        if wanted == method.name:
             return method
     known = ", ".join(repr(method.name) for method in _METHODS)
     raise InvalidInput(f"method must be 'auto' or one of {known}, got {name!r}")

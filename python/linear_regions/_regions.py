@@ -17,7 +17,7 @@ from ._planar import PlanarFrame, planar_frame
 from ._region_table import Region, Regions, table_of
 from ._run import Progress, Run, run_control
 from .domain import Domain
-from .errors import Interrupted
+from .errors import Interrupted, Unsupported
 from .network import Network
 from .result import RegionCount
 
@@ -113,7 +113,10 @@ def regions(
     >>> len(table), table.volumes.tolist(), table.patterns[:, 0].tolist()
     (4, [1.0, 1.0, 1.0, 1.0], [3, 1, 2, 0])
     """
-    chosen = check_question(net, what, method)
+    place = as_domain(domain)
+    chosen = check_question(net, place, what, method)
+    if not chosen.lists and method != "auto":
+        raise Unsupported(f"method {method!r} counts, but lists no regions; see methods()")
     run = run_control(
         arithmetic=arithmetic,
         threads=threads,
@@ -122,7 +125,6 @@ def regions(
         cancel=cancel,
         progress=progress,
     )
-    place = as_domain(domain)
     frame = planar_frame(place, net.input_shape)
     resolved = place.resolve(net.input_shape)
 

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// Team: workers that share one depth-first search. A worker without work says so; a busy one then
+// gives away the node of its stack that comes last in the order. Sub-trees are disjoint, so counts
+// add up, and sorting what they found by path restores the serial order.
+//
+// A path lists, from the root task on, which gift of its giver a task was: a task comes after what
+// its giver keeps and before what the giver gave earlier, so gift number j has the label ~j.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "linear_regions/run_control.hpp"
+
+namespace linear_regions::arrangement {
+
+using TaskPath = std::vector<std::uint32_t>;
+
+template <typename Node>
+class Team {
+ public:
+  struct Task {
+    TaskPath path;
+    Node node;
+  };
+  // One worker's life: called on its own thread with `caller` true on the calling one; takes tasks
+  // with next() and ends them with done() until next() says no.
+  using Life = std::function<void(Team&, bool caller)>;
+
+  explicit Team(RunControl& control) : control_(control) {}
+
+  // Returns when all work is done or the run was stopped; throws what a worker threw.
+  void run(Node&& root, const Life& life) {
+    life_ = life;
+    tasks_.push_back({{}, std::move(root)});
+    pending_ = 1;
+    live(true);
+    for (auto& t : threads_) t.join();
+    if (error_) std::rethrow_exception(error_);
+  }
+  // True if tasks were dropped because the run was stopped.
+  bool dropped() const { return dropped_; }
+
+  bool next(Task& task, bool caller) {
+    std::unique_lock lock(mutex_);
+    ++idle_;
+    update_hunger();
+    while (pending_ > 0 && !error_) {
+      if (control_.stopped() && !tasks_.empty()) {
+        pending_ -= static_cast<int>(tasks_.size());
+        dropped_ = true;
+        tasks_.clear();
+        wake_.notify_all();
+        continue;
+      }
+      if (!tasks_.empty()) {
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
+        --idle_;
+        update_hunger();
+        return true;
+      }
+      wake_.wait_for(lock, std::chrono::milliseconds(20));
+      if (caller) {
+        lock.unlock();
+        control_.poll_if_due();
+        lock.lock();
+      }
+    }
+    --idle_;
+    return false;
+  }
+
+  // `finish` runs under the team's lock.
+  template <typename Finish>
+  void done(Finish&& finish) {
+    const std::lock_guard lock(mutex_);
+    finish();
+    if (--pending_ == 0) wake_.notify_all();
+  }
+
+  // What a worker leaves behind when its life ends, under the team's lock.
+  template <typename Finish>
+  void finish(Finish&& leave) {
+    const std::lock_guard lock(mutex_);
+    leave();
+  }
+
+  void give(Task&& task) {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+    ++pending_;
+    update_hunger();
+    wake_.notify_one();
+  }
+
+  std::atomic<int>& hungry() { return hungry_; }
+
+  // The caller starts alone: a short run is over before a thread has started. Called by it now and
+  // then; the others join once the run turns out to be longer.
+  void maybe_start_others() {
+    constexpr double kSerialSeconds = 0.002;
+    if (started_ || control_.seconds() < kSerialSeconds) return;
+    started_ = true;
+    try {
+      for (unsigned i = 1; i < control_.threads; ++i)
+        threads_.emplace_back([this] { live(false); });
+    } catch (const std::system_error&) {
+      // The system has no more threads to give: go on with those that started.
+    }
+  }
+
+ private:
+  void live(bool caller) {
+    try {
+      life_(*this, caller);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+      control_.stop(Status::kCancelled);
+      wake_.notify_all();
+    }
+  }
+
+  void update_hunger() {
+    hungry_.store(std::max(0, idle_ - static_cast<int>(tasks_.size())), std::memory_order_relaxed);
+  }
+
+  RunControl& control_;
+  Life life_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Task> tasks_;
+  std::vector<std::thread> threads_;
+  std::exception_ptr error_;
+  std::atomic<int> hungry_{0};
+  int pending_ = 0, idle_ = 0;
+  bool started_ = false, dropped_ = false;
+};
+
+}  // namespace linear_regions::arrangement

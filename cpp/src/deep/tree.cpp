@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: MIT
+#include "deep/tree.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <stdexcept>
+
+namespace linear_regions {
+namespace {
+
+constexpr unsigned kNodesPerTick = 16;
+
+bool bit(const std::vector<std::uint64_t>& words, std::size_t i) {
+  return (words[i >> 6] >> (i & 63)) & 1;
+}
+
+void put_bit(std::vector<std::uint64_t>& words, std::size_t i, bool value) {
+  const std::uint64_t one = std::uint64_t{1} << (i & 63);
+  words[i >> 6] = value ? words[i >> 6] | one : words[i >> 6] & ~one;
+}
+
+void clear_from(std::vector<std::uint64_t>& words, std::size_t k) {
+  for (std::size_t w = k >> 6; w < words.size(); ++w)
+    words[w] &= w == k >> 6 ? (std::uint64_t{1} << (k & 63)) - 1 : 0;
+}
+
+}  // namespace
+
+Tree::Tree(const TreeRoot& root, RunControl& control, bool caller)
+    : root_(root),
+      tape_(root.tape),
+      width_(root.place.dim + 2),
+      control_(control),
+      caller_(caller),
+      maps_(root.tape, root.place.dim),
+      exact_(root.tape, root.place, path_),
+      rows_(root.place.dim + 1, root.most_rows),
+      weight_(rows_.padded, 0.0),
+      lp_(rows_),
+      source_(*this),
+      exact_lp_(root.place.dim + 1, source_),
+      opening_(width_),
+      values_(rows_.padded),
+      across_(rows_.padded) {
+  const std::size_t stages = tape_.stages().size();
+  path_.cuts.resize(stages);
+  path_.winner.resize(stages);
+  path_.cell.resize(stages);
+  layers_.resize(stages);
+  known_.resize(stages);
+  member_rows_.resize(stages);
+  winners_.resize(stages);
+  base_.resize(stages);
+  block_.resize(stages);
+  blocks_.resize(stages);
+  pattern_.resize(tape_.pattern_words());
+  const auto keep_going = [this] {
+    control_.report(0, 0, caller_);
+    return !control_.stopped();
+  };
+  exact_.watch(keep_going);
+  exact_lp_.watch(keep_going);
+}
+
+TreeWork Tree::work() const {
+  TreeWork w = work_;
+  w.lps = lp_.effort().solves;
+  w.steps = lp_.effort().steps;
+  w.exact_rows = exact_.rows_computed();
+  return w;
+}
+
+void Tree::run(TreeTask&& task, const Hooks& hooks) {
+  hooks_ = &hooks;
+  stack_.clear();
+  bottom_ = 0;
+  try {
+    if (control_.stopped()) throw Stopped{};
+    if (task.layers.empty())
+      start(std::move(task));
+    else
+      restore(std::move(task));
+    for (;;) {
+      descend();
+      done_ += share_;
+      if (stack_.size() == bottom_) break;
+      tick();
+      if (stack_.size() == bottom_) break;
+      Frame frame = std::move(stack_.back());
+      stack_.pop_back();
+      resume(std::move(frame));
+    }
+  } catch (const Stopped&) {
+    unfinished_ = true;  // what was found before stands
+  } catch (const arrangement::ExactLp::Stopped&) {
+    unfinished_ = true;
+  }
+  control_.report(regions_ - reported_, done_, caller_);
+  reported_ = regions_;
+  done_ = 0;
+}
+
+void Tree::tick() {
+  if (++ticks_ < kNodesPerTick && control_.limit == RunControl::kNoLimit) return;
+  ticks_ = 0;
+  control_.report(regions_ - reported_, done_, caller_);
+  reported_ = regions_;
+  done_ = 0;
+  if (control_.stopped()) throw Stopped{};
+  if (hooks_->tick) hooks_->tick();
+  if (hooks_->hungry != nullptr && hooks_->hungry->load(std::memory_order_relaxed) > 0) give_away();
+}
+
+// The domain's rows and a witness of it.
+void Tree::start(TreeTask&& task) {
+  truncate(0);
+  share_ = task.share;
+  for (std::size_t i = 0; i < root_.place.n_sides(); ++i)
+    push_row(root_.sides.data() + i * width_,
+             {Line::Kind::kDomain, -1, static_cast<std::int32_t>(i), 0}, -1, 1);
+  std::vector<double> infinity(width_, 0.0);
+  infinity[width_ - 2] = 1.0;
+  push_row(infinity.data(), {Line::Kind::kInfinity, -1, 0, 0}, -1, 1);
+  // Blocks are only read once their stage is complete.
+  blocks_[0] = const_cast<double*>(root_.first_block.data());
+  split_ = 0;
+  if (!task.layers.empty()) return;
+  state_.reset(rows_);
+  if (!solve(static_cast<std::int32_t>(rows_.n) - 1))
+    throw std::logic_error("the domain has no interior point");
+  now_ = found_;
+  std::swap(state_, found_state_);
+  fresh_ = found_fresh_;
+  if (!tape_.splits().empty()) enter();
+}
+
+// Takes the decisions of another tree over; what they need is computed as it was there.
+void Tree::restore(TreeTask&& task) {
+  start(TreeTask{task.layers, 0, {}, {}, task.share});
+  const int end = static_cast<int>(task.layers.size()) - 1;
+  for (split_ = 0; split_ <= end; ++split_) {
+    const auto s = static_cast<std::size_t>(split_);
+    layers_[s] = std::move(task.layers[s]);
+    const TreeLayer& layer = layers_[s];
+    path_.cell[s] = next_cell_++;
+    known_[s].clear();
+    if (pointwise(split_)) gather_member_rows(split_);
+    for (std::size_t k = 0; k < layer.k; ++k) {
+      if (!bit(layer.bounds, k)) continue;
+      if (pointwise(split_))
+        push_member(split_, k, bit(layer.member_on, k) ? 1 : -1);
+      else
+        push_winner(layer.member[k], layer.choice[k], static_cast<std::int32_t>(k));
+    }
+    if (!last(split_)) {
+      if (pointwise(split_))
+        base_pointwise(split_);
+      else
+        base_max(split_);
+      base_[s + 1].resize(maps_.block_size(split_ + 1));
+      maps_.base(split_ + 1, opening_, blocks_, base_[s + 1].data());
+    }
+    if (split_ < end) compute_block(split_);
+  }
+  split_ = end;
+  now_ = std::move(task.witness);
+  state_ = std::move(task.state);
+  fresh_ = false;
+  apply_choice(split_, task.choice);
+}
+
+// Takes the decision of member k of the split's layer cell, and pushes its rows.
+void Tree::apply_choice(int split, std::int32_t choice) {
+  TreeLayer& layer = layers_[static_cast<std::size_t>(split)];
+  const std::size_t k = layer.k;
+  clear_from(layer.bounds, k);
+  put_bit(layer.bounds, k, true);
+  if (pointwise(split)) {
+    put_bit(layer.member_on, k, choice > 0);
+    push_member(split, k, choice);
+  } else {
+    layer.choice[k] = choice;
+    push_winner(layer.member[k], choice, static_cast<std::int32_t>(k));
+  }
+  layer.k = k + 1;
+}
+
+void Tree::push_frame(std::int32_t choice, std::size_t rows, Candidate&& side) {
+  share_ /= 2;
+  Frame frame;
+  frame.split = split_;
+  frame.choice = choice;
+  frame.k = layers_[static_cast<std::size_t>(split_)].k;
+  frame.rows = rows;
+  frame.witness = std::move(side.witness);
+  frame.state = std::move(side.state);
+  frame.fresh = side.fresh;
+  frame.share = share_;
+  stack_.push_back(std::move(frame));
+}
+
+void Tree::resume(Frame&& frame) {
+  truncate(frame.rows);
+  split_ = frame.split;
+  now_ = std::move(frame.witness);
+  state_ = std::move(frame.state);
+  fresh_ = frame.fresh;
+  share_ = frame.share;
+  layers_[static_cast<std::size_t>(split_)].k = frame.k;
+  apply_choice(split_, frame.choice);
+}
+
+// From the current node down to a leaf, the first side of every decision first.
+void Tree::descend() {
+  if (tape_.splits().empty()) {
+    report_region();
+    return;
+  }
+  for (;;) {
+    TreeLayer& layer = layers_[static_cast<std::size_t>(split_)];
+    // A layer cell of the last split with few members needs no search to be counted.
+    if (counting() && last(split_) && layer.k == 0 && layer.m <= 1 && pointwise(split_)) {
+      regions_ += layer.m + 1;
+      return;
+    }
+    while (layer.k < layer.m) {
+      if (control_.stopped()) throw Stopped{};
+      if (!(pointwise(split_) ? decide_cut() : decide_window())) return;
+    }
+    if (last(split_)) {
+      report_region();
+      return;
+    }
+    compute_block(split_);
+    ++split_;
+    enter();
+  }
+}
+
+// Begins the layer cell of split_ on the current cell.
+void Tree::enter() {
+  ++work_.layer_cells;
+  const auto s = static_cast<std::size_t>(split_);
+  layers_[s] = {};
+  known_[s].clear();
+  path_.cell[s] = next_cell_++;
+  if (control_.stopped()) throw Stopped{};
+  if (pointwise(split_))
+    enter_pointwise();
+  else
+    enter_max();
+  if (last(split_)) return;
+  if (pointwise(split_))
+    base_pointwise(split_);
+  else
+    base_max(split_);
+  base_[s + 1].resize(maps_.block_size(split_ + 1));
+  maps_.base(split_ + 1, opening_, blocks_, base_[s + 1].data());
+}
+
+// The next stage on a cell on which all units of the split are decided: the base of the layer cell
+// and the rows of the members. Only additions, so the bound of a sum of products holds.
+void Tree::compute_block(int split) {
+  const auto s = static_cast<std::size_t>(split);
+  const TreeLayer& layer = layers_[s];
+  const Op& op = tape_.split(split);
+  block_[s + 1] = base_[s + 1];
+  double* block = block_[s + 1].data();
+  const double* map = maps_.stored(op.inputs[0], blocks_);
+  std::vector<double> row(width_), out(width_);
+  if (pointwise(split)) {
+    const Pointwise& p = op.pointwise;
+    const std::size_t n = tape_.slots()[op.output].size;
+    path_.cuts[s] = {layer.on.data(), layer.member_on.data(), layer.member.data(),
+                     static_cast<std::int32_t>(layer.m)};
+    for (std::size_t k = 0; k < layer.m;) {
+      const std::int32_t unit = p.unit_of_cut[layer.member[k]];
+      std::size_t piece = 0;
+      for (std::int32_t q = p.cut_start[unit]; q < p.cut_start[unit + 1]; ++q)
+        piece += bit(layer.on, static_cast<std::size_t>(q));
+      for (; k < layer.m && p.unit_of_cut[layer.member[k]] == unit; ++k)
+        piece += bit(layer.member_on, k);
+      maps_.row_at(map, n, unit, row.data());
+      const PieceTable& table = p.tables[static_cast<std::size_t>(p.table_of[unit])];
+      if (maps_.piece_row(row.data(), table, piece, out.data()))
+        maps_.push(op.output, unit, out.data(), block);
+    }
+  } else {
+    const std::size_t n = tape_.slots()[op.inputs[0]].size;
+    winners_[s] = layer.winner;
+    for (std::size_t k = 0; k < layer.m; ++k)
+      winners_[s][static_cast<std::size_t>(layer.member[k])] = layer.choice[k];
+    path_.winner[s] = winners_[s].data();
+    for (std::size_t k = 0; k < layer.m; ++k) {
+      const auto entry = static_cast<std::size_t>(layer.choice[k]);
+      if (maps_.row_at(map, n, op.max.entries[entry], row.data()))
+        maps_.push(op.output, layer.member[k], row.data(), block);
+    }
+  }
+  blocks_[s + 1] = block;
+}
+
+void Tree::report_region() {
+  if (!counting()) {
+    fill_pattern();
+    hooks_->sink->region(*this, pattern_);
+  }
+  ++regions_;
+}
+
+void Tree::fill_pattern() {
+  std::fill(pattern_.begin(), pattern_.end(), 0);
+  for (std::size_t s = 0; s < tape_.splits().size(); ++s) {
+    const Op& op = tape_.split(static_cast<int>(s));
+    const TreeLayer& layer = layers_[s];
+    if (op.kind == OpKind::kPointwise) {
+      for (std::size_t w = 0; w < layer.on.size(); ++w)
+        for (std::uint64_t rest = layer.on[w]; rest != 0; rest &= rest - 1)
+          put_bit(pattern_,
+                  static_cast<std::size_t>(
+                      op.pattern_bit[64 * w + static_cast<std::size_t>(std::countr_zero(rest))]),
+                  true);
+      for (std::size_t k = 0; k < layer.m; ++k)
+        if (bit(layer.member_on, k))
+          put_bit(
+              pattern_,
+              static_cast<std::size_t>(op.pattern_bit[static_cast<std::size_t>(layer.member[k])]),
+              true);
+      continue;
+    }
+    std::vector<std::int32_t> winner = layer.winner;
+    for (std::size_t k = 0; k < layer.m; ++k)
+      winner[static_cast<std::size_t>(layer.member[k])] = layer.choice[k];
+    for (std::size_t w = 0; w < winner.size(); ++w) {
+      const auto position =
+          static_cast<std::uint64_t>(op.max.positions[static_cast<std::size_t>(winner[w])]);
+      for (std::int32_t b = 0; b < op.max.bits; ++b)
+        if ((position >> b) & 1)
+          put_bit(pattern_, static_cast<std::size_t>(op.pattern_bit[w] + b), true);
+    }
+  }
+}
+
+// Cuts off the node of the stack that comes last in the order.
+void Tree::give_away() {
+  if (stack_.size() < bottom_ + 2) return;
+  Frame frame = std::move(stack_[bottom_++]);
+  TreeTask task;
+  for (int s = 0; s <= frame.split; ++s)
+    task.layers.push_back(layers_[static_cast<std::size_t>(s)]);
+  task.layers.back().k = frame.k;
+  clear_from(task.layers.back().bounds, frame.k);
+  task.choice = frame.choice;
+  task.witness = std::move(frame.witness);
+  task.state = std::move(frame.state);
+  task.share = frame.share;
+  ++work_.stolen;
+  hooks_->give(std::move(task));
+}
+
+// The point in engine coordinates; where moving it rounds, the error enters the bound.
+bool Tree::inside(const double* t) {
+  const std::size_t d = width_ - 2;
+  std::vector<double> x(rows_.stride, 0.0), error(d, 0.0);
+  for (std::size_t j = 0; j < d; ++j) {
+    const double difference = t[j] - root_.center[j];
+    // Error-free: t - center = difference + rest.
+    const double part = difference - t[j];
+    const double rest = (t[j] - (difference - part)) - (root_.center[j] + part);
+    x[j] = std::ldexp(difference, -root_.exponent[j]);
+    if (std::fabs(x[j]) < 0x1p-900 && difference != 0.0) return false;
+    error[j] = std::fabs(std::ldexp(rest, -root_.exponent[j])) * 1.0001;
+    if (!std::isfinite(x[j]) || !std::isfinite(error[j])) return false;
+  }
+  x[d] = 1.0;
+  lp_.evaluate(x.data(), values_.data());
+  const double size = lp_.size_of(x.data());
+  for (std::size_t i = 0; i < rows_.n; ++i) {
+    if (weight_[i] == 0) continue;
+    double moved = 0;
+    for (std::size_t j = 0; j < d; ++j)
+      if (error[j] != 0.0) moved += std::fabs(rows_.row(i)[j]) * error[j];
+    const double value = weight_[i] < 0 ? -values_[i] : values_[i];
+    if (!(value > rows_.bound[i] * size * 1.0001 + moved * 1.0001)) return false;
+  }
+  return true;
+}
+
+bool Tree::middle(std::vector<double>& x) {
+  arrangement::LpState state;
+  state.reset(rows_);
+  if (lp_.solve(state, weight_.data()) != arrangement::SmallLp::Answer::kInterior) return false;
+  x = state.x;
+  return true;
+}
+
+std::shared_ptr<const arrangement::ExactPoint> Tree::exact_middle() {
+  std::vector<arrangement::SignedRow> cone;
+  for (std::size_t i = 0; i < rows_.n; ++i)
+    if (weight_[i] != 0) cone.push_back({static_cast<std::int32_t>(i), weight_[i] < 0 ? -1 : 1});
+  ++work_.exact_lps;
+  return exact_lp_.solve(cone).interior;
+}
+
+}  // namespace linear_regions

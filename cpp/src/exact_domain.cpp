@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// Domains in exact arithmetic: their sides and columns as integers, and other coordinates for them.
+#include <algorithm>
+#include <cmath>
+
+#include "exact_algebra.hpp"
+#include "exact_rows.hpp"
+#include "exact_signs.hpp"
+
+namespace linear_regions {
+
+ExactColumns columns_of(const DomainFrame& domain) {
+  ExactColumns columns;
+  for (const auto& column : domain.columns) columns.rounded.emplace_back(column);
+  columns.exact = domain.exact_columns;
+  columns.denominator = domain.exact_denominator;
+  return columns;
+}
+
+std::vector<Vector> exact_sides(const DomainFrame& domain) {
+  const std::size_t k = domain.dim + 1;
+  std::vector<Vector> sides(domain.n_sides());
+  for (std::size_t i = 0; i < sides.size(); ++i) {
+    if (domain.exact_sides.empty()) {
+      sides[i] = integers(domain.side(i), k);
+      continue;
+    }
+    for (std::size_t j = 0; j < k; ++j)
+      sides[i].push_back(parse_hex(domain.exact_sides[i * k + j]));
+  }
+  return sides;
+}
+
+std::vector<std::size_t> essential_coordinates(const Tape& tape, const DomainFrame& domain) {
+  const std::size_t d = domain.dim;
+  Echelon echelon;
+  const auto full = [&] { return echelon.pivots().size() == d; };
+  for (Vector side : exact_sides(domain)) {
+    if (full()) break;
+    side.resize(d);
+    echelon.add(std::move(side));
+  }
+  Path path;
+  path.cell.assign(tape.stages().size(), 1);
+  ExactRows rows(tape, path, columns_of(domain));
+  for (int slot : tape.stages()[0].stored)
+    for (std::size_t i = 0; i < tape.slots()[slot].size && !full(); ++i) {
+      Vector v = rows.row(slot, static_cast<std::int32_t>(i)).v;
+      v.resize(d);
+      echelon.add(std::move(v));
+    }
+  std::vector<std::size_t> pivots = echelon.pivots();
+  std::sort(pivots.begin(), pivots.end());
+  return pivots;
+}
+
+DomainFrame restricted(const DomainFrame& domain, std::span<const std::size_t> coordinates) {
+  std::vector<std::size_t> kept(coordinates.begin(), coordinates.end());
+  kept.push_back(domain.dim);  // origin and constants
+  DomainFrame out;
+  out.dim = coordinates.size();
+  out.exact_denominator = domain.exact_denominator;
+  out.columns.clear();
+  const std::size_t n = domain.columns[0].size(), k = domain.dim + 1;
+  for (std::size_t j : kept) {
+    out.columns.push_back(domain.columns[j]);
+    if (!domain.exact_columns.empty())
+      out.exact_columns.insert(out.exact_columns.end(), domain.exact_columns.begin() + j * n,
+                               domain.exact_columns.begin() + (j + 1) * n);
+  }
+  for (std::size_t i = 0; i < domain.n_sides(); ++i)
+    for (std::size_t j : kept) {
+      out.sides.push_back(domain.side(i)[j]);
+      if (!domain.exact_sides.empty()) out.exact_sides.push_back(domain.exact_sides[i * k + j]);
+    }
+  return out;
+}
+
+namespace {
+
+// numerator * 2^scale / denominator as the nearest double; clears `same` where that is not exact.
+double nearest(const Integer& numerator, int scale, const Integer& denominator, bool& same) {
+  const Integer up = scale > 0 ? Integer(numerator << static_cast<unsigned>(scale)) : numerator;
+  const Integer down =
+      scale < 0 ? Integer(denominator << static_cast<unsigned>(-scale)) : denominator;
+  const double value = ratio(up, down);
+  const Dyadic d = dyadic(value);
+  const Integer size(d.mantissa);
+  same =
+      same && std::isfinite(value) &&
+      (d.exponent >= 0 ? Integer((size << static_cast<unsigned>(d.exponent)) * down) == up
+                       : Integer(size * down) == Integer(up << static_cast<unsigned>(-d.exponent)));
+  return value;
+}
+
+}  // namespace
+
+// With center_j = m_j 2^p_j, a column is scaled by 2^exponent_j and the last entry grows by the sum
+// of column entries times center_j; all over the least power of two that occurs.
+DomainFrame moved(const DomainFrame& domain, const std::vector<double>& center,
+                  const std::vector<int>& exponent) {
+  const std::size_t d = domain.dim, n = domain.columns[0].size();
+  DomainFrame out = domain;
+  int least = 0;
+  for (std::size_t j = 0; j < d; ++j)
+    least = std::min({least, exponent[j], dyadic(center[j]).exponent});
+  const auto move = [&](Vector& row) {  // times 2^-least
+    row[d] <<= static_cast<unsigned>(-least);
+    for (std::size_t j = 0; j < d; ++j) {
+      row[d] += row[j] * scaled(center[j], least);
+      row[j] <<= static_cast<unsigned>(exponent[j] - least);
+    }
+  };
+  bool same = true;
+  out.exact_sides.clear();
+  std::vector<Vector> sides = exact_sides(domain);
+  for (std::size_t i = 0; i < sides.size(); ++i) {
+    move(sides[i]);
+    make_primitive(sides[i]);
+    Integer largest = 1;
+    for (const Integer& x : sides[i]) largest = std::max(largest, Integer(abs(x)));
+    const int bits = static_cast<int>(msb(largest)) + 1;
+    for (std::size_t j = 0; j <= d; ++j) {
+      out.sides[i * (d + 1) + j] = nearest(sides[i][j], -bits, 1, same);
+      out.exact_sides.push_back(hex_text(sides[i][j]));
+    }
+  }
+  if (same) out.exact_sides.clear();
+  // Entries of all columns are integers times 2^scale / denominator.
+  const ExactColumns columns = columns_of(domain);
+  Integer denominator = 1;
+  int scale = 0;
+  if (!domain.exact_columns.empty()) {
+    denominator = parse_hex(domain.exact_denominator);
+  } else {
+    scale = kNoExponent;
+    for (const auto& column : columns.rounded) scale = least_exponent(column.data(), n, scale);
+    if (scale == kNoExponent) scale = 0;
+  }
+  same = true;
+  std::vector<Vector> exact(d + 1, Vector(n));
+  for (std::size_t i = 0; i < n; ++i) {
+    Vector row(d + 1);
+    for (std::size_t j = 0; j <= d; ++j)
+      row[j] = domain.exact_columns.empty() ? scaled(domain.columns[j][i], scale)
+                                            : parse_hex(domain.exact_columns[j * n + i]);
+    move(row);
+    for (std::size_t j = 0; j <= d; ++j) {
+      out.columns[j][i] = nearest(row[j], scale + least, denominator, same);
+      exact[j][i] = std::move(row[j]);
+    }
+  }
+  out.exact_columns.clear();
+  out.exact_denominator = "1";
+  if (same) return out;
+  const int power = scale + least;
+  if (power < 0) denominator <<= static_cast<unsigned>(-power);
+  for (Vector& column : exact)
+    for (Integer& x : column)
+      out.exact_columns.push_back(
+          hex_text(power > 0 ? Integer(x << static_cast<unsigned>(power)) : x));
+  out.exact_denominator = hex_text(denominator);
+  return out;
+}
+
+}  // namespace linear_regions
