@@ -73,5 +73,6 @@ void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);
 void bind_sweep(py::module_& m);
 void bind_patterns(py::module_& m);
+void bind_one_layer_estimate(py::module_& m);
 
 }  // namespace linear_regions::bindings

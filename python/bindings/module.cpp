@@ -29,4 +29,5 @@ PYBIND11_MODULE(_core, m) {
   linear_regions::bindings::bind_planar(m);
   linear_regions::bindings::bind_patterns(m);
   linear_regions::bindings::bind_sweep(m);
+  linear_regions::bindings::bind_one_layer_estimate(m);
 }
