@@ -2,6 +2,7 @@
 #include "bindings.hpp"
 #include "linear_regions/one_layer_estimate.hpp"
 #include "linear_regions/window_graph.hpp"
+#include "run.hpp"
 
 namespace linear_regions::bindings {
 namespace {
@@ -14,30 +15,6 @@ WindowGraph make_graph(const Array<std::int64_t>& window_start, const Array<std:
 template <typename T>
 std::vector<T> to_vector(const Array<T>& array) {
   return {array.data(), array.data() + array.size()};
-}
-
-RunControl& prepare(RunControl& control, Poll& poll, unsigned threads,
-                    std::optional<double> time_limit) {
-  control.threads = threads == 0 ? 1 : threads;
-  control.time_limit = time_limit;
-  control.poll = [&poll](std::uint64_t found, double fraction) { return poll(found, fraction); };
-  // A run that was cancelled before it began does nothing, however short it would have been.
-  if (poll.has_callback() && !poll(0, 0.0)) control.stop(Status::kCancelled);
-  return control;
-}
-
-const char* name_of(Status status) {
-  switch (status) {
-    case Status::kComplete:
-      return "complete";
-    case Status::kLimit:
-      return "limit";
-    case Status::kTimeLimit:
-      return "time_limit";
-    case Status::kCancelled:
-      return "cancelled";
-  }
-  return "cancelled";
 }
 
 py::dict direct(const WindowGraph& graph, const Array<std::uint64_t>& sizes,
@@ -59,7 +36,7 @@ py::dict direct(const WindowGraph& graph, const Array<std::uint64_t>& sizes,
   plan.places = to_vector(places);
   Poll poll(std::move(callback));
   RunControl control;
-  prepare(control, poll, threads, time_limit);
+  prepare(control, poll, threads, std::nullopt, time_limit);
   DirectResult result;
   {
     // The graph is immutable and the plan is a copy; the callback takes the GIL back by itself.
@@ -94,7 +71,7 @@ py::dict particles(const WindowGraph& graph, const Array<std::uint64_t>& thresho
   plan.places = to_vector(places);
   Poll poll(std::move(callback));
   RunControl control;
-  prepare(control, poll, threads, time_limit);
+  prepare(control, poll, threads, std::nullopt, time_limit);
   ParticleResult result;
   {
     const py::gil_scoped_release release;  // as above

@@ -151,6 +151,34 @@ def sweep(
     last: int,
     out: _Words | None,
     certified: bool,
+class WindowGraph:
+    def __init__(
+        self,
+        window_start: _Int,
+        entries: _Int,
+        n_entries: int,
+        channels: int,
+        filters: int,
+    ) -> None: ...
+    @property
+    def n_windows(self) -> int: ...
+    @property
+    def n_slots(self) -> int: ...
+    @property
+    def n_neurons(self) -> int: ...
+
+def direct_trials(
+    graph: WindowGraph,
+    sizes: _Words,
+    thresholds: _Words,
+    order: npt.NDArray[np.uint32],
+    by_entries: bool,
+    key: tuple[int, int],
+    first_trial: int,
+    n_chunks: int,
+    chunk_size: int,
+    ranks_per_chunk: int,
+    places: npt.NDArray[np.uint32],
     threads: int,
     time_limit: float | None,
     poll: _Poll,
@@ -162,4 +190,17 @@ def count_flats(
     time_limit: float | None,
     poll: _Poll,
     store_bytes: int = ...,
+def particle_batches(
+    graph: WindowGraph,
+    thresholds: _Words,
+    log_penalty: float,
+    key: tuple[int, int],
+    first_batch: int,
+    n_batches: int,
+    n_particles: int,
+    ranks_per_batch: int,
+    places: npt.NDArray[np.uint32],
+    threads: int,
+    time_limit: float | None,
+    poll: _Poll,
 ) -> dict[str, Any]: ...

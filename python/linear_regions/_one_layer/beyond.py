@@ -15,15 +15,29 @@ bound.
 
 from __future__ import annotations
 
-from .._numbers import short_number
-from ..errors import Unsupported
-from ..result import Interval, RegionCount
-from .question import Question
-from .related import fully_connected
-from .windows import log10_binomial_sum
+from math import floor, inf, isfinite, log, sqrt
+from time import perf_counter
+from typing import Any
 
-BEYOND_METHODS: tuple[str, ...] = ()
+from .._numbers import package_version, short_number
+from ..errors import Interrupted, Unsupported
+from ..result import Interval, RegionCount
+from .bracket import bracket
+from .draws import OutOfReach
+from .estimate import PartEstimate, estimate_part
+from .parts import Answer, hall_count, shared_count
+from .question import Question
+from .related import fully_connected, related_bounds
+from .rounding import exactly
+from .sampler import Clock, Sampler
+from .windows import Part, log10_binomial_sum
+
+BEYOND_METHODS: tuple[str, ...] = ("direct", "particles")
 """Names of the methods that `beyond_exact` takes; `one_layer_maximum` accepts them."""
+
+CONFIDENCE = 0.95
+# Slots and pairs of window and entry that the core handles in a few hundred megabytes.
+_MOST_PAIRS = 20_000_000
 
 
 def rigorous_bracket(question: Question) -> Interval:
@@ -39,8 +53,10 @@ def rigorous_bracket(question: Question) -> Interval:
     low : int
     high : int or None
     """
-    limit = fully_connected(question)
-    return (1, None if limit is None else limit.value)
+    if question.central:
+        limit = fully_connected(question)
+        return (1, None if limit is None else limit.value)
+    return bracket(question.layer, question.breakpoints, question.weights)
 
 
 def beyond_exact(question: Question) -> RegionCount:
@@ -60,7 +76,103 @@ def beyond_exact(question: Question) -> RegionCount:
     Unsupported
         There is no estimate.
     """
-    raise Unsupported(out_of_reach(question))
+    started = perf_counter()
+    if question.central:
+        raise Unsupported(
+            "layers without biases are not estimated; leave the method out to get an upper bound"
+        )
+    for part, _ in question.layer.parts:
+        if part.n_inputs + sum(part.window_sizes()) > _MOST_PAIRS:
+            raise Unsupported(out_of_reach(question))
+    clock = Clock(question.run, started)
+    # Parts with a number of their own need no share of the risk.
+    exact = {part: _exact(question, part) for part, _ in question.layer.parts}
+    sampled = max(1, sum(answer is None for answer in exact.values()))
+    alpha = (1 - CONFIDENCE) / sampled
+    found: list[tuple[PartEstimate, int]] = []
+    for part, times in question.layer.parts:
+        answer = exact[part]
+        if answer is not None:
+            value = exactly(answer.value, False).log2
+            found.append((PartEstimate(value, value, value, method=answer.method), times))
+            continue
+        words = question.rng.integers(0, 1 << 63, size=2, dtype="uint64")
+        key = (int(words[0]), int(words[1]))
+        sampler = Sampler(part, question.breakpoints, key, clock)
+        how = "auto" if question.method not in BEYOND_METHODS else question.method
+        found.append((estimate_part(sampler, how, question.weights == "shared", alpha), times))
+    result = _result(question, found, clock)
+    if clock.interrupted:
+        raise Interrupted(result)
+    return result
+
+
+def _exact(question: Question, part: Part) -> Answer | None:
+    """Return the number of a part that is counted at once; None where it is to be sampled."""
+    closed = part.scan_form is not None or part.all_patterns
+    if question.method in BEYOND_METHODS and not closed:
+        return None
+    try:
+        if closed or question.weights == "free":
+            return hall_count(part, question.breakpoints, question.budget.matching)
+        return shared_count(part, question.breakpoints, question.rng, question.budget)
+    except OutOfReach:
+        return None
+
+
+def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Clock) -> RegionCount:
+    limits = bracket(question.layer, question.breakpoints, question.weights)
+    value = sum(part.value * times for part, times in found)
+    low = sum(part.low * times for part, times in found)
+    high = sum(part.high * times for part, times in found)
+    notes = sorted({part.note for part, _ in found if part.note})
+    work: dict[str, Any] = {}
+    for part, _ in found:
+        for name, number in part.work.items():
+            work[name] = number if name not in work else _joined(work[name], number)
+    error = sqrt(sum((part.standard_error * times) ** 2 for part, times in found))
+    if isfinite(error):
+        work["standard_error_log10"] = error / log(10)
+    interval = (_integer(low, limits[0]), _integer(high, limits[1]))
+    # The bracket is certain; an interval outside of it means that sampling missed.
+    interval = (max(interval[0], limits[0]), min(interval[1], limits[1]))
+    if interval[0] > interval[1]:
+        interval = limits
+    number = _integer(value, interval[0])
+    reference = "Xiong et al. 2020, Theorem 2, estimated by sampling Hall-independent sets"
+    if question.weights == "shared":
+        reference += ", with ranks of generic draws of the shared filters"
+    return RegionCount(
+        min(max(number, limits[0]), limits[1]),
+        what="activation",
+        kind="estimate",
+        status=clock.status,  # type: ignore[arg-type]
+        method="+".join(sorted({part.method for part, _ in found})),
+        arithmetic="modular" if question.weights == "shared" else "certified",
+        error_probability=None,
+        interval=interval,
+        confidence=1.0 if interval == limits else CONFIDENCE,
+        bracket=limits,
+        seconds=perf_counter() - clock.started,
+        work=work,
+        related=related_bounds(question),
+        reference="; ".join([reference, *notes]),
+        version=package_version(),
+    )
+
+
+def _joined(one: Any, other: Any) -> Any:
+    return None if one is None or other is None else one + other
+
+
+def _integer(power: float, otherwise: int) -> int:
+    """Return 2**power rounded to an integer; `otherwise` where it is not finite."""
+    if power in (inf, -inf):
+        return otherwise
+    whole = floor(power)
+    mantissa = int(2.0 ** (power - whole + 52))
+    shift = whole - 52
+    return mantissa << shift if shift >= 0 else (mantissa + (1 << (-shift - 1))) >> -shift
 
 
 def out_of_reach(question: Question) -> str:

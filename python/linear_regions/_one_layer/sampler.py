@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""Sampling one part of a layer in the core: plans in, observed numbers out.
+
+The only file of the estimates that calls the core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import comb, log, prod
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._run import Run
+from .windows import Part
+
+Words = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.uint32]
+
+_NO_PLACES = np.zeros(0, dtype=np.uint32)
+_LARGEST_WORD = 2**64 - 1
+
+
+@dataclass
+class Clock:
+    """Threads, time and the wish to stop, over several calls of the core.
+
+    Parameters
+    ----------
+    run : Run
+        The options of the whole call.
+    started : float
+        `perf_counter` at its start.
+    status : str
+        How the last call ended.
+    interrupted : bool
+        Whether Ctrl-C stopped one.
+    """
+
+    run: Run
+    started: float
+    status: str = "complete"
+    interrupted: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a call was stopped: nothing more should be started."""
+        return self.status != "complete"
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of one call of the core."""
+        left = self.run.time_limit
+        if left is not None:
+            left = max(0.0, left - (perf_counter() - self.started))
+        return {"threads": self.run.threads, "time_limit": left, "poll": self.run.poll}
+
+    def note(self, out: dict[str, Any]) -> None:
+        """Remember how a call ended."""
+        self.status = out["status"]
+        self.interrupted |= out["interrupted"]
+
+
+class Sampler:
+    """A part, its windows as the core wants them.
+
+    The longest axis comes first, so that whatever sweeps over the windows keeps a short frontier.
+
+    Parameters
+    ----------
+    part : Part
+        A component of the layer.
+    breakpoints : int
+        Breakpoints of a neuron.
+    key : tuple of int
+        Two words that number the random streams.
+    clock : Clock
+        Run control.
+    """
+
+    def __init__(self, part: Part, breakpoints: int, key: tuple[int, int], clock: Clock) -> None:
+        from .. import _core
+
+        axes = sorted(part.axes, key=lambda block: -len(block.windows))
+        sizes = [block.size for block in axes]
+        starts, entries, places = [0], [], []
+        reach = [max(p + b - a for a, b, p in block.windows) for block in axes]
+        for windows in product(*(block.windows for block in axes)):
+            seen = place = np.zeros(1, dtype=np.int64)
+            for (start, end, first), size, wide in zip(windows, sizes, reach, strict=True):
+                along = np.arange(start, end)
+                seen = (seen[:, None] * size + along).reshape(-1)
+                place = (place[:, None] * wide + (along - start + first)).reshape(-1)
+            entries.append(seen)
+            places.append(place)
+            starts.append(starts[-1] + len(seen))
+        self.part, self.breakpoints, self.key, self.clock = part, breakpoints, key, clock
+        self._entries = np.concatenate(entries)
+        self._sizes = sizes
+        self.places = np.concatenate(places).astype(np.uint32)
+        self.graph = _core.WindowGraph(
+            np.array(starts), self._entries, prod(sizes), part.channels, part.filters
+        )
+        self._core = _core
+        self._laws: tuple[Words, Words] | None = None
+
+    def rank_cost(self) -> float:
+        """Return the multiplications of one test of a rank: rows times bandwidth squared."""
+        part = self.part
+        behind = prod(self._sizes[1:])
+        long = max(part.axes, key=lambda block: len(block.windows))
+        band = max(end - start for start, end, _ in long.windows) * behind * part.channels
+        return float(part.rank_limit) * min(band, part.rank_limit) ** 2
+
+    def _cover_order(self) -> Indices:
+        """Return the entries, those that few windows see first, from the corners inwards."""
+        n = prod(self._sizes)
+        windows = np.bincount(self._entries, minlength=n)
+        index = np.indices(self._sizes).reshape(len(self._sizes), -1)
+        far = np.zeros(n, dtype=np.int64)
+        for i, size in zip(index, self._sizes, strict=True):
+            far += np.minimum(i, size - 1 - i)
+        return np.lexsort((np.arange(n), far, windows)).astype(np.uint32)
+
+    def _size_law(self) -> tuple[Words, Words]:
+        """Return sizes and 64-bit thresholds of the law proportional to C(N, s) k**s, s <= rank.
+
+        Weights are fixed-point integers of 128 bits and more; sizes whose weight is below 2**-70 of
+        the largest are left out, which changes no probability by more than 2**-55.
+        """
+        if self._laws is None:
+            n, k = self.part.n_neurons, self.breakpoints
+            size = self.part.rank_limit
+            sizes, weights, largest = [size], [1 << 128], 1 << 128
+            while size > 0:
+                weight = weights[-1] * size // ((n - size + 1) * k)
+                size -= 1
+                sizes.append(size)
+                weights.append(weight)
+                largest = max(largest, weight)
+                if weight << 70 < largest and weight < weights[-2]:
+                    break
+            # From the likeliest size on, so that few thresholds are looked at.
+            pairs = sorted(zip(weights, sizes, strict=True), reverse=True)
+            total, reached, thresholds = sum(weights), 0, []
+            for weight, _ in pairs:
+                reached += weight
+                thresholds.append(min((reached << 64) // total, _LARGEST_WORD))
+            self._laws = (
+                np.array([size for _, size in pairs], dtype=np.uint64),
+                np.array(thresholds, dtype=np.uint64),
+            )
+        return self._laws
+
+    def direct(
+        self, by_entries: bool, first: int, chunks: int, size: int, ranks: int = 0
+    ) -> dict[str, Any]:
+        """Run `chunks` chunks of `size` direct trials, from trial number `first` on."""
+        sizes, thresholds = self._size_law()
+        order = (
+            self._cover_order() if by_entries else np.arange(self.part.n_positions, dtype=np.uint32)
+        )
+        out: dict[str, Any] = self._core.direct_trials(
+            self.graph,
+            sizes,
+            thresholds,
+            order,
+            by_entries,
+            self.key,
+            first,
+            chunks,
+            size,
+            ranks,
+            self.places if ranks else _NO_PLACES,
+            **self.clock.options(),
+        )
+        self.clock.note(out)
+        return out
+
+    def particles(
+        self, share: float, first: int, batches: int, particles: int, ranks: int = 0
+    ) -> dict[str, Any]:
+        """Run batches of particles; every neuron is there with probability `share`.
+
+        The logarithms that come back are those of R itself, not only of the expectation.
+        """
+        part, k = self.part, self.breakpoints
+        # Fixed-point binomial probabilities: the share is taken as the double that it is.
+        numerator, denominator = share.as_integer_ratio()
+        rest = denominator - numerator
+        terms = [
+            comb(part.filters, t) * numerator**t * rest ** (part.filters - t)
+            for t in range(part.filters)
+        ]
+        total, reached, thresholds = denominator**part.filters, 0, []
+        for term in terms:
+            reached += term
+            thresholds.append(min((reached << 64) // total, _LARGEST_WORD))
+        penalty = min(0.0, log(share) - log(1.0 - share) - log(k))
+        if share * (1 + k) == k:
+            penalty = 0.0
+        out: dict[str, Any] = self._core.particle_batches(
+            self.graph,
+            np.array(thresholds, dtype=np.uint64),
+            penalty,
+            self.key,
+            first,
+            batches,
+            particles,
+            ranks,
+            self.places if ranks else _NO_PLACES,
+            **self.clock.options(),
+        )
+        self.clock.note(out)
+        slots = part.n_inputs
+        base = -slots * penalty - part.n_neurons * log(1.0 - share)
+        out["log_values"] = [value + base for value in out["log_estimates"]]
+        return out
