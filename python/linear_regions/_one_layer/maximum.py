@@ -69,6 +69,8 @@ def one_layer_maximum(
         ``"scan"``: windows that overlap along one axis only, any size. ``"matching"``: free
         weights, few positions. ``"multiset"``: shared filters, few positions, by generic draws
         modulo a prime. ``"restriction"``: no biases, few neurons, also by draws.
+        ``"direct"`` and ``"particles"`` estimate, with an interval and a proved bracket beside it;
+        ``"auto"`` takes one of them where no exact method fits.
     rng : None, int, SeedSequence, BitGenerator or Generator
         Source of the draws; it does not change an exact number.
     threads : int, optional
