@@ -143,7 +143,6 @@ def stream_planar(
     sink: Callable[[dict[str, Any]], bool],
 ) -> dict[str, Any]: ...
 def distinct_rows(words: _Words) -> tuple[int, _Int]: ...
-
 def sweep_size(n: int, d: int) -> int: ...
 def sweep(
     hyperplanes: Hyperplanes,
@@ -151,6 +150,19 @@ def sweep(
     last: int,
     out: _Words | None,
     certified: bool,
+    threads: int,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def count_flats(
+    rows: _Words,
+    p: int,
+    threads: int,
+    time_limit: float | None,
+    poll: _Poll,
+    store_bytes: int = ...,
+) -> dict[str, Any]: ...
+
 class WindowGraph:
     def __init__(
         self,
@@ -183,13 +195,6 @@ def direct_trials(
     time_limit: float | None,
     poll: _Poll,
 ) -> dict[str, Any]: ...
-def count_flats(
-    rows: _Words,
-    p: int,
-    threads: int,
-    time_limit: float | None,
-    poll: _Poll,
-    store_bytes: int = ...,
 def particle_batches(
     graph: WindowGraph,
     thresholds: _Words,
