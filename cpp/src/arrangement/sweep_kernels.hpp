@@ -14,6 +14,8 @@
 
 namespace linear_regions::sweeping {
 
+inline constexpr double kHuge = 0x1p1000;  // beyond every threshold that decides
+
 struct Block {
   double* const* active = nullptr;  // n_active arrays of `lanes` doubles
   std::size_t n_active = 0;
@@ -50,13 +52,14 @@ struct Kernels {
   // t, thresholds and own signs for the lanes from `from` (rounded down to whole vectors) on.
   void (*vertices)(const Block& block, const Line& line, std::size_t functional, std::size_t from,
                    const Vertices& out);
-  // Sign vectors of the vertices j in [first, last). own: per j, `words` words, the own signs;
-  // exempt: words that mark pivots and padding. Vertices with signs left open are appended to
-  // `open` (their number is returned) and their words hold the certain positive signs.
+  // Sign vectors of the vertices j in [first, last), on rows padded to 32 lanes; pivots and padding
+  // hold alpha = 0 and beta = kHuge. own: per j, `words` words, the own signs; exempt: words that
+  // mark pivots and padding; one: points to kHuge, with zeros around it for all lanes. Vertices
+  // with signs left open are appended to `open`, and their number is returned.
   std::size_t (*cells)(const Line& line, std::size_t first, std::size_t last, const double* t,
                        const double* threshold, const std::uint64_t* own,
-                       const std::uint64_t* exempt, std::size_t words, std::uint64_t* out,
-                       std::size_t stride, std::uint32_t* open);
+                       const std::uint64_t* exempt, const double* one, std::size_t words,
+                       std::uint64_t* out, std::size_t stride, std::uint32_t* open);
 };
 
 const Kernels& kernels();

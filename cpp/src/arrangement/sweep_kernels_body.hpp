@@ -128,85 +128,48 @@ inline void vertices(const Block& block, const Line& line, std::size_t functiona
   }
 }
 
-// All rows in registers: B vectors, one word.
-template <int B>
-inline std::size_t cells_in_registers(const Line& line, std::size_t first, std::size_t last,
-                                      const double* t, const double* threshold,
-                                      const std::uint64_t* own, std::uint64_t exempt,
-                                      std::uint64_t* out, std::size_t stride, std::uint32_t* open) {
-  V alpha[B], beta[B];
-  for (int b = 0; b < B; ++b) {
-    alpha[b] = V::load(line.alpha + 8 * b);
-    beta[b] = V::load(line.beta + 8 * b);
-  }
-  std::size_t n_open = 0;
-  for (std::size_t j = first; j < last; ++j) {
-    const V at = V::broadcast(t[j]), limit = V::broadcast(threshold[j]);
-    const V below = V::zero() - limit;
-    std::uint64_t positive = 0, negative = 0;
-    for (int b = 0; b < B; ++b) {
-      const V value = fma(at, alpha[b], beta[b]);
-      positive |= static_cast<std::uint64_t>(greater(value, limit)) << (8 * b);
-      negative |= static_cast<std::uint64_t>(greater(below, value)) << (8 * b);
+// The signs of the rows at one vertex after the other. A word takes its bits from the sign bits of
+// the values, once the smallest size has shown that all of them are certain; rows without a sign
+// (pivots, padding) carry a huge offset, and so does, through a table of one huge number among
+// zeros, the vertex' own row.
+template <int G>  // groups of four vectors
+inline std::uint64_t signs_of(const Line& line, std::size_t from, V at, const double* self,
+                              V& least) {
+  std::uint64_t negative = 0;
+  for (int g = 0; g < G; ++g) {
+    V value[4];
+    for (int b = 0; b < 4; ++b) {
+      const std::size_t i =
+          from + 32 * static_cast<std::size_t>(g) + 8 * static_cast<std::size_t>(b);
+      value[b] = fma(at, V::load(line.alpha + i), V::load(line.beta + i));
+      least = min(least, max(abs(value[b]), V::load(self + i)));
     }
-    *out = (positive & ~exempt) | own[j - first];
-    out += stride;
-    const std::uint64_t settled = positive | negative | exempt | (std::uint64_t{1} << j);
-    open[n_open] = static_cast<std::uint32_t>(j);
-    n_open += settled != ~std::uint64_t{0};
+    negative |= static_cast<std::uint64_t>(sign_bits(value[0], value[1], value[2], value[3]))
+                << (32 * g);
   }
-  return n_open;
-}
-
-inline std::size_t cells_in_memory(const Line& line, std::size_t first, std::size_t last,
-                                   const double* t, const double* threshold,
-                                   const std::uint64_t* own, const std::uint64_t* exempt,
-                                   std::size_t words, std::uint64_t* out, std::size_t stride,
-                                   std::uint32_t* open) {
-  std::size_t n_open = 0;
-  for (std::size_t j = first; j < last; ++j, out += stride, own += words) {
-    const V at = V::broadcast(t[j]), limit = V::broadcast(threshold[j]);
-    const V below = V::zero() - limit;
-    bool settled = true;
-    for (std::size_t w = 0; w < words; ++w) {
-      std::uint64_t positive = 0, negative = 0;
-      const std::size_t end = line.lanes - 64 * w < 64 ? line.lanes - 64 * w : 64;
-      for (std::size_t i = 0; i < end; i += 8) {
-        const V value = fma(at, V::load(line.alpha + 64 * w + i), V::load(line.beta + 64 * w + i));
-        positive |= static_cast<std::uint64_t>(greater(value, limit)) << i;
-        negative |= static_cast<std::uint64_t>(greater(below, value)) << i;
-      }
-      out[w] = (positive & ~exempt[w]) | own[w];
-      const std::uint64_t self = j >> 6 == w ? std::uint64_t{1} << (j & 63) : 0;
-      settled = settled && (positive | negative | exempt[w] | self) == ~std::uint64_t{0};
-    }
-    open[n_open] = static_cast<std::uint32_t>(j);
-    n_open += !settled;
-  }
-  return n_open;
+  return ~negative;
 }
 
 inline std::size_t cells(const Line& line, std::size_t first, std::size_t last, const double* t,
                          const double* threshold, const std::uint64_t* own,
-                         const std::uint64_t* exempt, std::size_t words, std::uint64_t* out,
-                         std::size_t stride, std::uint32_t* open) {
-  if (words == 1) {
-    switch (line.lanes / 8) {
-#define LR_SWEEP_CASE(B) \
-  case B:                \
-    return cells_in_registers<B>(line, first, last, t, threshold, own, *exempt, out, stride, open);
-      LR_SWEEP_CASE(1)
-      LR_SWEEP_CASE(2)
-      LR_SWEEP_CASE(3)
-      LR_SWEEP_CASE(4)
-      LR_SWEEP_CASE(5)
-      LR_SWEEP_CASE(6)
-      LR_SWEEP_CASE(7)
-      LR_SWEEP_CASE(8)
-#undef LR_SWEEP_CASE
-      default:
-        break;
+                         const std::uint64_t* exempt, const double* one, std::size_t words,
+                         std::uint64_t* out, std::size_t stride, std::uint32_t* open) {
+  std::size_t n_open = 0;
+  for (std::size_t j = first; j < last; ++j, out += stride, own += words) {
+    const V at = V::broadcast(t[j]);
+    V least = V::broadcast(kHuge);
+    const double* self = one - j;
+    for (std::size_t w = 0; w < words; ++w) {
+      const bool half = line.lanes - 64 * w <= 32;
+      const std::uint64_t positive = half ? signs_of<1>(line, 64 * w, at, self, least)
+                                          : signs_of<2>(line, 64 * w, at, self, least);
+      out[w] = (positive & ~exempt[w]) | own[w];
     }
+    // The own bit of row j is set by `own` alone.
+    const std::uint64_t bit = std::uint64_t{1} << (j & 63);
+    out[j >> 6] = (out[j >> 6] & ~bit) | (own[j >> 6] & bit);
+    open[n_open] = static_cast<std::uint32_t>(j);
+    n_open += greater(least, V::broadcast(threshold[j])) != 0xFF;
   }
-  return cells_in_memory(line, first, last, t, threshold, own, exempt, words, out, stride, open);
+  return n_open;
 }

@@ -50,8 +50,11 @@ Sweeper::Sweeper(const Hyperplanes& hyperplanes, const Binomials& binomials, Ari
       words_((n_ + 63) / 64),
       functional_(padded(n_)),
       lanes_(padded(n_) + kLanes),
+      wide_((lanes_ + 31) / 32 * 32),
       minors_(hyperplanes) {
   vertex_memory_.resize(2 * lanes_);
+  one_.resize(2 * wide_ + kLanes, 0.0);
+  one_[wide_] = kHuge;
   known_.resize(words_ + 1);
   up_.resize((d_ + 1) * (words_ + 1));
   own_.resize(n_ * words_);
@@ -68,11 +71,11 @@ void Sweeper::load(std::size_t level) {
   depths_.assign(level, {});
   std::size_t arrays = 0;
   for (std::size_t t = 0; t < level; ++t) arrays += level + 4;
-  memory_.assign(arrays * lanes_, 0.0);
+  memory_.assign(arrays * wide_, 0.0);
   double* next = memory_.data();
   const auto take = [&] {
-    next += lanes_;
-    return next - lanes_;
+    next += wide_;
+    return next - wide_;
   };
   for (std::size_t t = 0; t < level; ++t) {
     Depth& depth = depths_[t];
@@ -81,6 +84,7 @@ void Sweeper::load(std::size_t level) {
     Block& b = depth.block;
     b = {depth.active.data(), depth.active.size(), take(), take(), take(), take(),
          depth.nu.data(),     depth.nu.size()};
+    std::fill(b.beta + lanes_, b.beta + wide_, kHuge);
   }
   const Block& start = depths_[0].block;
   start.active[level - 1][functional_] = 1.0;
@@ -101,7 +105,8 @@ void Sweeper::load(std::size_t level) {
 std::uint64_t Sweeper::run(std::size_t level, std::uint64_t first, std::uint64_t last,
                            std::uint64_t* out, std::size_t stride,
                            const std::function<bool(std::uint64_t)>& go_on) {
-  if (level > 0 && (depths_.empty() || level_ != level)) load(level);
+  // A line of level 1 writes into the first block.
+  if (level == 1 || (level > 0 && (depths_.empty() || level_ != level))) load(level);
   level_ = level;
   first_ = first;
   last_ = last;
@@ -189,7 +194,7 @@ void Sweeper::store_line(const Depth& here, std::size_t first, std::size_t last,
     for (std::size_t j = first; j < last; ++j) exact_chamber(j, out + (j - first) * stride);
     return;
   }
-  const Line rows{here.active[0], here.block.beta, padded(n_)};
+  Line rows{here.active[0], here.block.beta, padded(n_)};
   kernels_.vertices(here.block, rows, functional_, first, vertices_);
   const std::size_t mask_words = (rows.lanes + 63) / 64;
   std::fill_n(own_.data(), count * words_, std::uint64_t{0});
@@ -201,14 +206,24 @@ void Sweeper::store_line(const Depth& here, std::size_t first, std::size_t last,
     }
   }
   if (!certified_) std::fill_n(vertices_.threshold, lanes_, 0.0);
+  exempt_lanes(here);
+  rows.lanes = wide_;
   const std::size_t n_open =
       kernels_.cells(rows, first, last, vertices_.t, vertices_.threshold, own_.data(),
-                     exempt_.data(), words_, out, stride, open_.data());
+                     exempt_.data(), one_.data() + wide_, words_, out, stride, open_.data());
   if (!certified_) return;
   for (std::size_t i = 0; i < n_open; ++i)
     known_[open_[i] >> 6] &= ~(std::uint64_t{1} << (open_[i] & 63));
   for (std::size_t j = first; j < last; ++j)
     if (!bit(known_.data(), j)) exact_chamber(j, out + (j - first) * stride);
+}
+
+// Rows without a sign of their own get one that is always certain.
+void Sweeper::exempt_lanes(const Depth& here) {
+  double *alpha = here.active[0], *beta = here.block.beta;
+  for (const std::uint32_t p : prefix_) beta[p] = kHuge;
+  for (std::size_t i = n_; i < lanes_; ++i) beta[i] = kHuge;
+  alpha[functional_] = 0.0;
 }
 
 int Sweeper::exact_sign(bool offset) {

@@ -55,6 +55,7 @@ class Sweeper {
   void descend(std::size_t depth, std::size_t start, std::uint64_t base, bool blind);
   bool eliminate(std::size_t depth, std::size_t row);
   void line(std::size_t depth, std::size_t start, std::uint64_t base, bool blind);
+  void exempt_lanes(const Depth& here);
   void store_line(const Depth& here, std::size_t first, std::size_t last, bool blind);
   void exact_chamber(std::size_t row, std::uint64_t* words);
   void level_zero(std::uint64_t* words);
@@ -64,11 +65,11 @@ class Sweeper {
   const Binomials& binomials_;
   const Kernels& kernels_;
   const bool certified_;
-  const std::size_t n_, d_, words_, functional_, lanes_;
+  const std::size_t n_, d_, words_, functional_, lanes_, wide_;
   ExactMinors minors_;
 
   std::size_t level_ = 0;
-  LineVector memory_, vertex_memory_;
+  LineVector memory_, vertex_memory_, one_;
   std::vector<Depth> depths_;
   Vertices vertices_;
   std::vector<std::uint64_t> up_, known_, own_, exempt_, cells_, blank_;

@@ -6,6 +6,8 @@
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace linear_regions {
 namespace {
 
@@ -49,6 +51,20 @@ inline unsigned greater(V x, V y) {
 }
 inline V operator/(V x, V y) {
   return {_mm256_div_pd(x.a, y.a), _mm256_div_pd(x.b, y.b)};
+}
+// Sign bits of 32 lanes (that of -0.0 may count). The high halves of the doubles are narrowed, with
+// saturation, to bytes; the halves of the registers come out apart and are joined at the end.
+inline std::uint32_t sign_bits(V p, V q, V r, V s) {
+  const auto high = [](V x) {
+    return _mm256_castps_si256(
+        _mm256_shuffle_ps(_mm256_castpd_ps(x.a), _mm256_castpd_ps(x.b), 0xDD));
+  };
+  const __m256i words = _mm256_packs_epi16(_mm256_packs_epi32(high(p), high(q)),
+                                           _mm256_packs_epi32(high(r), high(s)));
+  const __m128i low = _mm256_castsi256_si128(words), top = _mm256_extracti128_si256(words, 1);
+  const int first = _mm_movemask_epi8(_mm_unpacklo_epi16(low, top));
+  const int second = _mm_movemask_epi8(_mm_unpackhi_epi16(low, top));
+  return static_cast<std::uint32_t>(first) | static_cast<std::uint32_t>(second) << 16;
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace linear_regions {
 namespace {
 
@@ -45,6 +47,13 @@ inline unsigned greater(V x, V y) {
 }
 inline V operator/(V x, V y) {
   return {_mm512_div_pd(x.v, y.v)};
+}
+// Sign bits of 32 lanes (that of -0.0 may count).
+inline std::uint32_t sign_bits(V a, V b, V c, V d) {
+  const auto bits = [](V x) {
+    return static_cast<std::uint32_t>(_mm512_movepi64_mask(_mm512_castpd_si512(x.v)));
+  };
+  return bits(a) | bits(b) << 8 | bits(c) << 16 | bits(d) << 24;
 }
 
 }  // namespace

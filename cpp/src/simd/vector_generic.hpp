@@ -4,6 +4,8 @@
 // linker cannot pick these functions for code that runs on other processors.
 #pragma once
 
+#include <cstdint>
+
 namespace linear_regions {
 namespace {
 
@@ -68,6 +70,16 @@ inline V operator/(const V& a, const V& b) {
   V r;
   for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] / b.v[i];
   return r;
+}
+// Sign bits of 32 lanes (that of -0.0 may count).
+inline std::uint32_t sign_bits(const V& a, const V& b, const V& c, const V& d) {
+  std::uint32_t bits = 0;
+  for (int i = 0; i < 8; ++i)
+    bits |= static_cast<std::uint32_t>(a.v[i] < 0) << i |
+            static_cast<std::uint32_t>(b.v[i] < 0) << (8 + i) |
+            static_cast<std::uint32_t>(c.v[i] < 0) << (16 + i) |
+            static_cast<std::uint32_t>(d.v[i] < 0) << (24 + i);
+  return bits;
 }
 
 }  // namespace
