@@ -71,6 +71,7 @@ void bind_deep_tree(py::module_& m);
 void bind_frame(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);
+void bind_sign_tree(py::module_& m);
 void bind_sweep(py::module_& m);
 void bind_patterns(py::module_& m);
 void bind_one_layer_estimate(py::module_& m);

@@ -209,3 +209,33 @@ def particle_batches(
     time_limit: float | None,
     poll: _Poll,
 ) -> dict[str, Any]: ...
+def sign_tree_count(
+    planes: Hyperplanes,
+    sides: Hyperplanes,
+    certified: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def sign_tree_list(
+    planes: Hyperplanes,
+    sides: Hyperplanes,
+    certified: bool,
+    points: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def sign_tree_stream(
+    planes: Hyperplanes,
+    sides: Hyperplanes,
+    certified: bool,
+    points: bool,
+    block: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+    sink: Callable[[dict[str, Any]], bool],
+) -> dict[str, Any]: ...

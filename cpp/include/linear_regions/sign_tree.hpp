@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Sign vectors of all chambers of any arrangement, by a depth-first tree, certified.
+//
+// Degenerate, central, parallel, duplicate, opposite and zero rows are ordinary input; a domain
+// restricts the search, and chambers outside are never visited. Bit i of a sign vector is set where
+// row i is positive; the bit of a zero row is clear. Chambers come in the serial depth-first order,
+// whatever the number of threads. docs/design/sign-tree.md has the mathematics.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "linear_regions/hyperplanes.hpp"
+#include "linear_regions/planar.hpp"
+#include "linear_regions/run_control.hpp"
+
+namespace linear_regions {
+
+struct SignTreeWork {
+  std::uint64_t chains = 0;           // witnesses, one per chamber (or per pair of opposite ones)
+  std::uint64_t lps = 0;              // programs solved in doubles
+  std::uint64_t steps = 0;            // their steps
+  std::uint64_t circuits_reused = 0;  // "no" by a circuit that was known
+  std::uint64_t steps_across = 0;     // "yes" by a step from the witness, without a program
+  std::uint64_t exact_signs = 0;      // signs taken in exact arithmetic
+  std::uint64_t exact_lps = 0;        // programs solved in exact arithmetic
+  std::uint64_t exact_witnesses = 0;  // chambers' ancestors for which no double witness was found
+  std::uint64_t stolen = 0;           // sub-trees handed to another thread
+
+  SignTreeWork& operator+=(const SignTreeWork& o);
+};
+
+struct SignTreeOptions {
+  Arithmetic arithmetic = Arithmetic::kCertified;
+  bool points = false;  // interior points as well
+};
+
+// Chambers in columns; one block holds consecutive chambers of the order.
+struct ChamberBlock {
+  std::size_t n = 0, words = 0;
+  std::vector<std::uint64_t> signs;  // n * words
+  std::vector<double> points;        // n * d where asked for; NaN where no double was proved inside
+  // Chambers without an interior point in doubles: (number in this block, coordinates as
+  // hexadecimal fractions).
+  std::vector<std::pair<std::size_t, std::vector<std::string>>> exact_points;
+
+  void append(ChamberBlock&& other);
+};
+
+struct SignTreeResult {
+  std::uint64_t chambers = 0;
+  Status status = Status::kComplete;
+  SignTreeWork work;
+  double seconds = 0;
+};
+
+// All three throw std::invalid_argument for values that are not finite, shapes that do not fit, and
+// a domain without interior. Sides of `domain` may be absent: the whole space.
+
+// Count without storing: memory does not grow with the number of chambers.
+SignTreeResult sign_tree_count(const Hyperplanes& planes, const ConvexDomain& domain,
+                               const SignTreeOptions& options, RunControl& control);
+// A limit gives exactly the first chambers of the order, on one thread.
+SignTreeResult sign_tree_list(const Hyperplanes& planes, const ConvexDomain& domain,
+                              const SignTreeOptions& options, RunControl& control,
+                              ChamberBlock& out);
+// Blocks of about `block` chambers, on the calling thread; `sink` returns false to stop.
+SignTreeResult sign_tree_stream(const Hyperplanes& planes, const ConvexDomain& domain,
+                                const SignTreeOptions& options, RunControl& control,
+                                std::size_t block, const std::function<bool(ChamberBlock&&)>& sink);
+
+}  // namespace linear_regions

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Tree: one worker of the sign tree.
+//
+// A *chain* belongs to one witness: a point strictly inside a cone on which some rows have known
+// signs. It goes through the other rows, the one with the largest |value| at the witness first. The
+// side that the witness is on exists. The far side is asked for: no (a circuit proves it) makes the
+// row's sign known; yes (a witness over there proves it) puts the far cone on the stack, with its
+// own witness, and the chain keeps the near one. With all rows known the cone is a chamber.
+// So there is one chain per chamber, and each question is either a chamber or an infeasibility.
+//
+// Invariants:
+//  * weight[] holds the *cuts* of the cone alone: rows with a known sign that was a choice. The
+//    other known signs follow from these.
+//  * Whatever decides a "no" (a known circuit or a new program), nothing else of the frame changes,
+//    so the tree does not depend on what a worker has seen before: not on threads, not on luck.
+//  * The stack's lowest frame comes last in the depth-first order: it is what is given away.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "arrangement/circuits.hpp"
+#include "arrangement/exact_lp.hpp"
+#include "arrangement/reduction.hpp"
+#include "arrangement/small_lp.hpp"
+#include "linear_regions/sign_tree.hpp"
+
+namespace linear_regions::arrangement {
+
+// A cone with a witness.
+struct Frame {
+  std::vector<Word> known, positive;  // rows with a known sign; those that are positive
+  std::vector<double> weight;         // sign / norm of the cuts, 0 for other rows
+  LpState state;                      // optimal for some of the cuts
+  std::vector<double> x, values;      // the witness, and all rows' values there
+  bool own = false;                   // x is state.x: the state knows all cuts
+  double share = 1;                   // of the whole search, halved at each cut: for progress
+  // Where no double lies inside, the witness; x is the point near it.
+  std::shared_ptr<const ExactPoint> exact;
+};
+
+class Tree;
+
+class ChamberSink {
+ public:
+  virtual ~ChamberSink() = default;
+  // Signs of the rows of the reduction; `opposite` for the mirror image of a central one.
+  virtual void chamber(Tree& tree, const Frame& frame, bool opposite) = 0;
+};
+
+class Tree {
+ public:
+  struct Hooks {
+    ChamberSink* sink = nullptr;
+    std::atomic<int>* hungry = nullptr;  // threads without work
+    std::function<void(Frame&&)> give;   // takes the frame that comes last
+    std::function<void()> tick;          // called now and then
+  };
+
+  Tree(const Reduction& reduction, Arithmetic arithmetic, RunControl& control, bool caller);
+
+  // The cone of the forced signs, and of one positive row in a central arrangement. Throws
+  // std::invalid_argument if it is empty.
+  Frame root();
+  void run(Frame&& start, const Hooks& hooks);
+
+  std::uint64_t chambers() const { return chambers_; }
+  bool unfinished() const { return unfinished_; }
+  SignTreeWork work() const;
+
+  const Reduction& reduction() const { return reduction_; }
+  ExactLp& exact() { return exact_; }
+  // A point well inside the frame's cone, from the exact program.
+  std::shared_ptr<const ExactPoint> exact_centre(const Frame& frame);
+
+ private:
+  void chain(const Hooks& hooks);
+  void order_rows();
+  bool take(std::int32_t row);
+  int near_sign(std::int32_t row);
+  bool far_side(std::int32_t row, int sign);
+  bool step_across(std::int32_t row, int sign);
+  bool solve_far(std::int32_t row);
+  bool solve_exactly(std::int32_t row);
+  void push(std::int32_t row, int sign);
+  void know(std::int32_t row, int sign, bool cut);
+  const LpState& base_state();
+  bool accept_witness(Frame& child, const double* x, const double* values);
+  void report();
+
+  const Reduction& reduction_;
+  const ConeRows& rows_;
+  const Arithmetic arithmetic_;
+  RunControl& control_;
+  const bool caller_;
+  SmallLp lp_;
+  ExactLp exact_;
+  CircuitStore circuits_;
+  std::vector<Frame> stack_;  // frames 0 .. top_ - 1 are in use, the others keep their memory
+  std::size_t bottom_ = 0, top_ = 0;
+  Frame now_, child_;
+  LpState resolved_;
+  bool is_resolved_ = false;
+  std::vector<std::int32_t> order_, cut_here_;
+  std::int32_t asked_ = -1;
+  std::vector<double> across_, across_x_, without_;
+  SignTreeWork work_;
+  std::uint64_t chambers_ = 0, reported_ = 0;
+  double done_ = 0;
+  bool unfinished_ = false;
+};
+
+}  // namespace linear_regions::arrangement

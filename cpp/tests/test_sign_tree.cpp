@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "linear_regions/sign_tree.hpp"
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <stdexcept>
+
+#include "check.hpp"
+#include "linear_regions/sign_vector.hpp"
+
+using namespace linear_regions;
+
+namespace {
+
+Hyperplanes planes_of(std::size_t d, std::vector<double> value) {
+  Hyperplanes planes;
+  planes.d = d;
+  planes.n = value.size() / (d + 1);
+  planes.value = std::move(value);
+  return planes;
+}
+
+// All 0/1 normals but zero, through the origin.
+Hyperplanes resonance(std::size_t d) {
+  std::vector<double> value;
+  for (std::size_t mask = 1; mask < (std::size_t{1} << d); ++mask) {
+    for (std::size_t k = 0; k < d; ++k) value.push_back(static_cast<double>(mask >> k & 1));
+    value.push_back(0);
+  }
+  return planes_of(d, value);
+}
+
+Hyperplanes normal(std::size_t n, std::size_t d, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<double> draw;
+  std::vector<double> value(n * (d + 1));
+  for (double& v : value) v = draw(generator);
+  return planes_of(d, value);
+}
+
+SignTreeResult count(const Hyperplanes& planes, unsigned threads = 1,
+                     const ConvexDomain& domain = {}) {
+  RunControl control;
+  control.threads = threads;
+  return sign_tree_count(planes, domain, {}, control);
+}
+
+ChamberBlock list(const Hyperplanes& planes, unsigned threads, bool points) {
+  RunControl control;
+  control.threads = threads;
+  SignTreeOptions options;
+  options.points = points;
+  ChamberBlock block;
+  sign_tree_list(planes, {}, options, control, block);
+  return block;
+}
+
+}  // namespace
+
+TEST(degenerate_central_arrangements_have_their_number_of_chambers) {
+  CHECK_EQUAL(count(resonance(3)).chambers, 32u);
+  CHECK_EQUAL(count(resonance(4)).chambers, 370u);
+  CHECK_EQUAL(count(resonance(5)).chambers, 11292u);
+}
+
+TEST(simple_arrangements_have_zaslavskys_number) {
+  CHECK_EQUAL(count(normal(20, 3, 1)).chambers, 1351u);
+  CHECK_EQUAL(count(normal(70, 2, 2)).chambers, 1u + 70u + 70u * 69u / 2u);
+}
+
+TEST(lists_do_not_depend_on_threads) {
+  for (const Hyperplanes& planes : {resonance(5), normal(30, 4, 3)}) {
+    const ChamberBlock one = list(planes, 1, false);
+    for (const unsigned threads : {2u, 4u}) {
+      const ChamberBlock many = list(planes, threads, false);
+      CHECK_EQUAL(many.n, one.n);
+      CHECK(many.signs == one.signs);
+    }
+  }
+}
+
+TEST(points_lie_inside_their_chambers) {
+  const Hyperplanes planes = normal(66, 2, 4);
+  const ChamberBlock block = list(planes, 2, true);
+  CHECK_EQUAL(block.n * 2, block.points.size());
+  for (std::size_t c = 0; c < block.n; ++c)
+    for (std::size_t i = 0; i < planes.n; ++i) {
+      const double* row = planes.row(i);
+      const double* x = block.points.data() + 2 * c;
+      CHECK_EQUAL(row[0] * x[0] + row[1] * x[1] + row[2] > 0,
+                  get_sign(block.signs.data() + c * block.words, i));
+    }
+}
+
+TEST(cells_between_adjacent_doubles_are_found) {
+  const double a = 1.0 / 3, b = std::nextafter(a, 1.0);
+  const Hyperplanes planes = planes_of(1, {1, -a, 1, -b});
+  const ChamberBlock block = list(planes, 1, true);
+  CHECK_EQUAL(block.n, 3u);
+  CHECK_EQUAL(block.exact_points.size(), 1u);
+  // In the plane as well, where lines cross within the gap.
+  CHECK_EQUAL(count(planes_of(2, {1, 0, -a, 1, 0, -b, 1, 1, -1})).chambers, 6u);
+}
+
+TEST(a_domain_restricts_the_chambers) {
+  ConvexDomain box;
+  box.sides = planes_of(2, {1, 0, 1, -1, 0, 1, 0, 1, 1, 0, -1, 1});
+  CHECK_EQUAL(count(planes_of(2, {1, 0, 0, 0, 1, 0, 1, 1, -2, 1, 1, -1}), 1, box).chambers, 5u);
+  box.sides = planes_of(1, {1, 0, -1, 0});
+  CHECK_THROWS(count(planes_of(1, {1, 0}), 1, box), std::invalid_argument);
+}
+
+TEST(empty_zero_and_repeated_rows_are_ordinary) {
+  CHECK_EQUAL(count(planes_of(3, {})).chambers, 1u);
+  CHECK_EQUAL(count(planes_of(0, {2, -1, 0})).chambers, 1u);
+  CHECK_EQUAL(count(planes_of(1, {1, 1, -2, -2, 0, 0, 0, 5})).chambers, 2u);
+  CHECK_THROWS(count(planes_of(1, {1, std::numeric_limits<double>::infinity()})),
+               std::invalid_argument);
+}
+
+TEST_MAIN()

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include "linear_regions/sign_tree.hpp"
+
+#include "bindings.hpp"
+#include "run.hpp"
+
+namespace linear_regions::bindings {
+namespace {
+
+SignTreeOptions options_of(bool certified, bool points) {
+  SignTreeOptions options;
+  options.arithmetic = certified ? Arithmetic::kCertified : Arithmetic::kFloat;
+  options.points = points;
+  return options;
+}
+
+py::dict report(const SignTreeResult& result, const Poll& poll) {
+  const SignTreeWork& w = result.work;
+  py::dict work;
+  work["chains"] = w.chains;
+  work["lps"] = w.lps;
+  work["steps"] = w.steps;
+  work["circuits_reused"] = w.circuits_reused;
+  work["steps_across"] = w.steps_across;
+  work["exact_signs"] = w.exact_signs;
+  work["exact_lps"] = w.exact_lps;
+  work["exact_witnesses"] = w.exact_witnesses;
+  work["stolen"] = w.stolen;
+  py::dict out;
+  out["chambers"] = result.chambers;
+  out["status"] = name_of(result.status);
+  out["seconds"] = result.seconds;
+  out["work"] = work;
+  out["interrupted"] = poll.interrupted();
+  return out;
+}
+
+py::dict columns_of(ChamberBlock&& block, std::size_t d, bool points) {
+  const auto n = static_cast<py::ssize_t>(block.n);
+  py::dict out;
+  out["signs"] = adopt(std::move(block.signs), {n, static_cast<py::ssize_t>(block.words)});
+  if (!points) return out;
+  out["points"] = adopt(std::move(block.points), {n, static_cast<py::ssize_t>(d)});
+  py::list exact;
+  for (const auto& [at, text] : block.exact_points) exact.append(py::make_tuple(at, text));
+  out["exact_points"] = exact;
+  return out;
+}
+
+py::dict count(const Hyperplanes& planes, const Hyperplanes& sides, bool certified,
+               unsigned threads, std::optional<std::uint64_t> limit,
+               std::optional<double> time_limit, py::object callback) {
+  const ConvexDomain domain{sides};
+  const SignTreeOptions options = options_of(certified, false);
+  Poll poll(std::move(callback));
+  RunControl control;
+  prepare(control, poll, threads, limit, time_limit);
+  SignTreeResult result;
+  {
+    // The frame holds all input, which is immutable; the callback takes the GIL back by itself.
+    const py::gil_scoped_release release;
+    result = sign_tree_count(planes, domain, options, control);
+  }
+  return report(result, poll);
+}
+
+py::dict list(const Hyperplanes& planes, const Hyperplanes& sides, bool certified, bool points,
+              unsigned threads, std::optional<std::uint64_t> limit,
+              std::optional<double> time_limit, py::object callback) {
+  const ConvexDomain domain{sides};
+  const SignTreeOptions options = options_of(certified, points);
+  Poll poll(std::move(callback));
+  RunControl control;
+  prepare(control, poll, threads, limit, time_limit);
+  SignTreeResult result;
+  ChamberBlock block;
+  {
+    const py::gil_scoped_release release;  // as above
+    result = sign_tree_list(planes, domain, options, control, block);
+  }
+  py::dict out = report(result, poll);
+  out["columns"] = columns_of(std::move(block), planes.d, points);
+  return out;
+}
+
+py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certified, bool points,
+                std::size_t block, std::optional<std::uint64_t> limit,
+                std::optional<double> time_limit, py::object callback, const py::object& sink) {
+  const ConvexDomain domain{sides};
+  const SignTreeOptions options = options_of(certified, points);
+  Poll poll(std::move(callback));
+  RunControl control;
+  prepare(control, poll, 1, limit, time_limit);
+  std::shared_ptr<py::error_already_set> error;
+  const auto deliver = [&](ChamberBlock&& columns) {
+    const py::gil_scoped_acquire gil;
+    try {
+      return sink(columns_of(std::move(columns), planes.d, points)).cast<bool>();
+    } catch (py::error_already_set& raised) {
+      error = std::make_shared<py::error_already_set>(raised);
+      return false;
+    }
+  };
+  SignTreeResult result;
+  {
+    const py::gil_scoped_release release;  // as above; `deliver` takes the GIL for itself
+    result = sign_tree_stream(planes, domain, options, control, block, deliver);
+  }
+  if (error) throw py::error_already_set(*error);
+  return report(result, poll);
+}
+
+}  // namespace
+
+void bind_sign_tree(py::module_& m) {
+  m.def("sign_tree_count", &count, py::arg("planes"), py::arg("sides"), py::arg("certified"),
+        py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"));
+  m.def("sign_tree_list", &list, py::arg("planes"), py::arg("sides"), py::arg("certified"),
+        py::arg("points"), py::arg("threads"), py::arg("limit"), py::arg("time_limit"),
+        py::arg("poll"));
+  m.def("sign_tree_stream", &stream, py::arg("planes"), py::arg("sides"), py::arg("certified"),
+        py::arg("points"), py::arg("block"), py::arg("limit"), py::arg("time_limit"),
+        py::arg("poll"), py::arg("sink"));
+}
+
+}  // namespace linear_regions::bindings
