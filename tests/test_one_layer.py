@@ -365,13 +365,14 @@ def test_parts_cover_the_layer_and_truth_is_below_the_formula(
 
 def test_dependent_hyperplanes_that_share_a_point_are_found(monkeypatch):
     # With all biases zero every dependent set is central: the draw proves nothing.
-    from linear_regions._one_layer import multiset
+    from linear_regions._one_layer import exact, multiset
 
     def without(part, filters, prime, rng, bias):
         rows = shared_rows(part, filters, prime, rng, bias)
         return [[[*row[:-1], 0] for row in block] for block in rows]
 
     monkeypatch.setattr(multiset, "shared_rows", without)
+    monkeypatch.setattr(exact, "shared_rows", without)
     ((part, _),) = one_layer((1, 3, 3), ConvSpec(2, 2)).parts
     with pytest.raises(multiset.CentralCircuit):
         tuple_table(part, 2, PRIME, np.random.default_rng(0), 10**5)

@@ -75,5 +75,6 @@ void bind_sign_tree(py::module_& m);
 void bind_sweep(py::module_& m);
 void bind_patterns(py::module_& m);
 void bind_one_layer_estimate(py::module_& m);
+void bind_one_layer(py::module_& m);
 
 }  // namespace linear_regions::bindings

@@ -31,4 +31,5 @@ PYBIND11_MODULE(_core, m) {
   linear_regions::bindings::bind_sign_tree(m);
   linear_regions::bindings::bind_sweep(m);
   linear_regions::bindings::bind_one_layer_estimate(m);
+  linear_regions::bindings::bind_one_layer(m);
 }

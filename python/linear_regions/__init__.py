@@ -27,7 +27,7 @@ from ._build_info import build_info
 from ._count import count
 from ._expected import Expectation, expected
 from ._methods import Method, methods
-from ._one_layer import one_layer_maximum
+from ._one_layer import one_layer_bounded, one_layer_maximum, one_layer_sizes
 from ._plot import plot
 from ._regions import Region, Regions, RegionStream, regions
 from ._sample import patterns, sample
@@ -132,7 +132,9 @@ __all__ = [
     "load",
     "methods",
     "one_layer_asymptotics",
+    "one_layer_bounded",
     "one_layer_maximum",
+    "one_layer_sizes",
     "patterns",
     "plot",
     "read_vnnlib",

@@ -239,3 +239,26 @@ def sign_tree_stream(
     poll: _Poll,
     sink: Callable[[dict[str, Any]], bool],
 ) -> dict[str, Any]: ...
+def count_frontier(
+    n_inputs: int,
+    channels: int,
+    windows: Sequence[Sequence[int]],
+    symmetries: Sequence[Sequence[int]],
+    primes: _Words,
+    weights: _Words,
+    max_bytes: int,
+    max_insertions: int,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def count_filter_tuples(
+    rows: _Words,
+    prime: int,
+    rank: int,
+    firsts: Sequence[int],
+    orbits: Sequence[int],
+    check_bias: bool,
+    max_nodes: int,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...

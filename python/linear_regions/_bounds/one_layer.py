@@ -17,14 +17,15 @@ import numpy as np
 
 from .._geometry import Shape
 from .._layer import ConvSpec
+from .._one_layer.compiled import Control
 from .._one_layer.draws import OutOfReach
-from .._one_layer.parts import Budget, hall_count, hall_sizes, shared_count
+from .._one_layer.exact import QUICK, free_count, true_count
+from .._one_layer.parts import hall_count, hall_sizes
 from .._one_layer.scan import scan_cost
 from .._one_layer.windows import Block, Part, one_layer
 
-QUICK = Budget(matching=20_000, multiset=3_000)
-"""Bounds are asked for in loops: searches stay below about a tenth of a second."""
-
+_MATCHING_NODES = 20_000
+# Bounds are asked for in loops: searches stay below about a tenth of a second.
 _SCAN_WORK = 3_000_000
 _STRIP_WORK = 100_000
 _POLYNOMIAL_BITS = 10**6
@@ -54,7 +55,7 @@ def formula(shape: Shape, spec: ConvSpec, breakpoints: int) -> int | None:
         if form is not None and scan_cost(*form, part.filters) > _SCAN_WORK:
             return None
         try:
-            total *= hall_count(part, breakpoints, QUICK.matching).value ** times
+            total *= free_count(part, breakpoints, Control(), QUICK).value ** times
         except OutOfReach:
             return None
     return total
@@ -87,7 +88,7 @@ def formula_up_to(shape: Shape, spec: ConvSpec, breakpoints: int, rank: int) -> 
     packed = 1
     for part, times in layer.parts:
         try:
-            sizes = hall_sizes(part, QUICK.matching, rank)
+            sizes = hall_sizes(part, _MATCHING_NODES, rank)
         except OutOfReach:
             return None
         base = sum(count << (bits * size) for size, count in enumerate(sizes[: rank + 1]))
@@ -172,7 +173,8 @@ def _part_lower(part: Part, breakpoints: int) -> tuple[int, str]:
         return strips(part, breakpoints), "disjoint strips of the input"
     try:
         # A draw modulo a prime can only lose independent sets: its count is a lower bound.
-        count = shared_count(part, breakpoints, np.random.default_rng(0), QUICK)
+        rng = np.random.default_rng(0)
+        count = true_count(part, breakpoints, rng, "shared", Control(), QUICK)
         return count.value, "independent sets of a generic draw of the shared filters"
     except OutOfReach:
         return strips(part, breakpoints), "disjoint strips of the input"

@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from .maximum import one_layer_maximum
+from .maximum import one_layer_bounded, one_layer_maximum, one_layer_sizes
 
-__all__ = ["one_layer_maximum"]
+__all__ = ["one_layer_bounded", "one_layer_maximum", "one_layer_sizes"]

@@ -72,17 +72,17 @@ def draw_vector(rng: np.random.Generator, n: int, prime: int) -> list[int]:
     n : int
         How many.
     prime : int
-        A Mersenne prime.
+        The modulus.
 
     Returns
     -------
     list of int
     """
-    n_bytes = (prime.bit_length() + 7) // 8
+    bits = prime.bit_length()
     found: list[int] = []
     while len(found) < n:
-        # The prime is 2**k - 1: k random bits are uniform once the value 2**k - 1 is rejected.
-        value = int.from_bytes(rng.bytes(n_bytes), "little") & prime
-        if value != prime:
+        # As many random bits as the prime has are uniform once larger values are rejected.
+        value = int.from_bytes(rng.bytes((bits + 7) // 8), "little") & ((1 << bits) - 1)
+        if value < prime:
             found.append(value)
     return found

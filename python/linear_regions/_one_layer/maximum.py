@@ -5,29 +5,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from time import perf_counter
 
-import numpy as np
-
-from .._geometry import integer, shape_of
-from .._layer import ConvSpec, Layer
+from .._layer import Layer
 from .._numbers import package_version
-from .._run import Progress, Run, run_control
-from ..errors import InvalidInput, Unsupported
+from .._run import Progress
+from ..errors import Interrupted, Unsupported
 from ..result import RegionCount
-from .beyond import BEYOND_METHODS, beyond_exact, out_of_reach
+from .beyond import BEYOND_METHODS, beyond_exact, out_of_reach, rigorous_bracket
+from .compiled import StoppedEarly
 from .draws import OutOfReach
-from .parts import Answer, central_count, central_limit, hall_count, shared_count
-from .question import EXACT_METHODS, Question
+from .exact import (
+    AUTO,
+    EXACT,
+    FORCED,
+    Effort,
+    free_count,
+    free_sizes,
+    shared_sizes,
+    true_count,
+)
+from .parts import Answer, central_count, central_limit, hall_count
+from .question import Question, Rng, checked
 from .related import FORMULA, related_bounds
-from .windows import Part, one_layer
-
-Rng = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
-
-METHODS = ("auto", "exact", *EXACT_METHODS, *BEYOND_METHODS)
-_WEIGHTS = ("shared", "free")
-_BIASES = ("shared", "free", "none")
+from .windows import Part
 
 
 def one_layer_maximum(
@@ -65,12 +68,15 @@ def one_layer_maximum(
     breakpoint_at_zero : bool, default True
         Only for ``bias="none"``: with a common breakpoint away from zero the hyperplanes miss the
         origin, and the number is the one with biases.
-    method : {"auto", "scan", "matching", "multiset", "restriction"}
+    method : {"auto", "exact", "scan", "matching", "frontier", "multiset", "restriction"}
+        ``"auto"``: exact where that takes a minute or two at most, else an estimate with a
+        rigorous bracket where there is one. ``"exact"``: never an estimate, and more time.
         ``"scan"``: windows that overlap along one axis only, any size. ``"matching"``: free
-        weights, few positions. ``"multiset"``: shared filters, few positions, by generic draws
-        modulo a prime. ``"restriction"``: no biases, few neurons, also by draws.
-        ``"direct"`` and ``"particles"`` estimate, with an interval and a proved bracket beside it;
-        ``"auto"`` takes one of them where no exact method fits.
+        weights, few positions, in plain Python. ``"frontier"``: free weights, any number of
+        positions along the longest axis, few across it. ``"multiset"``: shared filters, few
+        positions, by generic draws modulo random primes. ``"restriction"``: no biases, few
+        neurons, also by draws. ``"direct"`` and ``"particles"`` estimate, with an interval and a
+        proved bracket beside it; ``"auto"`` takes one of them where no exact method fits.
     rng : None, int, SeedSequence, BitGenerator or Generator
         Source of the draws; it does not change an exact number.
     threads : int, optional
@@ -85,11 +91,13 @@ def one_layer_maximum(
     Returns
     -------
     RegionCount
-        Exact; `error_probability` is 0.0 where the number is proved and below 2**-60 where it
-        rests on two draws. ``related["published formula"]`` is the formula of Xiong et al., which
-        for shared filters in two or three axes can exceed the maximum, and
-        ``related["fully connected"]`` the number for as many unrestricted neurons. Without biases
-        the kind is ``"upper"`` where the exact count is out of reach; `reference` says why.
+        `error_probability` is 0.0 where the number is proved and below 2**-60 where it rests on
+        draws. ``related["published formula"]`` is the formula of Xiong et al., which for shared
+        filters in two or three axes can exceed the maximum, and ``related["fully connected"]``
+        the number for as many unrestricted neurons. `reference` names the theorem. Where a time
+        limit or `cancel` ended the count, the value is a proved lower bound and `bracket` has the
+        upper one. Without biases the kind is ``"upper"`` where the exact count is out of reach;
+        `reference` says why.
 
     Raises
     ------
@@ -98,13 +106,18 @@ def one_layer_maximum(
     InvalidInput
         Shapes that do not fit, or an unknown option.
     Unsupported
-        The layer is too large for the methods; the message names the fully connected bound.
+        The layer is too large for the method; the message names the fully connected bound.
+    Interrupted
+        Ctrl-C; `partial` has the bracket.
 
     Notes
     -----
-    The scan is polynomial. Matching and multiset are exponential in the number of positions that
-    overlap in two or more axes; components of the layer that share no input are counted one by one
-    and multiplied.
+    The scan is polynomial. The frontier count takes time and memory exponential in the number of
+    windows across the longest axis, and linear in the windows along it; the number of filters
+    hardly matters. Its cost is predicted before it starts, and it takes at most 3 GiB. The multiset
+    count is exponential in the number of positions times filters; one enumeration serves every
+    number of breakpoints. Components of the layer that share no input (groups, disjoint windows)
+    are counted one by one and multiplied.
 
     References
     ----------
@@ -121,32 +134,200 @@ def one_layer_maximum(
     (255, 256)
     """
     started = perf_counter()
-    run = run_control(
-        arithmetic="certified",
+    question = checked(
+        input_shape,
+        conv_spec,
+        breakpoints=breakpoints,
+        weights=weights,
+        bias=bias,
+        breakpoint_at_zero=breakpoint_at_zero,
+        method=method,
+        rng=rng,
+        extra_methods=BEYOND_METHODS,
         threads=threads,
-        limit=None,
         time_limit=time_limit,
         cancel=cancel,
         progress=progress,
     )
-    question = _checked(
-        input_shape, conv_spec, breakpoints, weights, bias, breakpoint_at_zero, method, rng, run
+    return _watched(question, started, _answer)
+
+
+def one_layer_bounded(
+    input_shape: int | Sequence[int],
+    conv_spec: Layer,
+    *,
+    breakpoints: int = 1,
+    weights: str = "shared",
+    method: str = "auto",
+    rng: Rng = None,
+    time_limit: float | None = None,
+    cancel: threading.Event | None = None,
+    progress: Progress = False,
+) -> RegionCount:
+    """Count the bounded regions of one convolutional layer with generic weights and biases.
+
+    Parameters
+    ----------
+    input_shape, conv_spec, breakpoints, weights, rng, time_limit, cancel, progress
+        As in `one_layer_maximum`.
+    method : str
+        As in `one_layer_maximum`; there are no estimates.
+
+    Returns
+    -------
+    RegionCount
+        Exact. Regions that are bounded in the space of the normals: where the layer leaves some
+        direction of the input free, no region is bounded in the input space itself.
+
+    Raises
+    ------
+    TypeError, InvalidInput, Unsupported, Interrupted
+        As in `one_layer_maximum`.
+
+    Notes
+    -----
+    With f_s independent sets of s neurons and k breakpoints, the number is the absolute value of
+    the sum of f_s (-k)**s: T(0, 1) of the matroid of the normals for k = 1.
+
+    References
+    ----------
+    Zaslavsky, Facing up to Arrangements, Memoirs of the AMS 154, 1975, theorem C.
+
+    Examples
+    --------
+    Three inputs, kernel 2, three filters: 40 regions, 8 of them bounded.
+
+    >>> from linear_regions.architecture import ConvSpec
+    >>> one_layer_bounded((1, 3), ConvSpec(filters=3, kernel_size=2)).value
+    8
+    """
+    started = perf_counter()
+    question = checked(
+        input_shape,
+        conv_spec,
+        breakpoints=breakpoints,
+        weights=weights,
+        method=method,
+        rng=rng,
+        time_limit=time_limit,
+        cancel=cancel,
+        progress=progress,
     )
+    return _watched(replace(question, bounded=True), started, _answer)
+
+
+def one_layer_sizes(
+    input_shape: int | Sequence[int],
+    conv_spec: Layer,
+    *,
+    weights: str = "shared",
+    rng: Rng = None,
+    time_limit: float | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[int, ...]:
+    """Count the independent sets of neurons of every size, at generic weights.
+
+    Parameters
+    ----------
+    input_shape, conv_spec, weights, rng, time_limit, cancel
+        As in `one_layer_maximum`.
+
+    Returns
+    -------
+    tuple of int
+        Entry s is the number f_s of sets of s neurons with linearly independent weights. With k
+        breakpoints the layer has the sum of f_s k**s regions, and the absolute value of the
+        sum of f_s (-k)**s of them are bounded.
+
+    Raises
+    ------
+    TypeError, InvalidInput
+        As in `one_layer_maximum`.
+    Unsupported
+        The layer is too large, or the time was over.
+
+    Notes
+    -----
+    Proved for free weights and one axis; by draws modulo random primes otherwise, wrong with
+    a chance below 2**-60. For the frontier count it costs as much as one count per size.
+
+    Examples
+    --------
+    >>> from linear_regions.architecture import ConvSpec
+    >>> one_layer_sizes((1, 3), ConvSpec(filters=3, kernel_size=2))
+    (1, 6, 15, 18)
+    """
+    question = checked(
+        input_shape, conv_spec, weights=weights, rng=rng, time_limit=time_limit, cancel=cancel
+    )
+    total = [1]
     try:
-        return _answer(question, started)
+        for part, times in question.layer.parts:
+            sizes = _part_sizes(question, part)
+            for _ in range(times):
+                total = _product(total, sizes)
+    except OutOfReach:
+        raise Unsupported(out_of_reach(question)) from None
+    except StoppedEarly as stopped:
+        if stopped.interrupted:
+            raise Interrupted from None
+        raise Unsupported(f"stopped ({stopped.status}) before the sizes were counted") from None
+    while total[-1] == 0:
+        total.pop()
+    return tuple(total)
+
+
+def _part_sizes(question: Question, part: Part) -> list[int]:
+    if question.weights == "free" or part.scan_form is not None or part.all_patterns:
+        return free_sizes(part, question.control, EXACT)
+    return shared_sizes(part, question.rng, "shared", question.control, EXACT)[0]
+
+
+def _product(a: list[int], b: list[int]) -> list[int]:
+    result = [0] * (len(a) + len(b) - 1)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            result[i + j] += x * y
+    return result
+
+
+def _watched(
+    question: Question, started: float, answer: Callable[[Question, float], RegionCount]
+) -> RegionCount:
+    """Answer, and turn a run that was stopped into what is proved all the same."""
+    try:
+        return answer(question, started)
+    except StoppedEarly as stopped:
+        low, high = (0, None) if question.bounded else rigorous_bracket(question)
+        partial = RegionCount(
+            low,
+            what="activation",
+            kind="lower",
+            status="cancelled" if stopped.interrupted else stopped.status,  # type: ignore[arg-type]
+            method="bracket",
+            interval=(low, high),
+            confidence=1.0,
+            bracket=(low, high),
+            seconds=perf_counter() - started,
+            reference="lower and upper bounds; the exact count was stopped",
+            version=package_version(),
+        )
+        if stopped.interrupted:
+            raise Interrupted(partial) from None
+        return partial
     finally:
-        run.close()
+        question.run.close()
 
 
 def _answer(question: Question, started: float) -> RegionCount:
     if question.method in BEYOND_METHODS:
         return beyond_exact(question)
     try:
-        answers = _answers(question)
+        answers = [(_count(question)(part), times) for part, times in question.layer.parts]
     except OutOfReach:
         if question.central:
             return _central_upper(question, started)
-        if question.method == "auto":
+        if question.method == "auto" and not question.bounded:
             return beyond_exact(question)
         raise Unsupported(out_of_reach(question)) from None
     value = prod(answer.value**times for answer, times in answers)
@@ -154,7 +335,7 @@ def _answer(question: Question, started: float) -> RegionCount:
     error = sum(answer.error_probability for answer, _ in answers)
     methods = sorted({answer.method for answer, _ in answers}) or ["scan"]
     return RegionCount(
-        value,
+        abs(value),
         what="activation",
         kind="exact",
         method="+".join(methods),
@@ -162,88 +343,56 @@ def _answer(question: Question, started: float) -> RegionCount:
         error_probability=error,
         seconds=perf_counter() - started,
         work={"parts": len(answers), "nodes": sum(answer.nodes for answer, _ in answers)},
-        related=related_bounds(question),
-        reference=_reference(question),
+        related={} if question.bounded else related_bounds(question),
+        reference=_reference(question, answers),
         version=package_version(),
     )
 
 
-def _checked(
-    input_shape: int | Sequence[int],
-    conv_spec: Layer,
-    breakpoints: int,
-    weights: str,
-    bias: str,
-    breakpoint_at_zero: bool,
-    method: str,
-    rng: Rng,
-    run: Run,
-) -> Question:
-    shape = shape_of("input_shape", input_shape, 1)
-    spec = getattr(conv_spec, "spec", None)
-    if not isinstance(spec, ConvSpec):
-        raise TypeError(
-            f"conv_spec must be a ConvSpec or a Conv, got {conv_spec!r}; for a fully connected "
-            "layer use bounds(Architecture.mlp(...))"
-        )
-    for name, value, allowed in (
-        ("weights", weights, _WEIGHTS),
-        ("bias", bias, _BIASES),
-        ("method", method, METHODS),
-    ):
-        if value not in allowed:
-            raise InvalidInput(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-    question = Question(
-        layer=one_layer(shape, spec),
-        breakpoints=integer("breakpoints", breakpoints, 1),
-        weights=weights,
-        bias=bias,
-        central=bias == "none" and breakpoint_at_zero,
-        method=method,
-        rng=np.random.default_rng(rng),
-        run=run,
-    )
-    wrong = {
-        "matching": question.central or weights == "shared",
-        "multiset": question.central or weights == "free",
-        "restriction": not question.central or question.breakpoints > 1,
-        "scan": question.central,
-    }
-    if wrong.get(method, False):
-        raise Unsupported(
-            f"method={method!r} does not count weights={weights!r}, bias={bias!r}, breakpoints="
-            f'{breakpoints}; method="auto" picks one that does'
-        )
-    return question
-
-
-def _answers(question: Question) -> list[tuple[Answer, int]]:
-    return [(_count(question)(part), times) for part, times in question.layer.parts]
-
-
 def _count(question: Question) -> Callable[[Part], Answer]:
     """Return the function that counts a part; it raises OutOfReach where it cannot."""
-    k, rng, budget = question.breakpoints, question.rng, question.budget
+    k, rng, control = question.breakpoints, question.rng, question.control
     if question.central:
         if k > 1:
             raise OutOfReach  # some breakpoints are at zero, some are not
-        return lambda part: central_count(part, question.weights, rng, budget)
+        return lambda part: central_count(part, question.weights, rng, question.budget)
+    weight = -k if question.bounded else k
     if question.method == "scan" and any(p.scan_form is None for p, _ in question.layer.parts):
         raise Unsupported(
             'method="scan" needs windows that overlap along one axis only; use method="auto"'
         )
-    if question.weights == "free" or question.method == "scan":
-        return lambda part: hall_count(part, k, budget.matching)
+    if question.method == "matching":
+        return lambda part: hall_count(part, weight, question.budget.matching)
+    effort = _effort(question.method)
+    if question.weights == "free" or question.method in ("scan", "frontier"):
+        method = "frontier" if question.method == "frontier" else "auto"
+        return lambda part: free_count(part, weight, control, effort, method)
     force = question.method == "multiset"
-    return lambda part: shared_count(part, k, rng, budget, force)
+    return lambda part: true_count(part, weight, rng, question.bias, control, effort, force)
 
 
-def _reference(question: Question) -> str:
+def _effort(method: str) -> Effort:
+    return {"auto": AUTO, "exact": EXACT}.get(method, FORCED)
+
+
+def _reference(question: Question, answers: list[tuple[Answer, int]]) -> str:
+    density = "; the average over any parameter law with a density is the same number"
+    if question.bounded:
+        return "Zaslavsky 1975, theorem C: sum of (-breakpoints)**size over independent sets"
     if question.central:
-        return "Whitney's theorem: T(2, 0) of the matroid of a generic draw"
+        return "Whitney's theorem: T(2, 0) of the matroid of a generic draw" + density
     if question.weights == "free":
-        return FORMULA
-    return "number of independent sets of neurons of a generic draw of the shared filters"
+        return FORMULA + density
+    if all(answer.method != "multiset" for answer, _ in answers):
+        reason = {
+            "scan": "windows overlap along one axis only, where shared filters lose nothing",
+            "all_patterns": "at most as many filters as channels: unit filters make all patterns",
+        }
+        why = "; ".join(reason[answer] for answer in sorted({a.method for a, _ in answers}))
+        return f"{FORMULA}; exact: {why}" + density
+    if all(answer.error_probability == 0.0 for answer, _ in answers):
+        return f"{FORMULA}; exact: a draw of shared filters has as many independent sets" + density
+    return "number of independent sets of neurons of a generic draw of the shared filters" + density
 
 
 def _central_upper(question: Question, started: float) -> RegionCount:

@@ -21,6 +21,7 @@ polynomial, so that it misses, for generic biases, also the values that several 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import comb
 
 import numpy as np
@@ -136,8 +137,20 @@ def reduce_row(row: Row, basis: Basis, prime: int, n: int) -> tuple[int, Row]:
     return -1, row
 
 
-def _orbits(part: Part) -> dict[int, int]:
-    """Return one set of windows (as a bit mask) per orbit of the symmetries, with orbit sizes."""
+@lru_cache(maxsize=16)
+def shared_orbits(part: Part) -> dict[int, int]:
+    """Return one set of windows per orbit of the symmetries, with the sizes of the orbits.
+
+    Parameters
+    ----------
+    part : Part
+        A component of the layer.
+
+    Returns
+    -------
+    dict of int to int
+        Bit masks of windows; not to be changed.
+    """
     lengths = [len(block.windows) for block in part.axes]
     n = part.n_positions
     index = np.arange(n).reshape(lengths)
@@ -203,7 +216,7 @@ class _Search:
 
     def next_filter(self, m: int, limit: int, run: int, weight: int, basis: Basis) -> None:
         """Add set number m + 1, at most `limit`, which is the last one and occurs `run` times."""
-        if m < len(self.rows) and len(basis) < self.rank:
+        if m < len(self.rows):
             self.extend(m, 0, self.n_windows, limit, run, weight, basis)
 
     def extend(
@@ -220,9 +233,9 @@ class _Search:
             repeats = run + 1 if grown == limit and run else 1
             ways = weight * m // repeats
             self.table[m + 1][len(basis)] += ways
-            if len(basis) < self.rank:
-                self.extend(m, grown, window, limit, run, weight, basis)
-                self.next_filter(m + 1, grown, repeats, ways, basis)
+            # At full rank no row can follow, but none may pass through the common point.
+            self.extend(m, grown, window, limit, run, weight, basis)
+            self.next_filter(m + 1, grown, repeats, ways, basis)
             basis.pop()
 
 
@@ -261,7 +274,7 @@ def tuple_table(
     search = _Search(
         shared_rows(part, min(filters, rank), prime, rng, bias=True), rank, prime, max_nodes
     )
-    for mask, orbit in _orbits(part).items():
+    for mask, orbit in shared_orbits(part).items():
         search.start(mask, orbit)
     return search.table, search.nodes
 

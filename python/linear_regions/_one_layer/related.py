@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 from ..result import Bound
+from .compiled import StoppedEarly
 from .draws import OutOfReach
-from .parts import hall_count
+from .exact import AUTO, QUICK, free_count
 from .question import Question
 
 FORMULA = "Xiong et al. 2020, Theorem 2 (k breakpoints: one factor k per chosen neuron)"
 # Above this many inputs the exact binomial sum takes seconds, too long for a message.
 _EXACT_SUM_INPUTS = 20_000
+# A number beside the answer may take less than the answer; what the answer counted is kept.
+_BESIDE = replace(AUTO, seconds=20.0)
 
 
 def fully_connected(question: Question) -> Bound | None:
@@ -55,12 +59,17 @@ def related_bounds(question: Question) -> dict[str, Bound]:
     limit = fully_connected(question)
     if limit is not None:
         related[limit.name] = limit
+    effort = QUICK if question.central else _BESIDE
     try:
         formula = prod(
-            hall_count(part, question.breakpoints, question.budget.matching).value ** times
+            free_count(part, question.breakpoints, question.control, effort).value ** times
             for part, times in question.layer.parts
         )
     except OutOfReach:
+        return related
+    except StoppedEarly as stopped:
+        if stopped.interrupted:
+            raise
         return related
     related["published formula"] = Bound(
         "published formula",

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: MIT
+"""The two counts of the compiled core, with their predicted cost.
+
+This is the one module here that calls the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from math import comb, exp, log
+from typing import Any, Protocol
+
+import numpy as np
+
+from .._run import Run
+from .draws import OutOfReach
+from .frontier import swept
+from .multiset import shared_orbits
+from .residues import from_residues, large_primes, primes_for
+from .windows import Block, Part, binomial_sum, log10_binomial_sum
+
+MAX_BYTES = 3 << 30
+"""Memory that the states of one frontier count may take."""
+
+_PILOT_INSERTIONS = 400_000
+
+
+class StoppedEarly(Exception):
+    """A time limit, a cancel event or Ctrl-C ended the count."""
+
+    def __init__(self, status: str, interrupted: bool) -> None:
+        self.status = status
+        self.interrupted = interrupted
+        super().__init__(status)
+
+
+class _Deadline(Protocol):
+    def __call__(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a count is watched.
+
+    Parameters
+    ----------
+    poll : callable or None
+        Receives (found, fraction done) and returns False to stop.
+    remaining : callable
+        Seconds that are left; None for no limit.
+    """
+
+    poll: Callable[[int, float], bool] | None = None
+    remaining: _Deadline = lambda: None
+
+
+def control_of(run: Run, clock: Callable[[], float]) -> Control:
+    """Return the control of a call that starts now.
+
+    Parameters
+    ----------
+    run : Run
+        The checked options.
+    clock : callable
+        Seconds, as `time.perf_counter`.
+
+    Returns
+    -------
+    Control
+    """
+    if run.time_limit is None:
+        return Control(run.poll)
+    end = clock() + run.time_limit
+    return Control(run.poll, lambda: max(0.0, end - clock()))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a frontier count will take, found out on narrower layers.
+
+    Parameters
+    ----------
+    seconds : float
+        On one core.
+    bytes : float
+        Memory of the states.
+    """
+
+    seconds: float
+    bytes: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory suffices."""
+        return self.bytes <= MAX_BYTES
+
+
+def _sweep(
+    part: Part,
+    points: Sequence[int],
+    primes: Sequence[int],
+    control: Control,
+    max_insertions: int,
+) -> dict[str, Any]:
+    """Run the core with one lane per point and prime."""
+    from .. import _core
+
+    windows, symmetries = swept(part)
+    most = min(part.filters, part.channels * max(map(len, windows)))
+    lanes = [prime for _ in points for prime in primes]
+    weights = [
+        [comb(part.filters, t) * point**t % prime for point in points for prime in primes]
+        for t in range(most + 1)
+    ]
+    found = _core.count_frontier(
+        n_inputs=part.n_inputs // part.channels,
+        channels=part.channels,
+        windows=[sorted(window) for window in windows],
+        symmetries=symmetries,
+        primes=np.array(lanes, dtype=np.uint64),
+        weights=np.array(weights, dtype=np.uint64),
+        max_bytes=MAX_BYTES,
+        max_insertions=max_insertions,
+        time_limit=control.remaining(),
+        poll=control.poll,
+    )
+    if found["end"] == "stopped":
+        raise StoppedEarly(found["status"], found["interrupted"])
+    return dict(found)
+
+
+def frontier_values(
+    part: Part,
+    points: Sequence[int],
+    control: Control | None = None,
+    max_insertions: int = 1 << 62,
+) -> tuple[list[int], dict[str, int]]:
+    """Return the sums over Hall-independent sets of neurons of point**size, for several points.
+
+    Parameters
+    ----------
+    part : Part
+        A component of the layer.
+    points : sequence of int
+        Weights of a neuron; negative ones are allowed.
+    control : Control, optional
+        How the count is watched.
+    max_insertions : int
+        Budget of work.
+
+    Returns
+    -------
+    values : list of int
+    work : dict
+
+    Raises
+    ------
+    OutOfReach
+        The budget or the memory is too small.
+    StoppedEarly
+        The run was stopped.
+    ArithmeticError
+        The check modulo a spare prime failed.
+    """
+    largest = max(abs(point) for point in points)
+    primes = primes_for(binomial_sum(part.n_neurons, part.rank_limit, max(largest, 1)))
+    found = _sweep(part, points, primes, control or Control(), max_insertions)
+    if found["end"] != "done":
+        raise OutOfReach
+    values = []
+    for i in range(len(points)):
+        residues = found["residues"][i * len(primes) : (i + 1) * len(primes)]
+        value = from_residues(residues[:-1], primes[:-1], signed=True)
+        if value % primes[-1] != residues[-1]:
+            raise ArithmeticError("the residues of a frontier count contradict each other")
+        values.append(value)
+    return values, found["work"]
+
+
+@lru_cache(maxsize=256)
+def frontier_cost(part: Part) -> Cost:
+    """Predict the cost of a frontier count from counts on narrower layers.
+
+    Parameters
+    ----------
+    part : Part
+        A component of the layer.
+
+    Returns
+    -------
+    Cost
+
+    Notes
+    -----
+    The widest axis across the sweep is cut to 1, 2, 3, ... windows, the sweep to the few rows after
+    which the number of states no longer grows. The logarithms of work, states and sets are
+    extended by their last differences and second differences. Costs milliseconds.
+    """
+    axes = sorted(part.axes, key=lambda block: -len(block.windows))
+    rows = 2 * _overlap(axes[0]) + 2
+    across = max(range(1, len(axes)), key=lambda i: len(axes[i].windows), default=None)
+    width = 1 if across is None else len(axes[across].windows)
+    measured: list[tuple[float, float, float]] = []
+    for w in range(1, width + 1):
+        # At least as many rows as columns: the sweep runs along the longest axis.
+        cut = [_first_windows(axes[0], max(rows, w)), *axes[1:]]
+        if across is not None:
+            cut[across] = _first_windows(axes[across], w)
+        pilot = Part(tuple(cut), part.channels, part.filters)
+        found = _sweep(pilot, (1,), large_primes(1), Control(), _PILOT_INSERTIONS)
+        if found["end"] != "done":
+            break
+        work = found["work"]
+        measured.append(
+            (
+                log(work["insertions"] / pilot.n_positions),
+                log(work["max_states"]),
+                log(work["vector_bytes"]),
+            )
+        )
+    if not measured:
+        return Cost(float("inf"), float("inf"))
+    insertions, states, vector = (
+        exp(min(700.0, _extended([entry[i] for entry in measured], width))) for i in range(3)
+    )
+    primes = lanes_needed(part)
+    # Nanoseconds per insertion: a look-up, the vector, the residues.
+    each = 150 + 0.8 * vector + 3 * primes
+    return Cost(
+        insertions * part.n_positions * each * 1e-9,
+        2 * states * (vector + 8 * primes + 16),
+    )
+
+
+def lanes_needed(part: Part) -> float:
+    """Return about how many primes a count takes, without the number itself.
+
+    Parameters
+    ----------
+    part : Part
+        A component of the layer.
+
+    Returns
+    -------
+    float
+    """
+    return log10_binomial_sum(part.n_neurons, part.rank_limit) / 18 + 2
+
+
+def _overlap(block: Block) -> int:
+    return max(
+        sum(start < stop for start, _, _ in block.windows[i:])
+        for i, (_, stop, _) in enumerate(block.windows)
+    )
+
+
+def _first_windows(block: Block, n: int) -> Block:
+    windows = block.windows[:n]
+    return Block(windows[-1][1], windows)
+
+
+def _extended(values: list[float], width: int) -> float:
+    """Extend a convex sequence to its entry number `width`."""
+    if len(values) == 1 and width > 1:
+        return float("inf")
+    steps = [b - a for a, b in pairwise(values)]
+    bend = max(0.0, steps[-1] - steps[-2]) if len(steps) > 1 else 0.0
+    total = values[-1]
+    for i in range(1, width - len(values) + 1):
+        total += steps[-1] + i * bend
+    return total
+
+
+def filter_tuples(
+    part: Part,
+    rows: Sequence[Sequence[Sequence[int]]],
+    prime: int,
+    check_bias: bool,
+    control: Control,
+    max_nodes: int,
+) -> tuple[list[list[int]], int]:
+    """Return the table n(m, s) of a draw of shared filters, and the number of rows tested.
+
+    Parameters
+    ----------
+    part : Part
+        A component of the layer.
+    rows : sequence, [filter][window][slot + bias]
+        The draw modulo `prime`, as from `shared_rows` with biases.
+    prime : int
+        Between 2**60 and 2**61.
+    check_bias : bool
+        Whether dependent rows must have independent biases.
+    control : Control
+        How the count is watched.
+    max_nodes : int
+        Budget of tested rows.
+
+    Returns
+    -------
+    table : list of list of int
+        table[m][s].
+    nodes : int
+
+    Raises
+    ------
+    OutOfReach
+        The budget is too small, or dependent hyperplanes share a point.
+    StoppedEarly
+        The run was stopped.
+    """
+    from .. import _core
+
+    orbits = shared_orbits(part)
+    rank = part.rank_limit
+    found = _core.count_filter_tuples(
+        rows=np.array(rows, dtype=np.uint64),
+        prime=prime,
+        rank=rank,
+        firsts=list(orbits),
+        orbits=list(orbits.values()),
+        check_bias=check_bias,
+        max_nodes=max_nodes,
+        time_limit=control.remaining(),
+        poll=control.poll,
+    )
+    if found["end"] == "stopped":
+        raise StoppedEarly(found["status"], found["interrupted"])
+    if found["end"] != "done":
+        raise OutOfReach
+    flat = [high << 64 | low for high, low in zip(found["high"], found["low"], strict=True)]
+    return [flat[i : i + rank + 1] for i in range(0, len(flat), rank + 1)], found["nodes"]
