@@ -140,6 +140,14 @@ def test_max_gives_the_true_maximum_beside_the_formula(run, data):
     out = run(*layer)[1]
     assert "255" in out
     assert "published formula  256" in out
+    assert (
+        data("max", "1,3", "--filters", "3", "--kernel", "2", "--bounded")["bounded"]["value"]
+        == "8"
+    )
+    away = data(
+        "max", "1,3", "--filters", "2", "--kernel", "2", "--bias", "none", "--breakpoint-away"
+    )
+    assert away["maximum"]["value"] == "15"
     free = data("max", "1,6", "--filters", "2", "--kernel", "3", "--weights", "free")
     spec = lr.ConvSpec(filters=2, kernel_size=3)
     expected = lr.one_layer_maximum((1, 6), spec, weights="free")

@@ -254,21 +254,32 @@ def _maximum(options: argparse.Namespace) -> Output:
         breakpoints=options.breakpoints,
         weights=options.weights,
         bias=options.bias,
+        breakpoint_at_zero=not options.breakpoint_away,
         method=options.method,
         rng=options.seed,
+        time_limit=options.time_limit,
     )
     entries = [
         ("layer", [f"{spec} on an input of shape {options.input_shape}"]),
         ("maximum", [_count_text(result)]),
         *((name, [grouped(bound.value)]) for name, bound in result.related.items()),
     ]
-    return Output(
-        lambda: labelled(entries),
-        lambda: {
-            "layer": {"input_shape": list(options.input_shape), "spec": repr(spec)},
-            "maximum": result.to_dict(),
-        },
-    )
+    data = {
+        "layer": {"input_shape": list(options.input_shape), "spec": repr(spec)},
+        "maximum": result.to_dict(),
+    }
+    if options.bounded:
+        bounded = lr.one_layer_bounded(
+            options.input_shape,
+            spec,
+            breakpoints=options.breakpoints,
+            weights=options.weights,
+            rng=options.seed,
+            time_limit=options.time_limit,
+        )
+        entries.append(("bounded", [_count_text(bounded)]))
+        data["bounded"] = bounded.to_dict()
+    return Output(lambda: labelled(entries), lambda: data)
 
 
 def _regions(options: argparse.Namespace) -> Output:

@@ -199,7 +199,14 @@ def _fill_max(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--breakpoints", type=int, default=1, metavar="K", help="of the activation")
     parser.add_argument("--weights", default="shared", choices=("shared", "free"))
     parser.add_argument("--bias", default="shared", choices=("shared", "free", "none"))
+    parser.add_argument(
+        "--breakpoint-away",
+        action="store_true",
+        help="of --bias none: the breakpoint is common and not at zero",
+    )
+    parser.add_argument("--bounded", action="store_true", help="count the bounded regions, too")
     parser.add_argument("--method", default="auto", help="default: the one that applies")
+    parser.add_argument("--time-limit", type=float, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random draws")
 
 
