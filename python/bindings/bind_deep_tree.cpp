@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bindings.hpp"
 #include "linear_regions/deep_tree.hpp"
+#include "linear_regions/interval.hpp"
 #include "run.hpp"
 
 namespace linear_regions::bindings {
@@ -100,6 +101,20 @@ py::dict stream(const Tape& tape, const DomainFrame& domain, bool certified, std
   return report(result, poll);
 }
 
+py::list unstable(const Tape& tape, const Array<double>& low, const Array<double>& high) {
+  std::vector<std::vector<std::uint8_t>> found;
+  {
+    const py::gil_scoped_release release;  // the tape is immutable, the arrays are the caller's
+    found = unstable_units(tape, view(low), view(high));
+  }
+  py::list out;
+  for (auto& units : found) {
+    const auto n = static_cast<py::ssize_t>(units.size());
+    out.append(adopt(std::move(units), {n}));
+  }
+  return out;
+}
+
 }  // namespace
 
 void bind_deep_tree(py::module_& m) {
@@ -110,6 +125,7 @@ void bind_deep_tree(py::module_& m) {
   m.def("stream_tree", &stream, py::arg("tape"), py::arg("domain"), py::arg("certified"),
         py::arg("block"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"),
         py::arg("sink"));
+  m.def("unstable_units", &unstable, py::arg("tape"), py::arg("low"), py::arg("high"));
 }
 
 }  // namespace linear_regions::bindings

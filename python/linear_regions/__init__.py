@@ -31,6 +31,7 @@ from ._one_layer import one_layer_bounded, one_layer_maximum, one_layer_sizes
 from ._plot import plot
 from ._regions import Region, Regions, RegionStream, regions
 from ._sample import patterns, sample
+from ._unstable import unstable
 from ._version import __version__
 from .architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
 from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
@@ -144,6 +145,7 @@ __all__ = [
     "sample",
     "save",
     "shallow_twin",
+    "unstable",
 ]
 
 

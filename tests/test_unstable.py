@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""`unstable`: interval bounds are proved, and exact answers are those of the regions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import linear_regions as lr
+import strategies
+from draws import STYLES
+from linear_regions import reference
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("family", sorted(strategies.FAMILIES))
+def test_units_that_are_called_stable_never_change(family, style, rng):
+    net = strategies.network(family, style, 3)
+    middle = rng.integers(-2, 3, net.input_size).astype(float)
+    free = rng.permutation(net.input_size)[:2]
+    low, high = middle.copy(), middle.copy()
+    low[free] -= 0.5
+    high[free] += 0.25
+    box = lr.Box(low, high)
+    bounds = lr.unstable(net, box)
+    exact = lr.unstable(net, box, exact=True)
+    patterns = [region.pattern for region in reference.regions(net, box)]
+    assert len(bounds) == len(exact) == len(net.pattern_layout)
+    for units, proved, (index, first, bits) in zip(bounds, exact, net.pattern_layout, strict=True):
+        assert units.shape == proved.shape == net.shapes[index + 1]
+        table = np.array([pattern[first : first + bits] for pattern in patterns])
+        changing = (table != table[0]).any(axis=0)
+        if bits == units.size:  # one bit per unit
+            np.testing.assert_array_equal(proved.reshape(-1), changing)
+        assert changing.any() == proved.any()
+        assert not (proved & ~units).any()
+
+
+def test_wrong_arguments_are_named():
+    net = lr.Network(2, [lr.Affine(np.eye(2)), lr.relu()])
+    with pytest.raises(lr.InvalidInput, match="finite"):
+        lr.unstable(net, lr.Box([0.0, 0.0], [1.0, np.inf]))
+    with pytest.raises(TypeError, match="Box"):
+        lr.unstable(net, lr.Space())
+    with pytest.raises(TypeError, match="Network"):
+        lr.unstable([], lr.Box(0.0, 1.0))
