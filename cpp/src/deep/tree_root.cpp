@@ -34,7 +34,7 @@ void bounds_of(const DomainFrame& domain, std::vector<double>& low, std::vector<
     }
     if (!one || at == d) continue;
     // Rounded outwards by far more than the two roundings, of the side and of the quotient.
-    const double value = -side[d] / side[at], room = 0x1p-50 * std::fabs(value);
+    const double value = -side[d] / side[at], room = 0x1p-50 * std::fabs(value) + 0x1p-900;
     if (side[at] > 0)
       low[at] = std::max(low[at], value - room);
     else
