@@ -41,7 +41,9 @@ GROUPS = {
     "methods": ["_methods"],
     "engine": [
         "_arrangement", "_build_info", "_chambers", "_count", "_first_layer", "_flat_count",
-        "_hyperplanes", "_region_table", "_regions", "_sample", "_sweep", "_sweep_points", "_unstable"],
+        "_hyperplanes", "_region_table", "_regions", "_sample", "_sweep", "_sweep_points",
+        "_unstable",
+    ],
     "importers": ["importers"],
     "face": [""],
     "report": [
