@@ -40,9 +40,9 @@ GROUPS = {
     "lower": ["_lower"],
     "methods": ["_methods"],
     "engine": [
-        "_arrangement", "_build_info", "_chambers", "_count", "_first_layer", "_flat_count",
-        "_hyperplanes", "_region_table", "_regions", "_sample", "_sweep", "_sweep_points",
-        "_unstable",
+        "_arrangement", "_arrangement_count", "_build_info", "_chambers", "_count", "_first_layer",
+        "_flat_count", "_hyperplanes", "_region_table", "_regions", "_sample", "_sweep",
+        "_sweep_points", "_unstable",
     ],
     "importers": ["importers"],
     "face": [""],
@@ -52,6 +52,7 @@ GROUPS = {
     ],
     "command": [
         "cli", "__main__", "_architecture_text", "_cli_inputs", "_commands", "_commands_analysis",
+        "_commands_arrangement",
     ],
 }  # fmt: skip
 
@@ -89,7 +90,7 @@ TOP = {
     "command": {"face", "errors", "report"},
 }  # fmt: skip
 INSIDE = {
-    "network": {"lower", "files", "core"},
+    "network": {"lower", "files", "core", "engine"},
     "domain": {"network"},
     "one_layer": {"core"},
     "importers": {"files"},

@@ -13,6 +13,7 @@ except ImportError as error:
     raise
 
 from . import constructions
+from ._arrangement import Arrangement
 from ._bounds import (
     Asymptotics,
     Comparison,
@@ -24,6 +25,7 @@ from ._bounds import (
     shallow_twin,
 )
 from ._build_info import build_info
+from ._chambers import Chambers
 from ._count import count
 from ._expected import Expectation, expected
 from ._methods import Method, methods
@@ -75,12 +77,14 @@ __all__ = [
     "Affine",
     "AffineSpec",
     "Architecture",
+    "Arrangement",
     "Asymptotics",
     "AvgPool",
     "Ball",
     "Bound",
     "Bounds",
     "Box",
+    "Chambers",
     "Comparison",
     "Concat",
     "Conv",

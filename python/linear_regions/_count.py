@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from . import _core
+from ._first_layer import by_arrangement, count_by_arrangement
 from ._frame import domain_frame
 from ._lower import frame_of, planar_domain, program
 from ._methods import Method, choose
@@ -113,6 +114,8 @@ def count(
     )
     options = (run.certified, run.threads, run.limit, run.time_limit, run.poll)
     try:
+        if by_arrangement(net, place, method, run):
+            return count_by_arrangement(net, place, run)
         if chosen.name == "polygons":
             polygon = planar_domain(planar_frame(place, net.input_shape))
             answer = _core.count_planar(program(net), polygon, *options)

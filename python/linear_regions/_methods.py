@@ -69,6 +69,18 @@ _METHODS = (
         lists=False,
         cost="some small linear programs per region after each layer, whatever the dimension",
     ),
+    Method(
+        name="arrangement",
+        description=(
+            "The regions of one layer of units are the chambers of its hyperplanes: counted by a "
+            "recursion over flats in the whole space, by the certified sign tree elsewhere."
+        ),
+        dimensions="any",
+        domains="Box, Polytope, Space, Slice, Segment; bounded or not",
+        layers="one activation layer, a pointwise one, behind affine layers",
+        lists=False,
+        cost="whole space: one restriction per flat; elsewhere: under a microsecond per region",
+    ),
 )
 
 
@@ -87,7 +99,7 @@ def methods() -> tuple[Method, ...]:
     Examples
     --------
     >>> [method.name for method in methods()]
-    ['polygons', 'tree']
+    ['polygons', 'tree', 'arrangement']
     """
     return _METHODS
 

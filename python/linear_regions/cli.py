@@ -21,6 +21,7 @@ from ._architecture_text import SYNTAX
 from ._cli_inputs import Parser, add_limits, add_model, add_place, add_segment, integers
 from ._commands import COMMANDS, Output, partial_output
 from ._commands_analysis import ANALYSIS_COMMANDS
+from ._commands_arrangement import ARRANGEMENT_COMMANDS, fill_arrangement
 from ._format import json_text
 from ._report import DEFAULT_TIME_LIMIT, MOST_SAMPLES
 from .errors import LinearRegionsError, MissingExtra
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        command = {**COMMANDS, **ANALYSIS_COMMANDS}[options.command]
+        command = {**COMMANDS, **ANALYSIS_COMMANDS, **ARRANGEMENT_COMMANDS}[options.command]
         _write(command(options), options.json)
     except MissingExtra as error:
         return _fail(options, error, _MISSING)
@@ -258,6 +259,7 @@ _FILL = {
     "max": (_fill_max, "the largest number of regions of one convolutional layer"),
     "compare": (_fill_compare, "regions per parameter of several architectures"),
     "expected": (_fill_expected, "average the exact counts of random networks"),
+    "arrangement": (fill_arrangement, "count or list the chambers of hyperplanes"),
     "regions": (_fill_regions, "list the regions of a model in a domain"),
     "sample": (_fill_sample, "count the activation patterns that samples meet"),
     "plot": (_fill_plot, "draw the regions of a model in a plane or on a segment"),

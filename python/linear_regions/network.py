@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from math import prod
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from ._layer import Layer
 from ._value import FloatArray, Value, float_array
 from .architecture import Architecture, as_input_shape, summary_table, wire
 from .errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ._arrangement import Arrangement
 
 __all__ = ["Network"]
 
@@ -217,6 +221,32 @@ class Network(Value):
             f"points must have shape (batch, {', '.join(map(str, self.input_shape))}), (batch, "
             f"{n}) or {self.input_shape} for one point, got {array.shape}"
         )
+
+    def first_layer_arrangement(self) -> Arrangement:
+        """Return the hyperplanes on which the units of the first activation layer change piece.
+
+        Returns
+        -------
+        Arrangement
+            One row per breakpoint of every unit, in the order of the pattern's bits and with their
+            signs, in the flat inputs; composed exactly through the affine layers before.
+
+        Raises
+        ------
+        Unsupported
+            If the first activation layer is a max pooling or maxout layer.
+
+        Examples
+        --------
+        >>> from linear_regions.layers import Affine, hard_tanh
+        >>> net = Network(2, [Affine([[1.0, 2.0]]), hard_tanh()])
+        >>> planes = net.first_layer_arrangement()
+        >>> planes.normals.tolist(), planes.offsets.tolist()
+        ([[1.0, 2.0], [1.0, 2.0]], [1.0, -1.0])
+        """
+        from ._first_layer import first_layer_arrangement
+
+        return first_layer_arrangement(self)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a versioned .npz file (no pickle inside).

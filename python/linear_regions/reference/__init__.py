@@ -12,6 +12,7 @@ two dimensions take seconds.
 from __future__ import annotations
 
 from .points import forward, pattern
+from .polynomial import characteristic_polynomial
 from .signs import chambers, sign_vectors
 from .walk import (
     Region,
@@ -24,6 +25,7 @@ from .walk import (
 __all__ = [
     "Region",
     "chambers",
+    "characteristic_polynomial",
     "count",
     "forward",
     "pattern",

@@ -1,0 +1,488 @@
+# SPDX-License-Identifier: MIT
+"""Hyperplane arrangements: the public class."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrangement_count import check_equal, count_place, visited
+from ._chambers import Chambers, list_chambers, stream_chambers
+from ._flat_count import FlatCount, whitney_numbers
+from ._geometry import integer
+from ._hyperplanes import RowArray, checked_rows, exact_rows, place_of
+from ._run import Progress, run_control
+from ._value import FloatArray, Value
+from .domain import Domain
+from .errors import Interrupted
+from .result import RegionCount
+
+__all__ = ["Arrangement"]
+
+
+class Arrangement(Value):
+    """A finite set of hyperplanes {x : normals[i] @ x + offsets[i] = 0} in R^d.
+
+    Parameters
+    ----------
+    normals : array_like, shape (n, d)
+        Floats, integers of any size, or fractions; all are taken exactly. A row with fractions or
+        with integers that float64 cannot hold is multiplied by a positive number that makes it
+        integral.
+    offsets : array_like, shape (n,)
+
+    Attributes
+    ----------
+    normals, offsets : float64 or object array
+        As given, read-only: float64 where it holds every number, else Python integers.
+
+    Raises
+    ------
+    InvalidInput
+        If a shape does not fit or a number is not finite.
+    TypeError
+        If the entries are not real numbers.
+
+    Notes
+    -----
+    Zero, equal, opposite and parallel rows, and normals that do not span the space are ordinary
+    input. A row with a zero normal cuts nothing; its sign is that of its offset, and a zero row
+    counts as negative.
+
+    References
+    ----------
+    T. Zaslavsky, "Facing up to arrangements", Memoirs of the AMS 154, 1975.
+    R. P. Stanley, "An introduction to hyperplane arrangements", 2007.
+
+    Examples
+    --------
+    Three lines through the origin, and a fourth line beside it:
+
+    >>> import linear_regions as lr
+    >>> lines = lr.Arrangement([[1, 0], [0, 1], [1, 1], [1, -1]], [0, 0, 0, -1])
+    >>> int(lines.count()), lines.bounded_count()
+    (9, 2)
+    >>> lines.characteristic_polynomial()
+    [4, -4, 1]
+    >>> lines.sign_vectors().shape
+    (9, 1)
+    """
+
+    __slots__ = ("_whitney", "normals", "offsets")
+    normals: RowArray
+    offsets: RowArray
+    _whitney: FlatCount | None
+    _fields = ("normals", "offsets")
+
+    def __init__(self, normals: npt.ArrayLike, offsets: npt.ArrayLike) -> None:
+        normal, offset = checked_rows(normals, offsets)
+        self._set(normals=normal, offsets=offset, _whitney=None)
+
+    def _restore_state(self, state: tuple[object, ...]) -> None:
+        super()._restore_state(state)
+        self._set(_whitney=None)
+
+    def __hash__(self) -> int:
+        """Hash by value; equal integers and floats alike."""
+        table = np.column_stack((self.normals, self.offsets))
+        return hash((table.shape, tuple(table.reshape(-1).tolist())))
+
+    def __repr__(self) -> str:
+        """Show the size."""
+        return f"Arrangement(n={self.n}, dim={self.dim})"
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.normals)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.normals)
+
+    @property
+    def dim(self) -> int:
+        """Dimension d of the space."""
+        return int(self.normals.shape[1])
+
+    # ---- counting ----
+
+    def count(
+        self,
+        domain: Domain | None = None,
+        *,
+        method: str = "auto",
+        arithmetic: str = "certified",
+        verify: bool = False,
+        threads: int | None = None,
+        limit: int | None = None,
+        time_limit: float | None = None,
+        cancel: threading.Event | None = None,
+        progress: Progress = False,
+    ) -> RegionCount:
+        """Count the chambers, exactly.
+
+        Parameters
+        ----------
+        domain : Box, Polytope, Space, Slice or Segment, optional
+            Count the chambers that meet its relative interior; default the whole space.
+        method : {"auto", "recursion", "tree", "sweep"}, default "auto"
+            ``"recursion"`` counts without visiting chambers, in the whole space or a free slice;
+            ``"tree"`` visits every chamber and takes every domain; ``"sweep"`` takes simple
+            arrangements in the whole space. "auto" takes the recursion where it can.
+        arithmetic : {"certified", "float"}, default "certified"
+            ``"float"`` is for the tree and the sweep, and gives an estimate.
+        verify : bool, default False
+            Count again by another engine, and raise where the numbers differ.
+        threads, limit, time_limit, cancel, progress
+            As for `count` of a network; a limit needs the tree.
+
+        Returns
+        -------
+        RegionCount
+            what ``"chamber"``. For the recursion `arithmetic` is ``"modular"`` with a proved
+            `error_probability` below 2^-60 where random primes took part, else ``"certified"``.
+
+        Raises
+        ------
+        Unsupported, InvalidInput, DegenerateInput, TypeError
+            If the method cannot do this, or an argument is wrong.
+        Interrupted
+            On Ctrl-C, with the partial result in ``partial``.
+
+        Notes
+        -----
+        The recursion costs one restriction per flat of codimension up to d - 2, the other two a
+        fraction of a microsecond per chamber.
+
+        References
+        ----------
+        T. Zaslavsky, "Facing up to arrangements", 1975, theorem A.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> lines = lr.Arrangement([[1, 0], [0, 1], [1, 1]], [0, 0, -1.5])
+        >>> int(lines.count()), int(lines.count(lr.Box(0.0, 1.0)))
+        (7, 2)
+        """
+        run = run_control(
+            arithmetic=arithmetic,
+            threads=threads,
+            limit=limit,
+            time_limit=time_limit,
+            cancel=cancel,
+            progress=progress,
+        )
+        try:
+            place = place_of(self.normals, self.offsets, domain)
+            return count_place(place, method, run, verify=verify)
+        finally:
+            run.close()
+
+    def whitney_numbers(self, *, threads: int | None = None) -> list[int]:
+        """Return the absolute Whitney numbers of the first kind.
+
+        Parameters
+        ----------
+        threads : int, optional
+            Default as many as this process may use.
+
+        Returns
+        -------
+        list of int, length d + 1
+            Entry k belongs to the flats of codimension k: 1, the number of hyperplanes, ... They
+            add up to the number of chambers.
+
+        Raises
+        ------
+        Interrupted
+            On Ctrl-C.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> lr.Arrangement([[1, 0], [0, 1], [1, 1]], [0, 0, 0]).whitney_numbers()
+        [1, 3, 2]
+        """
+        if self._whitney is None:
+            run = run_control(
+                arithmetic="certified",
+                threads=threads,
+                limit=None,
+                time_limit=None,
+                cancel=None,
+                progress=False,
+            )
+            rows = exact_rows(self.normals, self.offsets)
+            found = whitney_numbers(rows, self.dim, run)
+            if found.interrupted:
+                raise Interrupted()
+            self._set(_whitney=found)
+        assert self._whitney is not None
+        return list(self._whitney.whitney)
+
+    def characteristic_polynomial(self, *, threads: int | None = None) -> list[int]:
+        """Return the coefficients of the characteristic polynomial, constant term first.
+
+        Parameters
+        ----------
+        threads : int, optional
+            Default as many as this process may use.
+
+        Returns
+        -------
+        list of int, length d + 1
+            Entry k is the coefficient of t^k; the last one is 1.
+
+        Notes
+        -----
+        (-1)^d chi(-1) is the number of chambers (Zaslavsky 1975, theorem A).
+
+        Examples
+        --------
+        Coordinate hyperplanes have (t - 1)^d:
+
+        >>> import linear_regions as lr
+        >>> lr.Arrangement([[1, 0], [0, 1]], [0, 0]).characteristic_polynomial()
+        [1, -2, 1]
+        """
+        numbers = self.whitney_numbers(threads=threads)
+        return [-w if k % 2 else w for k, w in enumerate(numbers)][::-1]
+
+    def bounded_count(self, *, threads: int | None = None) -> int:
+        """Return the number of bounded chambers.
+
+        Parameters
+        ----------
+        threads : int, optional
+            Default as many as this process may use.
+
+        Returns
+        -------
+        int
+            |chi(1)| where the normals span the space (Zaslavsky 1975, theorem C), else 0.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> lr.Arrangement([[1, 0], [0, 1], [1, 1]], [0, 0, -1]).bounded_count()
+        1
+        """
+        numbers = self.whitney_numbers(threads=threads)
+        if not numbers[-1]:  # |w_d| > 0 exactly when some d hyperplanes meet in a point
+            return 0
+        return abs(sum(-w if k % 2 else w for k, w in enumerate(numbers)))
+
+    # ---- listing ----
+
+    def chambers(
+        self,
+        domain: Domain | None = None,
+        *,
+        points: bool = False,
+        method: str = "auto",
+        arithmetic: str = "certified",
+        verify: bool = False,
+        threads: int | None = None,
+        limit: int | None = None,
+        time_limit: float | None = None,
+        cancel: threading.Event | None = None,
+        progress: Progress = False,
+    ) -> Chambers:
+        """List the chambers: sign vectors, and interior points where asked for.
+
+        Parameters
+        ----------
+        domain : Box, Polytope, Space, Slice or Segment, optional
+            List the chambers that meet its relative interior; default the whole space.
+        points : bool, default False
+            Give a proved interior point of every chamber, in coordinates of the domain.
+        method : {"auto", "sweep", "tree"}, default "auto"
+            ``"sweep"`` takes simple arrangements in the whole space, ``"tree"`` everything. "auto"
+            sweeps, and starts the tree when the sweep proves that the input is not simple.
+        arithmetic : {"certified", "float"}, default "certified"
+            ``"float"``: signs that rounding leaves open are not recomputed exactly.
+        verify : bool, default False
+            Count the chambers by another engine, and raise where the numbers differ.
+        threads, limit, time_limit, cancel, progress
+            As for `count` of a network. A limit gives exactly the first chambers of the order.
+
+        Returns
+        -------
+        Chambers
+            In the method's serial order, whatever the threads.
+
+        Raises
+        ------
+        DegenerateInput
+            If ``method="sweep"`` and the arrangement is not simple, or the domain is empty.
+        Unsupported, InvalidInput, TypeError
+            If the method cannot do this, or an argument is wrong.
+        Interrupted
+            On Ctrl-C, with the partial list in ``partial``.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> found = lr.Arrangement([[1, 0], [1, 0]], [0, -1]).chambers(lr.Box(-1, 1), points=True)
+        >>> sorted(found.sign_vectors[:, 0].tolist()), found.method
+        ([0, 1], 'tree')
+        """
+        run = run_control(
+            arithmetic=arithmetic,
+            threads=threads,
+            limit=limit,
+            time_limit=time_limit,
+            cancel=cancel,
+            progress=progress,
+        )
+        try:
+            place = place_of(self.normals, self.offsets, domain)
+            found, interrupted = list_chambers(place, method, run, points)
+            if interrupted:
+                raise Interrupted(partial=found)
+            if verify and found.status == "complete":
+                other = "recursion" if not place.sides else "tree"
+                check_equal(len(found), found.method, count_place(place, other, run))
+            return found
+        finally:
+            run.close()
+
+    def sign_vectors(
+        self,
+        domain: Domain | None = None,
+        *,
+        method: str = "auto",
+        arithmetic: str = "certified",
+        verify: bool = False,
+        threads: int | None = None,
+        limit: int | None = None,
+    ) -> npt.NDArray[np.uint64]:
+        """Return the sign vectors of all chambers, packed (see `chambers`).
+
+        Parameters
+        ----------
+        domain, method, arithmetic, verify, threads, limit
+            As for `chambers`, which also takes a time limit and can be cancelled.
+
+        Returns
+        -------
+        uint64 array, shape (n_chambers, words)
+
+        Raises
+        ------
+        DegenerateInput, Unsupported, InvalidInput, TypeError, Interrupted
+            As for `chambers`.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> sorted(lr.Arrangement([[1], [1]], [0, -1]).sign_vectors()[:, 0].tolist())
+        [0, 1, 3]
+        """
+        found = self.chambers(
+            domain,
+            method=method,
+            arithmetic=arithmetic,
+            verify=verify,
+            threads=threads,
+            limit=limit,
+        )
+        return found.sign_vectors
+
+    def interior_points(
+        self, domain: Domain | None = None, *, method: str = "auto", threads: int | None = None
+    ) -> FloatArray:
+        """Return a proved interior point of every chamber, in the order of `sign_vectors`.
+
+        Parameters
+        ----------
+        domain, method, threads
+            As for `chambers`.
+
+        Returns
+        -------
+        float64 array, shape (n_chambers, dim of the domain)
+            NaN where no double lies inside; `chambers` has the exact point then.
+
+        Raises
+        ------
+        DegenerateInput, Unsupported, InvalidInput, TypeError, Interrupted
+            As for `chambers`.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> points = lr.Arrangement([[1], [1]], [0, -1]).interior_points()
+        >>> sorted(((points > 0).sum(axis=1) + (points > 1).sum(axis=1)).tolist())
+        [0, 1, 2]
+        """
+        found = self.chambers(domain, points=True, method=method, threads=threads)
+        assert found.points is not None
+        return found.points
+
+    def stream(
+        self,
+        sink: Callable[[Chambers], object],
+        domain: Domain | None = None,
+        *,
+        block: int = 65_536,
+        points: bool = False,
+        method: str = "auto",
+        arithmetic: str = "certified",
+        threads: int | None = None,
+        limit: int | None = None,
+        time_limit: float | None = None,
+        cancel: threading.Event | None = None,
+        progress: Progress = False,
+    ) -> RegionCount:
+        """Hand the chambers to a function, block by block, in constant memory.
+
+        Parameters
+        ----------
+        sink : callable
+            Called with `Chambers` of about `block` rows; returning False stops the call.
+        domain, points, method, arithmetic, threads, limit, time_limit, cancel, progress
+            As for `chambers`. "auto" proves that the arrangement is simple before the sweep hands
+            out anything.
+        block : int, default 65536
+            Chambers in one block.
+
+        Returns
+        -------
+        RegionCount
+            The chambers handed out.
+
+        Raises
+        ------
+        DegenerateInput, Unsupported, InvalidInput, TypeError
+            As for `chambers`.
+        Interrupted
+            On Ctrl-C.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> sizes = []
+        >>> lines = lr.Arrangement([[1, 0], [0, 1], [1, 1]], [0, 0, -1])
+        >>> lines.stream(lambda part: sizes.append(len(part)), block=4).value, sum(sizes)
+        (7, 7)
+        """
+        run = run_control(
+            arithmetic=arithmetic,
+            threads=threads,
+            limit=limit,
+            time_limit=time_limit,
+            cancel=cancel,
+            progress=progress,
+        )
+        try:
+            place = place_of(self.normals, self.offsets, domain)
+            answer = stream_chambers(place, method, run, points, integer("block", block, 1), sink)
+        finally:
+            run.close()
+        return visited(answer, answer["method"], run)

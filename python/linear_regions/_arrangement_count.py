@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""Counting chambers in a domain: which engine runs, and the result that says so."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from ._chambers import check_method, count_by_sweep, count_by_tree
+from ._flat_count import whitney_numbers
+from ._hyperplanes import Place, exact_rows
+from ._run import Run
+from ._version import __version__
+from .errors import Interrupted, InvalidInput, LinearRegionsError, Unsupported
+from .result import RegionCount
+
+__all__ = ["check_equal", "count_place", "visited"]
+
+_COUNTING = ("auto", "recursion", "tree", "sweep")
+_REFERENCE = {
+    "recursion": "Zaslavsky 1975; no-broken-circuit recursion with merged flats",
+    "tree": "Rada, Cerny 2018 (incremental enumeration), certified",
+    "sweep": "Zaslavsky 1975; one lowest vertex per chamber",
+}
+
+
+def count_place(place: Place, method: str, run: Run, *, verify: bool = False) -> RegionCount:
+    """Count the chambers of hyperplanes in the coordinates of a domain."""
+    check_method(method, _COUNTING)
+    if method == "auto":
+        can = not place.sides and run.certified and run.limit is None
+        method = "recursion" if can else "tree"
+    if method == "tree":
+        result = visited(count_by_tree(place, run), "tree", run)
+    elif method == "sweep":
+        if run.limit is not None:
+            raise Unsupported("method 'sweep' counts without a limit; use method='tree'")
+        result = visited(count_by_sweep(place, run), "sweep", run)
+    else:
+        result = _by_recursion(place, run)
+    if verify and result.status == "complete":
+        other = "tree" if method != "tree" or place.sides else "recursion"
+        check_equal(result.value, result.method, count_place(place, other, run))
+    return result
+
+
+def check_equal(value: int, method: str, other: RegionCount) -> None:
+    """Raise where two engines disagree."""
+    if other.status == "complete" and other.value != value:
+        raise LinearRegionsError(
+            f"verify: method {method!r} found {value} chambers, method {other.method!r} "
+            f"{other.value}; please report this arrangement"
+        )
+
+
+def _by_recursion(place: Place, run: Run) -> RegionCount:
+    if place.sides:
+        raise Unsupported(
+            "method 'recursion' counts in the whole space or a free slice; use method='tree'"
+        )
+    if not run.certified:
+        raise InvalidInput("arithmetic='float' is for the methods 'tree' and 'sweep'")
+    if run.limit is not None:
+        raise Unsupported("method 'recursion' counts without a limit; use method='tree'")
+    start = time.perf_counter()
+    rows = place.rows
+    if isinstance(rows, np.ndarray):
+        rows = exact_rows(rows[:, :-1], rows[:, -1])
+    found = whitney_numbers(rows, place.dim, run)
+    result = RegionCount(
+        value=sum(found.whitney),
+        what="chamber",
+        kind="exact" if found.status == "complete" else "lower",
+        status=found.status,  # type: ignore[arg-type]
+        method="recursion",
+        arithmetic="modular" if found.error_probability else "certified",
+        error_probability=found.error_probability,
+        seconds=time.perf_counter() - start,
+        work=found.work,
+        reference=_REFERENCE["recursion"],
+        version=__version__,
+    )
+    if found.interrupted:
+        raise Interrupted(partial=result)
+    return result
+
+
+def visited(answer: dict[str, Any], method: str, run: Run) -> RegionCount:
+    complete = answer["status"] == "complete"
+    result = RegionCount(
+        value=answer["chambers"],
+        what="chamber",
+        kind="estimate" if not run.certified else "exact" if complete else "lower",
+        status=answer["status"],
+        method=method,
+        arithmetic="certified" if run.certified else "float",
+        error_probability=0.0 if run.certified else None,
+        seconds=answer["seconds"],
+        work=answer["work"],
+        reference=_REFERENCE[method],
+        version=__version__,
+    )
+    if answer["interrupted"]:
+        raise Interrupted(partial=result)
+    return result

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""Chambers listed by the sign tree or the sweep: which engine runs, and what it gives back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from ._hyperplanes import Place, exact_rows
+from ._run import Run
+from ._sweep import NotSimple, Sweep
+from ._value import FloatArray
+from .errors import DegenerateInput, InvalidInput, Unsupported
+
+__all__ = ["Chambers", "count_by_tree", "list_chambers", "stream_chambers"]
+
+Words = npt.NDArray[np.uint64]
+Sink = Callable[["Chambers"], object]
+
+_LISTING = ("auto", "sweep", "tree")
+_MEMORY = 1 << 36  # bytes; beyond it "auto" does not reserve the sweep's output in one piece
+
+
+@dataclass(frozen=True, eq=False)
+class Chambers:
+    """Chambers of an arrangement, one row each.
+
+    Attributes
+    ----------
+    sign_vectors : uint64 array, shape (n_chambers, words)
+        Bit i mod 64 of word i div 64 is set where hyperplane i is positive.
+    points : float64 array, shape (n_chambers, dim), or None
+        A proved interior point of every chamber, in the coordinates of the domain; NaN where no
+        double lies inside. None where points were not asked for.
+    exact_points : dict of int to tuple of Fraction
+        Exact interior points of those chambers, by row.
+    status : {"complete", "limit", "time_limit", "cancelled"}
+        How the call ended.
+    method : str
+        ``"sweep"`` or ``"tree"``.
+    arithmetic : {"certified", "float"}
+        How decisions were taken.
+    seconds : float
+        Time taken.
+    work : dict of str to int
+        Work counters.
+
+    Examples
+    --------
+    >>> import linear_regions as lr
+    >>> lr.Arrangement([[1.0], [1.0]], [0.0, -1.0]).chambers(points=True).points.shape
+    (3, 1)
+    """
+
+    sign_vectors: Words
+    points: FloatArray | None
+    exact_points: dict[int, tuple[Fraction, ...]]
+    status: str
+    method: str
+    arithmetic: str
+    seconds: float = 0.0
+    work: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of chambers."""
+        return len(self.sign_vectors)
+
+
+def check_method(method: str, known: tuple[str, ...]) -> None:
+    if not isinstance(method, str):
+        raise TypeError(f"method must be a string, got {method!r}")
+    if method not in known:
+        raise InvalidInput(f"method must be one of {', '.join(map(repr, known))}, got {method!r}")
+
+
+def _sweep_of(place: Place, method: str) -> Sweep | None:
+    """Return the sweep where it may run; None where the tree has to."""
+    if method == "tree" or (method == "auto" and not (place.dim and len(place.rows))):
+        return None
+    try:
+        if place.sides:
+            raise Unsupported("method 'sweep' lists the whole space only; use method='tree'")
+        rows = place.rows
+        if isinstance(rows, np.ndarray):
+            rows = exact_rows(rows[:, :-1], rows[:, -1])
+        return Sweep(rows, place.dim)
+    except (NotSimple, Unsupported, OverflowError) as refusal:
+        if method == "sweep":
+            raise _refused(refusal) from None
+        return None
+
+
+def _refused(refusal: Exception) -> Exception:
+    if isinstance(refusal, NotSimple):
+        return DegenerateInput(f"method 'sweep' needs a simple arrangement: {refusal}; use 'tree'")
+    return refusal
+
+
+def list_chambers(place: Place, method: str, run: Run, points: bool) -> tuple[Chambers, bool]:
+    """Return all chambers, or the first ones, and whether Ctrl-C ended the call."""
+    check_method(method, _LISTING)
+    sweep = _sweep_of(place, method)
+    if sweep is not None:
+        size = sweep.size if run.limit is None else min(sweep.size, run.limit)
+        if method == "sweep" or size * sweep.words * 8 <= _MEMORY:
+            try:
+                return _swept(sweep, 0, size, run, points)
+            except NotSimple as refusal:
+                if method == "sweep":
+                    raise _refused(refusal) from None
+    planes, sides = place.lowered()
+    answer = _core.sign_tree_list(
+        planes,
+        sides,
+        run.certified,
+        points,
+        run.threads,
+        run.limit,
+        run.time_limit,
+        run.poll,
+    )
+    return _from_tree(answer, answer["columns"], run), answer["interrupted"]
+
+
+def _swept(sweep: Sweep, first: int, last: int, run: Run, points: bool) -> tuple[Chambers, bool]:
+    start = time.perf_counter()
+    words = np.empty((last - first, sweep.words), dtype=np.uint64)
+    report = sweep.fill(first, last, words, run)
+    words = words[: report["chambers"]]
+    where: FloatArray | None = None
+    exact: dict[int, tuple[Fraction, ...]] = {}
+    if points:
+        where, found = sweep.points(first, first + len(words), words)
+        exact = {row: tuple(point) for row, point in found.items()}
+    status = report["status"]
+    if status == "complete" and run.limit is not None and last < sweep.size:
+        status = "limit"
+    arithmetic = "certified" if run.certified else "float"
+    seconds = time.perf_counter() - start
+    chambers = Chambers(words, where, exact, status, "sweep", arithmetic, seconds, report["work"])
+    return chambers, report["interrupted"]
+
+
+def _from_tree(answer: dict[str, Any], columns: dict[str, Any], run: Run) -> Chambers:
+    exact = {row: tuple(map(_fraction, texts)) for row, texts in columns.get("exact_points", ())}
+    return Chambers(
+        columns["signs"],
+        columns.get("points"),
+        exact,
+        answer["status"],
+        "tree",
+        "certified" if run.certified else "float",
+        answer["seconds"],
+        answer["work"],
+    )
+
+
+def _fraction(text: str) -> Fraction:
+    numerator, _, denominator = text.partition("/")
+    return Fraction(int(numerator, 16), int(denominator or "1", 16))
+
+
+def stream_chambers(
+    place: Place, method: str, run: Run, points: bool, block: int, sink: Sink
+) -> dict[str, Any]:
+    """Hand out blocks of chambers; the sink stops the call by returning False."""
+    check_method(method, _LISTING)
+    sweep = _sweep_of(place, method)
+    if sweep is not None:
+        try:
+            proof = sweep.prove(replace(run, limit=None))  # before anything is handed out
+            if proof["status"] != "complete":
+                return {**proof, "chambers": 0, "method": "sweep"}
+            return _stream_sweep(sweep, run, points, block, sink)
+        except NotSimple as refusal:
+            if method == "sweep":
+                raise _refused(refusal) from None
+    planes, sides = place.lowered()
+
+    def deliver(columns: dict[str, Any]) -> bool:
+        part = {"status": "complete", "seconds": 0.0, "work": {}}
+        return sink(_from_tree(part, columns, run)) is not False
+
+    answer = _core.sign_tree_stream(
+        planes,
+        sides,
+        run.certified,
+        points,
+        block,
+        run.limit,
+        run.time_limit,
+        run.poll,
+        deliver,
+    )
+    return {**answer, "method": "tree"}
+
+
+def _stream_sweep(sweep: Sweep, run: Run, points: bool, block: int, sink: Sink) -> dict[str, Any]:
+    start = time.perf_counter()
+    size = sweep.size if run.limit is None else min(sweep.size, run.limit)
+    status = "complete" if size == sweep.size else "limit"
+    done, interrupted = 0, False
+    work: dict[str, int] = {}
+    while done < size:
+        left = None if run.time_limit is None else run.time_limit - (time.perf_counter() - start)
+        now = replace(run, limit=None, time_limit=left if left is None else max(left, 0.0))
+        part, interrupted = _swept(sweep, done, min(size, done + block), now, points)
+        done += len(part)
+        for key, value in part.work.items():
+            work[key] = work.get(key, 0) + value
+        if len(part) and sink(part) is False:
+            status = "cancelled"
+            break
+        if part.status != "complete":
+            status = part.status
+            break
+    return {
+        "chambers": done,
+        "status": status,
+        "method": "sweep",
+        "seconds": time.perf_counter() - start,
+        "work": work,
+        "interrupted": interrupted,
+    }
+
+
+def count_by_tree(place: Place, run: Run) -> dict[str, Any]:
+    """Count by the sign tree, which stores nothing."""
+    planes, sides = place.lowered()
+    return _core.sign_tree_count(
+        planes, sides, run.certified, run.threads, run.limit, run.time_limit, run.poll
+    )
+
+
+def count_by_sweep(place: Place, run: Run) -> dict[str, Any]:
+    """Count by the sweep, which proves that the arrangement is simple."""
+    sweep = _sweep_of(place, "sweep")
+    assert sweep is not None
+    try:
+        return sweep.prove(run)
+    except NotSimple as refusal:
+        raise _refused(refusal) from None
