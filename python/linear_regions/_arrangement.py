@@ -64,11 +64,11 @@ class Arrangement(Value):
     >>> import linear_regions as lr
     >>> lines = lr.Arrangement([[1, 0], [0, 1], [1, 1], [1, -1]], [0, 0, 0, -1])
     >>> int(lines.count()), lines.bounded_count()
-    (9, 2)
+    (10, 2)
     >>> lines.characteristic_polynomial()
-    [4, -4, 1]
+    [5, -4, 1]
     >>> lines.sign_vectors().shape
-    (9, 1)
+    (10, 1)
     """
 
     __slots__ = ("_whitney", "normals", "offsets")

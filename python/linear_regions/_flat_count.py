@@ -119,14 +119,19 @@ def _finish(found: _Found, d: int, probability: float, primes: int) -> FlatCount
 
 
 def _run(cone: list[Row], p: int, run: Run, deadline: float | None) -> _Found:
-    """Count over F_p: the cone's matroid by components, without the factor of infinity."""
+    """Count over F_p: connected components of the normals are factors of the arrangement."""
     coordinates, basis = _coordinates(cone, p)
+    constants, normals = coordinates[0], coordinates[1:]
     out = _Found([1], flats=len(cone) * len(basis), rank=len(basis))
-    parts = _components(coordinates, len(cone))
+    parts = _components(normals, len(cone))
     for members, pivots in parts:
-        part = _component(coordinates, members, pivots, p, run, deadline)
-        at_infinity = 0 in members
-        factor = part.whitney if at_infinity else _product(part.whitney, [1, 1])
+        central = not any(constants[j] for j in members)
+        chosen = pivots if central else [None, *pivots]
+        table = [[constants[j] if k is None else normals[k][j] for k in chosen] for j in members]
+        if not central:
+            table.insert(0, [1] + [0] * len(pivots))  # the hyperplane at infinity
+        part = _component(np.array(table, dtype=np.uint64), p, run, deadline)
+        factor = _product(part.whitney, [1, 1]) if central else part.whitney
         out.whitney = _product(out.whitney, factor)
         out.flats += part.flats
         out.merged += part.merged
@@ -135,33 +140,24 @@ def _run(cone: list[Row], p: int, run: Run, deadline: float | None) -> _Found:
             out.status, out.interrupted = part.status, part.interrupted
             # What is left out is at least 1 chamber, so the numbers stay lower bounds.
             break
-    # A rank below the number of columns, and more than one component, rest on zeros, which may be
-    # false.
-    out.generic = out.generic and len(parts) == 1 and len(basis) == len(cone[0])
+    # Several components, a rank below the number of columns and a common point rest on zeros,
+    # which may be false; offsets that are zero themselves are not.
+    meets = not any(constants[1:]) and any(row[-1] for row in cone[1:])
+    out.generic &= len(parts) == 1 and len(basis) == len(cone[0]) and not meets
     return out
 
 
-def _component(
-    coordinates: list[list[int]],
-    members: list[int],
-    pivots: list[int],
-    p: int,
-    run: Run,
-    deadline: float | None,
-) -> _Found:
-    """Count one connected component, whose first member is taken as the one at infinity."""
-    size, rank = len(members), len(pivots)
+def _component(rows: Any, p: int, run: Run, deadline: float | None) -> _Found:
+    """Count a connected matroid, whose first row is taken as the hyperplane at infinity."""
+    size, rank = rows.shape
     if rank <= 1:
         return _Found([1])
-    rows = np.array([[coordinates[k][j] for k in pivots] for j in members], dtype=np.uint64)
     if size - rank == 1:  # connected: a circuit
         return _Found(_uniform(size, rank))
     if 2 * (size - rank) < rank:  # the dual is uniform exactly when the component is
-        dual = _dual(coordinates, members, pivots, p)
-        answer = _call(dual, p, run, deadline)
+        answer = _call(_dual(rows, p), p, run, deadline)
         if answer["uniform"] or answer["status"] != "complete":
-            whitney = _uniform(size, rank) if answer["uniform"] else [1]
-            return _found(answer, whitney)
+            return _found(answer, _uniform(size, rank) if answer["uniform"] else [1])
     answer = _call(rows, p, run, deadline)
     return _found(answer, [(high << 64) + low for high, low in answer["whitney"]])
 
@@ -243,7 +239,7 @@ def _coordinates(cone: list[Row], p: int) -> tuple[list[list[int]], list[int]]:
 
 
 def _components(coordinates: list[list[int]], n: int) -> list[tuple[list[int], list[int]]]:
-    """Return (members, basis elements) of the connected components of the matroid.
+    """Return (members, basis elements) of the connected components of rows 1, ..., n - 1.
 
     Two elements are connected when a circuit holds both; the fundamental circuits of one basis
     are enough.
@@ -263,19 +259,20 @@ def _components(coordinates: list[list[int]], n: int) -> list[tuple[list[int], l
                 a, b = find(unit[k]), find(j)
                 root[max(a, b)] = min(a, b)
     parts: dict[int, tuple[list[int], list[int]]] = {}
-    for j in range(n):
+    for j in range(1, n):
         parts.setdefault(find(j), ([], []))[0].append(j)
     for k, j in enumerate(unit):
         parts[find(j)][1].append(k)
     return list(parts.values())
 
 
-def _dual(coordinates: list[list[int]], members: list[int], pivots: list[int], p: int) -> Any:
+def _dual(rows: Any, p: int) -> Any:
     """Return rows of the dual matroid: [I | A] becomes [-A^T | I], unit rows first."""
-    basis = {next(j for j, v in enumerate(coordinates[k]) if v) for k in pivots}
-    others = [j for j in members if j not in basis]
+    size, rank = rows.shape
+    basis = [next(j for j in range(size) if rows[j, k]) for k in range(rank)]
+    others = [j for j in range(size) if j not in basis]
     unit = np.eye(len(others), dtype=np.uint64)
-    lower = [[-coordinates[k][j] % p for j in others] for k in pivots]
+    lower = [[-int(rows[j, k]) % p for j in others] for k in range(rank)]
     return np.vstack([unit, np.array(lower, dtype=np.uint64)])
 
 
