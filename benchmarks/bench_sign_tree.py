@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Measure the sign tree on degenerate arrangements: python -m benchmarks.bench_sign_tree.
+
+Every case asserts its number of chambers. Processor seconds of this process, the best of some runs;
+the ratio to plain floating point is what certification costs, and two threads are timed by the
+clock. Targets: 2.5 million chambers a second, at most 1.3 times the time in floating point, two
+threads 1.9 times as fast. The yardstick, a tree with one linear program of SciPy per question, is
+run where SciPy is installed, on a small arrangement.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from linear_regions import _core
+from linear_regions._hyperplanes import hyperplanes
+
+Rows = np.ndarray
+
+
+def resonance(d: int) -> Rows:
+    """All 0/1 normals but zero."""
+    return _central([v for v in itertools.product([0, 1], repeat=d) if any(v)])
+
+
+def threshold(n: int) -> Rows:
+    """All normals (1, +-1, .., +-1)."""
+    return _central([(1, *v) for v in itertools.product([1, -1], repeat=n)])
+
+
+def e7() -> Rows:
+    """The positive roots of E7, twice their size, in R^8."""
+    unit = np.eye(8, dtype=int) * 2
+    roots = [unit[i] + s * unit[j] for i, j in itertools.combinations(range(8), 2) for s in (1, -1)]
+    roots += [np.array([1, *s]) for s in itertools.product([1, -1], repeat=7) if np.prod(s) == 1]
+    return _central([v for v in roots if v[6] + v[7] == 0])
+
+
+def _central(normals: Sequence[Any]) -> Rows:
+    table = np.array(normals, dtype=float)
+    return np.concatenate([table, np.zeros((len(table), 1))], axis=1)
+
+
+CASES: dict[str, tuple[Callable[[], Rows], int]] = {
+    "threshold_5": (lambda: threshold(5), 94_572),
+    "resonance_6": (lambda: resonance(6), 1_066_044),
+    "E7": (e7, 2_903_040),
+}
+
+
+def measured(
+    rows: Rows,
+    chambers: int,
+    runs: int,
+    *,
+    certified: bool = True,
+    threads: int = 1,
+    clock: Callable[[], float] = time.process_time,
+) -> Any:
+    """Best seconds of some runs, and the work."""
+    planes, nothing = hyperplanes(rows), hyperplanes(np.zeros((0, rows.shape[1])))
+    best, work = np.inf, {}
+    for _ in range(runs):
+        start = clock()
+        found = _core.sign_tree_count(planes, nothing, certified, threads, None, None, None)
+        best, work = min(best, clock() - start), found["work"]
+        if certified:
+            assert found["chambers"] == chambers, (found["chambers"], chambers)
+    return best, work
+
+
+def _feasible(cone: Rows, linprog: Any) -> bool:
+    """Whether some x has cone @ x >= 1."""
+    n, d = cone.shape
+    return bool(linprog(np.zeros(d), -cone, -np.ones(n), bounds=(None, None)).status == 0)
+
+
+def plain_tree(rows: Rows) -> float | None:
+    """Seconds of a tree with one linear program per question, or None without SciPy."""
+    try:
+        from scipy.optimize import linprog
+    except ImportError:
+        return None
+    start, d = time.process_time(), rows.shape[1] - 1
+    cells: list[list[float]] = [[]]
+    for k in range(1, len(rows) + 1):
+        cells = [
+            [*cell, sign]
+            for cell in cells
+            for sign in (1.0, -1.0)
+            if _feasible(np.array([*cell, sign])[:, None] * rows[:k, :d], linprog)
+        ]
+    assert len(cells) == 370
+    return time.process_time() - start
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", action="append", choices=CASES, default=[])
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args(arguments)
+    print(f"{'case':14}{'chambers':>10}{'M/s':>8}{'float':>8}{'cost':>8}{'2 threads':>11}  work")
+    for name in options.case or CASES:
+        make, chambers = CASES[name]
+        rows = make()
+        seconds, work = measured(rows, chambers, options.runs, clock=time.process_time)
+        plain, _ = measured(rows, chambers, options.runs, certified=False)
+        one, two = (
+            measured(rows, chambers, options.runs, threads=t, clock=time.perf_counter)[0]
+            for t in (1, 2)
+        )
+        print(
+            f"{name:14}{chambers:>10}{chambers / seconds / 1e6:>8.2f}{chambers / plain / 1e6:>8.2f}"
+            f"{seconds / plain - 1:>8.0%}{one / two:>11.2f}  {work}"
+        )
+    yardstick = plain_tree(resonance(4))
+    if yardstick is not None:
+        print(f"yardstick, resonance_4 by linear programs: {370 / yardstick:.0f} chambers/s")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
