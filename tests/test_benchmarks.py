@@ -55,6 +55,10 @@ def test_quick_run_of_the_bounds_asserts_and_reports():
     assert "small" in run("benchmarks.bench_bounds", "--quick")
 
 
+def test_one_layer_benchmark_asserts_its_answers():
+    assert "3x3, 2x2, 9" in run("benchmarks.bench_one_layer", "--quick")
+
+
 @pytest.mark.parametrize(
     "name",
     ["tiny", "dense-box", "dense-plane", "wide-slice", "cnn-slice", "cnn-segment", "digits-slice"],
