@@ -25,6 +25,7 @@ PYBIND11_MODULE(_core, m) {
   linear_regions::bindings::bind_hyperplanes(m);
   linear_regions::bindings::bind_deep_tree(m);
   linear_regions::bindings::bind_frame(m);
+  linear_regions::bindings::bind_cones(m);
   linear_regions::bindings::bind_tape(m);
   linear_regions::bindings::bind_planar(m);
   linear_regions::bindings::bind_patterns(m);

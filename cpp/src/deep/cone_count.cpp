@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+// Counting the last layer by sections: no chamber is ever built.
+//
+// Theorem (Zaslavsky 1975, by deletion and restriction; here in the interior of a convex cone C):
+// for hyperplanes h_1, ..., h_m that cut C,
+//   r(C; h_1..h_m) = 1 + sum over i of r(C and h_i; those of h_1..h_(i-1) that cut C and h_i),
+// where i contributes nothing if an earlier h_j coincides with h_i inside C. Every section is a cone
+// of one dimension less. Two rays are a segment, with one region more than distinct crossing points.
+//
+// A section needs no coordinates: its rays keep only the values of the m rows, interpolated, with
+// the error bound of mixed_error. Where that leaves a sign open, the ray is solved from its
+// hyperplanes, and after that exact arithmetic decides.
+//
+// Cost: new rays, O(m) each, and (rays / 2)^2 mask tests per section.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "deep/cone_engine.hpp"
+
+namespace linear_regions {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr std::uint64_t kLongSections = 4096;  // rays between two looks at the run control
+
+std::uint64_t bit_of(std::int32_t i) {
+  return std::uint64_t{1} << i;
+}
+
+}  // namespace
+
+// Regions of the node's cone under these cuts (at most 64, all of them strictly on both sides, none
+// of which sees a line of the cone).
+template <int W>
+std::uint64_t ConeEngine<W>::count_cone(const LayerCell& cell, const Node& node,
+                                        const std::vector<std::int32_t>& cuts) {
+  const std::size_t m = cuts.size();
+  const std::size_t all = tape_.split(cell.split).pointwise.unit_of_cut.size(), from = padded(all);
+  lead_ = padded(m);
+  counted_ = &cell;
+  unit_cut_ = cuts;
+  unit_columns_.assign((width_ + 2) * lead_, 0.0);
+  unit_rows_.resize(m * (width_ + 2));
+  for (std::size_t i = 0; i < m; ++i) {
+    double norm = 0.0;
+    for (std::size_t k = 0; k < width_; ++k) {
+      const double g = cell.cut_rows[k * from + static_cast<std::size_t>(cuts[i])];
+      unit_columns_[k * lead_ + i] = unit_rows_[i * (width_ + 2) + k] = g;
+      norm += std::fabs(g);
+    }
+    const double e =
+        1.0001 * cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
+    unit_columns_[width_ * lead_ + i] = unit_rows_[i * (width_ + 2) + width_] = e;
+    unit_columns_[(width_ + 1) * lead_ + i] = unit_rows_[i * (width_ + 2) + width_ + 1] = norm;
+  }
+  const Cone<W>& cone = node.cone;
+  // The units' rows become path lines for as long as the count takes.
+  first_unit_line_ = static_cast<std::int32_t>(lines_.size());
+  for (std::size_t i = 0; i < m; ++i)
+    lines_.push_back(
+        {{Line::Kind::kCut, cell.split, cuts[i], 0}, unit_rows_.data() + i * (width_ + 2)});
+  section_.clear();
+  count_through_ = {node.table, node.n_bits, nullptr, 0, cone.anchor, cone.n_lines};
+  levels_.resize(std::max(levels_.size(), dim_ + 2));
+  Level& level = levels_[0];
+  level.n = cone.n;
+  level.k = cone.k;
+  level.simple = cone.simple;
+  const auto n = static_cast<std::size_t>(cone.n);
+  level.value.resize(n * lead_);
+  level.positive.resize(n);
+  level.negative.resize(n);
+  level.slack.resize(n);
+  level.mask.assign(cone.mask, cone.mask + n);
+  const std::uint64_t every = m == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << m) - 1;
+  bool flat = true;
+  for (std::size_t i = 0; i < n; ++i) {
+    Ray& ray = *cone.ray[i];
+    level.slack[i] = slack_of(ray);
+    flat = flat && ray.x()[dim_] == 1.0;
+    kernels_.evaluate({unit_columns_.data(), lead_, width_}, ray.x(), level.slack[i],
+                      level.value.data() + i * lead_, &level.positive[i], &level.negative[i]);
+    if (ray.vanishing && vanishing_sign(cell, 0, ray) != 2)
+      level.positive[i] = level.negative[i] = 0;
+    for (std::uint64_t open = every & ~(level.positive[i] | level.negative[i]); open != 0;
+         open &= open - 1) {
+      const int u = std::countr_zero(open);
+      const int sign = sign_of_cut(cell, cuts[static_cast<std::size_t>(u)], ray, cone.mask[i],
+                                   count_through_);
+      if (sign > 0) level.positive[i] |= bit_of(u);
+      if (sign < 0) level.negative[i] |= bit_of(u);
+    }
+  }
+  // A bound of the distance of two rays; in a plane x_0 = 1 it is the size of the cell.
+  count_length_ = 2.0;
+  if (flat) {
+    double most = 0.0;
+    for (std::size_t k = 0; k < dim_; ++k) {
+      double low = 1.0, high = -1.0;
+      for (std::size_t i = 0; i < n; ++i) {
+        low = std::min(low, cone.ray[i]->x()[k]);
+        high = std::max(high, cone.ray[i]->x()[k]);
+      }
+      most = std::max(most, high - low);
+    }
+    count_length_ = 1.0001 * most;
+  }
+  std::uint64_t more = 0, less = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    more |= level.positive[i];
+    less |= level.negative[i];
+  }
+  const std::uint64_t strict = more & less;  // all of them, unless signs are not proved
+  const std::uint64_t result = count_sections(0, strict);
+  lines_.resize(static_cast<std::size_t>(first_unit_line_));
+  return result;
+}
+
+template <int W>
+std::uint64_t ConeEngine<W>::count_sections(std::int32_t depth, std::uint64_t units) {
+  Level& level = levels_[static_cast<std::size_t>(depth)];
+  if (level.k == 2) return 1 + distinct_crossings(level, units);
+  // Large cuts first: their sections have few earlier units.
+  std::int32_t order[64], size[64], m = 0;
+  for (std::uint64_t rest = units; rest != 0; rest &= rest - 1) {
+    const int u = std::countr_zero(rest);
+    std::int32_t p = 0, q = 0;
+    for (std::int32_t i = 0; i < level.n; ++i) {
+      p += static_cast<std::int32_t>((level.positive[static_cast<std::size_t>(i)] >> u) & 1);
+      q += static_cast<std::int32_t>((level.negative[static_cast<std::size_t>(i)] >> u) & 1);
+    }
+    std::int32_t at = m++;
+    const std::int32_t cut = std::min(p, q);
+    for (; at > 0 && size[at - 1] < cut; --at) {
+      order[at] = order[at - 1];
+      size[at] = size[at - 1];
+    }
+    order[at] = u;
+    size[at] = cut;
+  }
+  std::uint64_t result = 2, earlier = bit_of(order[0]);  // the first section has no earlier unit
+  for (std::int32_t i = 1; i < m; ++i) {
+    const std::int32_t u = order[i];
+    if (i == 1) {
+      // All four pairs of signs: the two hyperplanes meet inside.
+      unsigned pairs = 0;
+      const std::int32_t v = order[0];
+      for (std::int32_t r = 0; r < level.n; ++r) {
+        const std::uint64_t p = level.positive[static_cast<std::size_t>(r)];
+        const std::uint64_t q = level.negative[static_cast<std::size_t>(r)];
+        const unsigned us = ((p >> u) & 1) != 0 ? 1u : 0u, vs = ((p >> v) & 1) != 0 ? 1u : 0u;
+        if ((((p | q) >> u) & ((p | q) >> v) & 1) != 0) pairs |= 1u << (2 * us + vs);
+      }
+      if (pairs == 15) {
+        result += 2;
+        earlier |= bit_of(u);
+        continue;
+      }
+    }
+    section_.push_back(first_unit_line_ + u);
+    make_section(depth, u, earlier);
+    Level& section = levels_[static_cast<std::size_t>(depth) + 1];
+    std::uint64_t more = 0, less = 0;
+    for (std::int32_t r = 0; r < section.n; ++r) {
+      more |= section.positive[static_cast<std::size_t>(r)];
+      less |= section.negative[static_cast<std::size_t>(r)];
+    }
+    const std::uint64_t strict = more & less & earlier;
+    if ((earlier & ~(more | less)) == 0) {  // else the same hyperplane came before
+      const int c = std::popcount(strict);
+      result += c <= 1 ? static_cast<std::uint64_t>(c) + 1 : count_sections(depth + 1, strict);
+    }
+    section_.pop_back();
+    earlier |= bit_of(u);
+  }
+  return result;
+}
+
+// The section of level `depth` by a unit, with the signs of the earlier ones, as level depth + 1.
+template <int W>
+void ConeEngine<W>::make_section(std::int32_t depth, std::int32_t unit, std::uint64_t earlier) {
+  Level& level = levels_[static_cast<std::size_t>(depth)];
+  Level& section = levels_[static_cast<std::size_t>(depth) + 1];
+  const std::uint64_t mask = bit_of(unit);
+  positive_.clear();
+  negative_.clear();
+  zero_.clear();
+  for (std::int32_t i = 0; i < level.n; ++i) {
+    if ((level.positive[static_cast<std::size_t>(i)] & mask) != 0)
+      positive_.push_back(i);
+    else if ((level.negative[static_cast<std::size_t>(i)] & mask) != 0)
+      negative_.push_back(i);
+    else
+      zero_.push_back(i);
+  }
+  find_edges(level.mask.data(), level.n, level.k, level.simple, positive_, negative_, edges_);
+  const std::size_t n = zero_.size() + edges_.size();
+  section.n = static_cast<std::int32_t>(n);
+  section.k = level.k - 1;
+  section.value.resize(n * lead_);
+  section.positive.resize(n);
+  section.negative.resize(n);
+  section.slack.resize(n);
+  section.mask.resize(n);
+  std::size_t at = 0;
+  for (const std::int32_t i : zero_) {
+    const auto r = static_cast<std::size_t>(i);
+    std::copy_n(level.value.data() + r * lead_, lead_, section.value.data() + at * lead_);
+    section.positive[at] = level.positive[r] & earlier;
+    section.negative[at] = level.negative[r] & earlier;
+    section.slack[at] = level.slack[r];
+    section.mask[at] = level.mask[r];
+    ++at;
+  }
+  section.simple = level.simple && zero_.empty();
+  const double e = unit_error(unit), norm = unit_norm(unit);
+  const double* norms = unit_columns_.data() + (width_ + 1) * lead_;
+  const double* errors = unit_columns_.data() + width_ * lead_;
+  for (const Edge& edge : edges_) {
+    const auto p = static_cast<std::size_t>(edge.positive),
+               q = static_cast<std::size_t>(edge.negative);
+    const double* pv = level.value.data() + p * lead_;
+    const double* qv = level.value.data() + q * lead_;
+    const double vp = std::max(pv[unit], 0.0), vq = std::min(qv[unit], 0.0), total = vp - vq;
+    const double t = total > 0 && total < kInfinity ? vp / total : 0.5;
+    section.slack[at] = mixed_error(t, level.slack[p], level.slack[q], vp, vq,
+                                    e + norm * level.slack[p], e + norm * level.slack[q],
+                                    count_length_);
+    section.mask[at] = level.mask[p] & level.mask[q];
+    kernels_.mix(pv, qv, 1 - t, t, errors, norms, section.slack[at], lead_,
+                 section.value.data() + at * lead_, &section.positive[at], &section.negative[at]);
+    section.positive[at] &= earlier;
+    section.negative[at] &= earlier;
+    const std::uint64_t open = earlier & ~(section.positive[at] | section.negative[at]);
+    if (open != 0) resolve(section, static_cast<std::int32_t>(at), open);
+    ++at;
+  }
+  if (!section.simple) {
+    section.simple = true;
+    for (std::size_t i = 0; i < n && section.simple; ++i)
+      section.simple = section.mask[i].count() == section.k - 1;
+  }
+  since_tick_ += n + 1;
+  if (since_tick_ > kLongSections) {
+    since_tick_ = 0;
+    tick();
+    if (control_.stopped()) throw Stopped{};
+  }
+}
+
+// Values of the units at a ray of a section, from its own hyperplanes.
+template <int W>
+bool ConeEngine<W>::resolve_values(Level& level, std::int32_t ray) {
+  const auto r = static_cast<std::size_t>(ray);
+  Through through = count_through_;
+  through.lines = section_.data();
+  through.n_lines = static_cast<std::int32_t>(section_.size());
+  const Mask<W>& mask = level.mask[r];
+  gather_through(mask, through);
+  auto* x = row_.data();
+  std::fill(row_.begin(), row_.end(), 0.0);
+  double error = kInfinity;
+  if (!solve(x, &error, false) || !(error < 1e-5)) return false;
+  int side = 0;
+  if (!(std::fabs(x[dim_]) <= error)) side = x[dim_] > 0 ? 1 : -1;
+  for (std::int32_t bit = 0; bit < through.n_bits && side == 0; ++bit) {
+    if (mask.has(bit)) continue;
+    const std::int32_t entry = through.table[bit];
+    const double* row = lines_[static_cast<std::size_t>(entry >> 1)].row;
+    double value = 0.0;
+    for (std::size_t k = 0; k < width_; ++k) value += row[k] * x[k];
+    const double bound =
+        1.0001 * row[width_] + row[width_ + 1] * (error + 2 * kRoundoff * (dim_ + 4));
+    if (std::fabs(value) > bound) side = (value > 0) == ((entry & 1) == 0) ? 1 : -1;
+  }
+  if (side == 0) return false;
+  if (side < 0)
+    for (std::size_t k = 0; k < width_; ++k) x[k] = -x[k];
+  if (x[dim_] < 0) x[dim_] = 0;
+  level.slack[r] = 1.0001 * (error + 1.1 * kRoundoff * static_cast<double>(dim_ + 4));
+  std::fill(row_.begin() + static_cast<std::ptrdiff_t>(width_), row_.end(), 0.0);
+  kernels_.evaluate({unit_columns_.data(), lead_, width_}, x, level.slack[r],
+                    level.value.data() + r * lead_, &level.positive[r], &level.negative[r]);
+  return true;
+}
+
+template <int W>
+void ConeEngine<W>::resolve(Level& level, std::int32_t ray, std::uint64_t wanted) {
+  const auto r = static_cast<std::size_t>(ray);
+  const std::uint64_t p = level.positive[r], q = level.negative[r];
+  const std::uint64_t all = wanted | p | q;
+  if (resolve_values(level, ray)) {
+    // What was decided stays; both looks are proved.
+    level.positive[r] = p | (level.positive[r] & wanted);
+    level.negative[r] = q | (level.negative[r] & wanted);
+  }
+  std::uint64_t open = all & ~(level.positive[r] | level.negative[r]);
+  if (open == 0 || root_.arithmetic == Arithmetic::kFloat) return;
+  Through through = count_through_;
+  through.lines = section_.data();
+  through.n_lines = static_cast<std::int32_t>(section_.size());
+  aim(level.mask[r], through);
+  for (; open != 0; open &= open - 1) {
+    const int u = std::countr_zero(open);
+    ++work_.exact_signs;
+    const int sign = exact_.sign(lines_[static_cast<std::size_t>(first_unit_line_ + u)].line);
+    if (sign > 0) level.positive[r] |= bit_of(u);
+    if (sign < 0) level.negative[r] |= bit_of(u);
+  }
+}
+
+// Distinct points at which the units cross the segment between the two rays of the level.
+template <int W>
+std::uint64_t ConeEngine<W>::distinct_crossings(Level& level, std::uint64_t units) {
+  struct Crossing {
+    double at, low, high;
+    std::int32_t unit;
+  };
+  Crossing found[64];
+  for (int attempt = 0;; ++attempt) {
+    std::int32_t c = 0;
+    for (std::uint64_t rest = units; rest != 0; rest &= rest - 1) {
+      const std::int32_t u = std::countr_zero(rest);
+      const double vp = std::fabs(level.value[static_cast<std::size_t>(u)]);
+      const double vq = std::fabs(level.value[lead_ + static_cast<std::size_t>(u)]);
+      const double e = unit_error(u), norm = unit_norm(u);
+      const double dp = e + norm * level.slack[0], dq = e + norm * level.slack[1];
+      const double total = vp + vq, t = vp / total, room = total - dp - dq;
+      double doubt = ((1 - t) * dp + t * dq) / room + 4 * kRoundoff;
+      if (!(room > 0 && doubt < 1)) doubt = 1;  // NaN too
+      const double middle = t >= 0 && t <= 1 ? t : 0.5;
+      std::int32_t at = c++;
+      for (; at > 0 && found[at - 1].at > middle; --at) found[at] = found[at - 1];
+      found[at] = {middle, middle - doubt, middle + doubt, u};
+    }
+    bool apart = true;
+    double reach = -kInfinity;
+    for (std::int32_t i = 0; i < c; ++i) {
+      apart = apart && found[i].low > reach;
+      reach = std::max(reach, found[i].high);
+    }
+    if (apart) return static_cast<std::uint64_t>(c);
+    if (attempt == 0) {
+      const std::uint64_t signs[4] = {level.positive[0], level.negative[0], level.positive[1],
+                                      level.negative[1]};
+      bool better = resolve_values(level, 0);
+      better = resolve_values(level, 1) || better;
+      level.positive[0] = signs[0], level.negative[0] = signs[1];
+      level.positive[1] = signs[2], level.negative[1] = signs[3];
+      if (better) continue;
+    }
+    return exactly_distinct(level, units);
+  }
+}
+
+template <int W>
+std::uint64_t ConeEngine<W>::exactly_distinct(const Level& level, std::uint64_t units) {
+  if (root_.arithmetic == Arithmetic::kFloat) return static_cast<std::uint64_t>(std::popcount(units));
+  const Mask<W> common = level.mask[0] & level.mask[1];
+  Through through = count_through_;
+  std::uint64_t left = units, groups = 0;
+  while (left != 0) {
+    const std::int32_t u = std::countr_zero(left);
+    left &= left - 1;
+    ++groups;
+    section_.push_back(first_unit_line_ + u);
+    through.lines = section_.data();
+    through.n_lines = static_cast<std::int32_t>(section_.size());
+    aim(common, through);
+    section_.pop_back();
+    for (std::uint64_t rest = left; rest != 0; rest &= rest - 1) {
+      const std::int32_t v = std::countr_zero(rest);
+      ++work_.exact_signs;
+      if (exact_.sign(lines_[static_cast<std::size_t>(first_unit_line_ + v)].line) == 0)
+        left &= ~bit_of(v);
+    }
+  }
+  return groups;
+}
+
+#define LINEAR_REGIONS_CONES(W) template class ConeEngine<W>;
+#include "deep/cone_widths.hpp"
+
+}  // namespace linear_regions

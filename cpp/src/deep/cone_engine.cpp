@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+#include "deep/cone_engine.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+namespace linear_regions {
+namespace {
+
+constexpr unsigned kMostTicks = 64;  // nodes between two looks at the run control, at most
+
+}  // namespace
+
+template <int W>
+ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller)
+    : root_(root),
+      tape_(root.tape),
+      kernels_(cone_kernels()),
+      control_(control),
+      caller_(caller),
+      dim_(root.dim),
+      width_(root.dim + 1),
+      stride_(root.stride),
+      maps_(root.tape, root.dim),
+      exact_(root.tape, root.domain, path_),
+      opening_(root.dim + 2) {
+  const std::size_t stages = tape_.stages().size();
+  path_.cuts.resize(stages);
+  path_.winner.resize(stages);
+  path_.cell.resize(stages);
+  blocks_.resize(stages);
+  row_.resize(stride_ + 8);
+  other_row_.resize(stride_ + 8);
+  cut_row_.resize(stride_ + 8);
+  exact_.watch([this] {
+    control_.report(0, 0, caller_);
+    return !control_.stopped();
+  });
+}
+
+template <int W>
+Work ConeEngine<W>::work() const {
+  Work w = work_;
+  w.exact_rows = exact_.rows_computed();
+  return w;
+}
+
+// Begins a layer cell on node.cone. The node becomes its root, unless the cell needs no search
+// (counting the last split), in which case node.cell stays null.
+template <int W>
+void ConeEngine<W>::enter(Node& node, int split, std::uint64_t* pattern) {
+  ++work_.layer_cells;
+  const Op& op = tape_.split(split);
+  auto* cell = arena_.make<LayerCell>(1);
+  *cell = {};
+  cell->split = split;
+  cell->pattern = pattern;
+  cell->rows = maps_.stored(op.inputs[0], blocks_);
+  path_.cell[static_cast<std::size_t>(split)] = next_cell_++;
+  node.cell = nullptr;
+  const bool search =
+      op.kind == OpKind::kPointwise ? enter_pointwise(node, *cell) : enter_max(node, *cell);
+  node.cell = search ? cell : nullptr;
+}
+
+template <int W>
+typename ConeEngine<W>::Node ConeEngine<W>::child_of(std::int32_t parent) const {
+  const Node& p = stack_[static_cast<std::size_t>(parent)];
+  Node node;
+  node.cell = p.cell;
+  node.block = p.block;
+  node.parent = parent;
+  return node;
+}
+
+// A child that adds rows gets its own copy of the block; one that adds none shares its parent's.
+template <int W>
+double* ConeEngine<W>::own_block(Node& node, const double* parent_block) {
+  if (node.block == parent_block) {
+    const std::size_t size = maps_.block_size(node.cell->split + 1);
+    node.block = arena_.make<double>(size);
+    std::memcpy(node.block, parent_block, size * sizeof(double));
+  }
+  return node.block;
+}
+
+template <int W>
+void ConeEngine<W>::push_children(std::int32_t parent) {
+  const double weight = stack_[static_cast<std::size_t>(parent)].weight /
+                        static_cast<double>(std::max<std::size_t>(1, children_.size()));
+  for (std::size_t i = children_.size(); i-- > 0;) {
+    children_[i].weight = weight;
+    children_[i].child = static_cast<std::uint32_t>(i);
+    stack_.push_back(children_[i]);
+  }
+}
+
+template <int W>
+void ConeEngine<W>::report(const Node& node, const std::uint64_t* pattern) {
+  if (!counting())
+    hooks_->sink->region(*this, {node.cone, node.table, node.n_bits, pattern});
+  ++regions_;
+}
+
+// All units of the node's layer are decided: record the decisions and go to the next layer.
+template <int W>
+void ConeEngine<W>::leave_layer(std::int32_t index) {
+  const Node node = stack_[static_cast<std::size_t>(index)];  // the stack may move below
+  const LayerCell& cell = *node.cell;
+  const Op& op = tape_.split(cell.split);
+  std::uint64_t* pattern = nullptr;
+  if (!counting()) {
+    const std::size_t words = tape_.pattern_words();
+    pattern = arena_.make<std::uint64_t>(words);
+    std::memcpy(pattern, cell.pattern, words * sizeof(std::uint64_t));
+  }
+  if (op.kind == OpKind::kPointwise)
+    leave_pointwise(node, pattern);
+  else
+    leave_max(node, pattern);
+  children_.clear();
+  if (last_split(cell.split)) {
+    report(node, pattern);
+    done_weight_ += node.weight;
+    return;
+  }
+  blocks_[static_cast<std::size_t>(cell.split) + 1] = node.block;
+  Node next;
+  next.cone = node.cone;
+  next.table = node.table;
+  next.n_bits = node.n_bits;
+  next.parent = index;
+  const auto pass_on = [&](Ray** rays, std::int32_t n) {
+    auto** copies = arena_.make<Ray*>(static_cast<std::size_t>(n));
+    for (std::int32_t i = 0; i < n; ++i) {
+      copies[i] = copy_ray(*rays[i], 0);
+      copies[i]->vanishing = vanishes_beyond(node, *rays[i]);
+      copies[i]->alive = false;
+    }
+    return copies;
+  };
+  next.cone.ray = pass_on(node.cone.ray, node.cone.n);
+  next.cone.line = pass_on(node.cone.line, node.cone.n_lines);
+  compact(next);
+  enter(next, cell.split + 1, pattern);
+  if (next.cell != nullptr)
+    children_.push_back(next);
+  else
+    done_weight_ += node.weight;
+  push_children(index);
+}
+
+template <int W>
+void ConeEngine<W>::expand(std::int32_t index) {
+  Node& node = stack_[static_cast<std::size_t>(index)];
+  node.expanded = true;
+  node.mark = arena_.mark();
+  node.lines_mark = lines_.size();
+  for (std::int32_t i = 0; i < node.n_own; ++i) node.table[node.own_first + i] = node.own[i];
+  ++work_.cells;
+  bool mixed = false;
+  for (std::int32_t w = 0; w < node.cell->words; ++w) mixed = mixed || node.mixed[w] != 0;
+  if (!mixed) {
+    leave_layer(index);
+    return;
+  }
+  const double weight = node.weight;
+  children_.clear();
+  if (tape_.split(node.cell->split).kind == OpKind::kPointwise)
+    expand_pointwise(index);
+  else
+    expand_max(index);
+  if (children_.empty()) done_weight_ += weight;  // counted on the spot
+  push_children(index);
+}
+
+template <int W>
+void ConeEngine<W>::start(const Task& task) {
+  Node node;
+  node.weight = task.weight;
+  start_cone(node);
+  const std::size_t words = tape_.pattern_words();
+  auto* pattern = arena_.make<std::uint64_t>(words);
+  std::fill(pattern, pattern + words, 0);
+  if (tape_.splits().empty()) {
+    report(node, pattern);
+    return;
+  }
+  // Blocks are only read once their stage is complete.
+  blocks_[0] = const_cast<double*>(root_.first_block.data());
+  compact(node);
+  enter(node, 0, pattern);
+  if (node.cell == nullptr) return;
+  stack_.push_back(node);
+  // Leaves beside the path were counted by the giver, whenever this replay ends.
+  struct Restore {
+    std::uint64_t& regions;
+    std::uint64_t before;
+    ~Restore() { regions = before; }
+  } restore{regions_, regions_};
+  for (std::uint32_t child : task.path) {
+    if (control_.stopped()) {  // a deep path of a wide network takes a while
+      unfinished_ = true;
+      stack_.clear();
+      return;
+    }
+    const auto top = static_cast<std::int32_t>(stack_.size()) - 1;
+    expand(top);
+    // Keep only the named child; the others belong to somebody else.
+    const std::size_t first = static_cast<std::size_t>(top) + 1;
+    if (child >= children_.size())
+      throw std::logic_error("a task names a child that does not exist");
+    const Node kept = children_[child];
+    stack_.resize(first);
+    stack_.push_back(kept);
+    stack_.back().child = child;
+    stack_.back().weight = task.weight;
+  }
+  done_weight_ = 0;
+}
+
+template <int W>
+std::vector<std::uint32_t> ConeEngine<W>::path_of(std::int32_t index) const {
+  std::vector<std::uint32_t> path;
+  for (std::int32_t i = index; i > 0; i = stack_[static_cast<std::size_t>(i)].parent)
+    path.push_back(stack_[static_cast<std::size_t>(i)].child);
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+// Hands the shallowest waiting node, the largest sub-tree by expectation, to another thread.
+template <int W>
+void ConeEngine<W>::give_away() {
+  for (std::size_t i = 0; i + 1 < stack_.size(); ++i) {
+    Node& node = stack_[i];
+    if (node.expanded || node.given) continue;
+    node.given = true;
+    ++work_.stolen;
+    hooks_->give({path_of(static_cast<std::int32_t>(i)), node.weight});
+    return;
+  }
+}
+
+template <int W>
+void ConeEngine<W>::tick() {
+  control_.report(regions_ - reported_, done_weight_, caller_);
+  reported_ = regions_;
+  done_weight_ = 0;
+  // Nodes of wide networks take long: keep the looks a few milliseconds apart.
+  const double now = control_.seconds(), passed = now - last_tick_;
+  last_tick_ = now;
+  if (passed > 5e-3) tick_interval_ = std::max(1u, tick_interval_ / 2);
+  if (passed < 1e-3) tick_interval_ = std::min(kMostTicks, tick_interval_ * 2);
+  if (hooks_->tick) hooks_->tick();
+}
+
+template <int W>
+void ConeEngine<W>::run(const Task& task, const Hooks& hooks) {
+  hooks_ = &hooks;
+  stack_.clear();
+  arena_.release({});
+  if (control_.stopped()) {
+    unfinished_ = true;
+    return;
+  }
+  try {
+    start(task);
+    search();
+  } catch (const Stopped&) {
+    unfinished_ = true;  // what was found before stands
+  }
+  control_.report(regions_ - reported_, done_weight_, caller_);
+  reported_ = regions_;
+  done_weight_ = 0;
+}
+
+template <int W>
+void ConeEngine<W>::search() {
+  const bool exact_limit = control_.limit != RunControl::kNoLimit;
+  while (!stack_.empty()) {
+    Node& top = stack_.back();
+    if (top.expanded || top.given) {
+      if (top.expanded) {
+        arena_.release(top.mark);
+        lines_.resize(top.lines_mark);
+      }
+      stack_.pop_back();
+      continue;
+    }
+    if (++ticks_ >= tick_interval_ || (exact_limit && regions_ != reported_)) {
+      ticks_ = 0;
+      tick();
+      if (hooks_->hungry != nullptr && hooks_->hungry->load(std::memory_order_relaxed) > 0)
+        give_away();
+      if (control_.stopped()) {
+        for (const Node& node : stack_) unfinished_ = unfinished_ || !(node.expanded || node.given);
+        break;
+      }
+      if (stack_.back().given) continue;
+    }
+    expand(static_cast<std::int32_t>(stack_.size()) - 1);
+  }
+}
+
+#define LINEAR_REGIONS_CONES(W) template class ConeEngine<W>;
+#include "deep/cone_widths.hpp"
+
+}  // namespace linear_regions

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+// ConeEngine: depth-first search over the activation regions of a tape on a domain of any
+// dimension, with cells as cones (cone.hpp).
+//
+// The search is that of engine.hpp: a *layer cell* is a cone on which all earlier splits are
+// decided, a *node* a cone inside it on which some of the cutting units are. When regions are only
+// counted, the last pointwise layer is not split but counted by sections (cone_count.cpp).
+//
+// W is the number of 64-bit words of a ray's mask. A cell with more facets than they hold throws
+// FacetOverflow; the run is then repeated with wider masks, which changes nothing else.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <vector>
+
+#include "arena.hpp"
+#include "deep/cone.hpp"
+#include "deep/cone_kernels.hpp"
+#include "deep/maps.hpp"
+#include "exact_signs.hpp"
+#include "linear_regions/cones.hpp"
+#include "linear_regions/run_control.hpp"
+#include "task.hpp"
+
+namespace linear_regions {
+
+struct FacetOverflow : std::exception {
+  const char* what() const noexcept override { return "a cell has more facets than a mask holds"; }
+};
+
+// What all threads share and nobody changes after the start.
+struct ConeRoot {
+  ConeRoot(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic);
+
+  const double* side(std::size_t i) const { return sides.data() + i * (dim + 3); }
+
+  const Tape& tape;
+  DomainFrame domain;  // without the coordinates on which nothing depends
+  std::vector<std::size_t> coordinates;  // those that are left, of the domain as it was given
+  Arithmetic arithmetic;
+  std::size_t dim, stride;     // of `domain`; doubles of a ray's coordinates
+  std::vector<int> scale;      // engine coordinate * 2^scale = domain coordinate
+  std::vector<double> sides;   // rows (d + 1 coefficients, e, N) in engine coordinates
+  std::vector<double> axes;    // the rows t_j = 0
+  LineVector first_block;      // stage 0
+  // Stages that read nothing but their opening slot, and the constants that are left where that
+  // slot vanishes: known exactly, or not at all.
+  std::vector<char> chain, constant_known;  // per stage
+  std::vector<std::vector<double>> constants;  // of the split's input, one per unit
+
+ private:
+  void find_chains();
+};
+
+template <int W>
+class ConeSink;
+
+template <int W>
+class ConeEngine {
+ public:
+  struct Hooks {
+    ConeSink<W>* sink = nullptr;  // nullptr: regions are only counted
+    const std::atomic<int>* hungry = nullptr;
+    std::function<void(Task&&)> give;
+    std::function<void()> tick;
+  };
+
+  ConeEngine(const ConeRoot& root, RunControl& control, bool caller);
+  void run(const Task& task, const Hooks& hooks);
+
+  std::uint64_t regions() const { return regions_; }
+  bool unfinished() const { return unfinished_; }
+  Work work() const;
+
+  // What a sink may ask about the region that is being reported.
+  struct Region {
+    const Cone<W>& cone;
+    const std::int32_t* table;  // bit -> 2 * line + side
+    std::int32_t n_bits;
+    const std::uint64_t* pattern;
+  };
+  const ConeRoot& root() const { return root_; }
+  const std::vector<PathLine>& lines() const { return lines_; }
+  ExactSigns& exact() { return exact_; }
+  const Path& path() const { return path_; }
+  // Makes the ray more precise: in doubles, exactly.
+  void improve_listed(Ray& ray, const Mask<W>& mask, const Region& region) {
+    improve(ray, mask, {region.table, region.n_bits});
+  }
+  void place_listed(Ray& ray, const Mask<W>& mask, const Region& region) {
+    place_exactly(ray, mask, {region.table, region.n_bits});
+  }
+  // Points the exact stage at a ray of the region.
+  ExactSigns::Ray exact_ray(const Mask<W>& mask, const Region& region);
+
+ private:
+  struct LayerCell {
+    int split;
+    const double* rows;      // map of the split's input slot
+    std::uint64_t* pattern;  // bits of the splits before this one
+    double* base;            // base block of the next stage (nullptr: not needed)
+    const double* cut_rows;  // pointwise: all cuts as rows
+    std::uint64_t* on;       // pointwise: cuts positive on the whole cell
+    std::int32_t m, words;   // cutting units: cuts (pointwise) or windows (max)
+    std::int32_t* member;
+    double* member_rows;   // d + 3 columns
+    std::int32_t* winner;  // max: winner entry of windows fixed on the whole cell, else -1
+  };
+
+  struct Node {
+    const LayerCell* cell = nullptr;
+    Cone<W> cone;
+    std::int32_t* table = nullptr;  // bit -> 2 * line + side; shared along the path
+    std::int32_t n_bits = 0;
+    std::int32_t own_first = 0, n_own = 0;  // the node's own entries of the table, set anew
+    std::int32_t* own = nullptr;            // whenever it is expanded
+    std::uint64_t* mixed = nullptr;
+    std::uint64_t* on = nullptr;
+    std::int32_t* choice = nullptr;
+    double* block = nullptr;
+    Arena::Mark mark;
+    std::size_t lines_mark = 0;
+    std::int32_t parent = -1;
+    std::uint32_t child = 0;
+    bool expanded = false, given = false;
+    double weight = 0;
+  };
+
+  // Hyperplanes that determine a ray, beside the facets of its mask: the table that explains the
+  // mask, the new facet or the sections that it lies on, the anchors.
+  struct Through {
+    const std::int32_t* table = nullptr;
+    std::int32_t n_bits = 0;
+    const std::int32_t* lines = nullptr;  // numbers of path lines
+    std::int32_t n_lines = 0;
+    const std::int32_t* axes = nullptr;
+    std::int32_t n_axes = 0;
+    std::int32_t direction = -1;  // the axis along which a line is positive
+  };
+
+  // cone_engine.cpp
+  void start(const Task& task);
+  void search();
+  void expand(std::int32_t index);
+  void leave_layer(std::int32_t index);
+  void report(const Node& node, const std::uint64_t* pattern);
+  void push_children(std::int32_t parent);
+  void tick();
+  void give_away();
+  std::vector<std::uint32_t> path_of(std::int32_t index) const;
+  bool last_split(int split) const {
+    return split + 1 == static_cast<int>(root_.tape.splits().size());
+  }
+  bool counting() const { return hooks_->sink == nullptr; }
+  std::size_t words_of(const Node& node) const {  // of the signs that its rays carry
+    return node.cell != nullptr && node.cell->member_rows != nullptr
+               ? static_cast<std::size_t>(node.cell->words)
+               : 0;
+  }
+  Node child_of(std::int32_t parent) const;
+  double* own_block(Node& node, const double* parent_block);
+  void enter(Node& node, int split, std::uint64_t* pattern);
+
+  // cone_cells.cpp: cones and how they are cut
+  void start_cone(Node& node);
+  void keep_side(Node& node, std::int32_t side);
+  void compact(Node& node);
+  std::int32_t new_bit(Node& node);
+  Ray* new_ray(std::size_t words);
+  Ray* copy_ray(const Ray& ray, std::size_t words);
+  std::int32_t push_line(const Line& line, const double* row);
+  void sort_rays(const std::int8_t* signs, std::int32_t n);
+  // Rays where the path line `line` meets the edges of the cone; signs are in positive_ and the
+  // like. Fills edges_, fresh_, fresh_mask_.
+  void cut_edges(const Node& node, std::int32_t line, std::size_t words);
+  Cone<W> side_of_cut(const Node& node, bool positive, std::int32_t bit);
+  void split_lines(const Node& node, std::int32_t line, std::int32_t which, std::size_t words);
+  Cone<W> side_of_lines(const Node& node, bool positive, std::int32_t bit, std::int32_t which,
+                        int sign);
+  int sign_of_line(const Node& node, std::int32_t line, std::int32_t which);
+  void check_simple(Cone<W>& cone) const;
+
+  // cone_rays.cpp: numbers and signs of rays
+  double slack_of(const Ray& ray) const;
+  double value_at(const double* row, const Ray& ray) const;
+  Ray* mix_rays(const Ray& p, const Ray& q, const double* row, const Mask<W>& common,
+                const Through& through, std::size_t words);
+  void gather_through(const Mask<W>& mask, const Through& through);
+  void improve(Ray& ray, const Mask<W>& mask, const Through& through);
+  bool solve(double* x, double* error, bool guess);
+  void aim(const Mask<W>& mask, const Through& through);
+  void place_exactly(Ray& ray, const Mask<W>& mask, const Through& through);
+  // Sign of a line with this row (d + 1 coefficients, e, N) at a ray: float, else exact.
+  int sign_at(const Line& line, const double* row, Ray& ray, const Mask<W>& mask,
+              const Through& through);
+  int exact_sign(const Line& line, const Mask<W>& mask, const Through& through);
+
+  // cone_pointwise.cpp
+  bool enter_pointwise(Node& node, LayerCell& cell);
+  void classify_cuts(Node& node, LayerCell& cell);
+  void make_cut_rows(LayerCell& cell);
+  int sign_of_cut(const LayerCell& cell, std::int32_t cut, Ray& ray, const Mask<W>& mask,
+                  const Through& through);
+  int vanishing_sign(const LayerCell& cell, std::int32_t cut, const Ray& ray) const;
+  void cut_row(const LayerCell& cell, std::int32_t cut, double* row) const;
+  void base_pointwise(LayerCell& cell);
+  void open_fixed_units(const LayerCell& cell, const Pointwise& pointwise, std::size_t n);
+  void gather_members(Node& node, LayerCell& cell);
+  void ray_signs(const LayerCell& cell, Ray& ray, const Mask<W>& mask, const Through& through,
+                 const std::uint64_t* wanted);
+  bool cuts_line(const LayerCell& cell, std::int32_t cut, const Node& node);
+  int line_sign(const LayerCell& cell, std::int32_t cut, const Cone<W>& cone,
+                const std::int32_t* table, std::int32_t n_bits, std::int32_t j);
+  void line_signs(const LayerCell& cell, const Cone<W>& cone, const std::int32_t* table,
+                  std::int32_t n_bits, const std::uint64_t* wanted);
+  void sign_fresh_rays(const Node& parent, std::int32_t line, const std::uint64_t* wanted);
+  void sign_moved_rays(const Node& parent, std::int32_t line, const std::uint64_t* wanted);
+  void sign_end(Node& child, const Node& parent, std::int32_t which, const std::uint64_t* wanted,
+                std::int32_t u, bool positive);
+  std::int32_t choose_member(const Node& node, std::int32_t& which) const;
+  void expand_pointwise(std::int32_t index);
+  void finish_child(Node& child, const Node& parent, const std::uint64_t* wanted, std::int32_t u,
+                    bool positive);
+  void fix_members(Node& child, const Node& parent);
+  void push_fixed_unit(Node& child, const Node& parent, std::int32_t member);
+  void leave_pointwise(const Node& node, std::uint64_t* pattern);
+  bool vanishes_beyond(const Node& node, const Ray& ray) const;
+
+  // cone_count.cpp
+  struct Level {
+    std::int32_t n = 0, k = 0;
+    bool simple = true;
+    LineVector value;  // n rows of lead_ values
+    std::vector<std::uint64_t> positive, negative;
+    std::vector<Mask<W>> mask;
+    std::vector<double> slack;
+  };
+  std::uint64_t count_cone(const LayerCell& cell, const Node& node,
+                           const std::vector<std::int32_t>& cuts);
+  std::uint64_t count_sections(std::int32_t depth, std::uint64_t units);
+  void make_section(std::int32_t depth, std::int32_t unit, std::uint64_t earlier);
+  void resolve(Level& level, std::int32_t ray, std::uint64_t wanted);
+  std::uint64_t distinct_crossings(Level& level, std::uint64_t units);
+  std::uint64_t exactly_distinct(const Level& level, std::uint64_t units);
+  bool resolve_values(Level& level, std::int32_t ray);
+  double unit_error(std::int32_t unit) const {
+    return unit_columns_[width_ * lead_ + static_cast<std::size_t>(unit)];
+  }
+  double unit_norm(std::int32_t unit) const {
+    return unit_columns_[(width_ + 1) * lead_ + static_cast<std::size_t>(unit)];
+  }
+
+  // cone_max.cpp
+  bool enter_max(Node& node, LayerCell& cell);
+  void expand_max(std::int32_t index);
+  void leave_max(const Node& node, std::uint64_t* pattern);
+  struct Comparison {
+    bool more = false, less = false;  // somewhere strictly
+  };
+  int compare_at(const LayerCell& cell, std::int32_t a, std::int32_t b, Ray& ray,
+                 const Mask<W>& mask, const Through& through);
+  bool pair_row(const LayerCell& cell, std::int32_t a, std::int32_t b, double* row) const;
+  bool entry_zero(const LayerCell& cell, std::int32_t a) const;
+  Comparison compare(const LayerCell& cell, std::int32_t a, std::int32_t b, const Node& node);
+  std::int32_t find_winner(const LayerCell& cell, std::int32_t window, const Node& node);
+  bool clip_to_winner(const LayerCell& cell, std::int32_t window, std::int32_t entry, Node& node);
+  int pair_line_sign(const LayerCell& cell, std::int32_t a, std::int32_t b, const Node& node,
+                     std::int32_t j);
+
+  const ConeRoot& root_;
+  const Tape& tape_;
+  const ConeKernels& kernels_;
+  RunControl& control_;
+  const bool caller_;
+  const std::size_t dim_, width_, stride_;  // d, d + 1, and d + 1 padded
+  const Hooks* hooks_ = nullptr;
+
+  Arena arena_;
+  DeepMaps maps_;
+  Path path_;
+  ExactSigns exact_;
+  std::vector<PathLine> lines_;
+  std::vector<double*> blocks_;
+  std::vector<Node> stack_;
+  std::vector<Node> children_;
+  DeepRows opening_;
+  // Scratch, used up before anything else runs.
+  std::vector<std::uint64_t> masks_, seen_;
+  std::vector<const double*> probes_;
+  std::vector<std::int8_t> sign_;
+  std::vector<std::int32_t> positive_, negative_, zero_;
+  std::vector<Edge> edges_;
+  std::vector<Ray*> fresh_;
+  std::vector<Mask<W>> fresh_mask_;
+  std::vector<Ray*> fresh_line_;
+  std::vector<std::int32_t> fresh_anchor_;
+  std::vector<const double*> through_rows_;
+  std::vector<Line> through_lines_;
+  std::vector<double> matrix_, inverse_, row_, other_row_, cut_row_;
+  std::vector<std::int32_t> line_axes_;
+  bool line_cut_ = false;  // the layer cell that was entered last has a cut that is not zero on a line
+  std::vector<std::int32_t> solve_order_, solve_column_;
+  std::vector<char> lost_;
+  std::vector<std::int32_t> own_;
+  // Counting by sections.
+  std::vector<Level> levels_;
+  std::size_t lead_ = 0;
+  LineVector unit_rows_, unit_columns_;  // of the units that are counted: by row and by column
+  std::vector<std::int32_t> unit_cut_, section_;
+  const LayerCell* counted_ = nullptr;
+  Through count_through_;
+  std::int32_t first_unit_line_ = 0;
+  double count_length_ = 2.0;
+  std::uint64_t since_tick_ = 0;
+
+  std::uint64_t next_cell_ = 1;
+  std::uint64_t regions_ = 0, reported_ = 0;
+  double done_weight_ = 0;
+  unsigned ticks_ = 0, tick_interval_ = 1;
+  double last_tick_ = 0;
+  bool unfinished_ = false;
+  Work work_;
+};
+
+// Receives the regions of one task in depth-first order.
+template <int W>
+class ConeSink {
+ public:
+  virtual ~ConeSink() = default;
+  virtual void region(ConeEngine<W>& engine, const typename ConeEngine<W>::Region& region) = 0;
+};
+
+}  // namespace linear_regions

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// The inner loops of the cone engine, in one translation unit per instruction set.
+//
+// Rows. A linear function of homogeneous coordinates (x_1, ..., x_d, x_0) is a row of `width` = d + 1
+// coefficients. Beside it stand e >= 0, a rigorous bound of the sum of the coefficients' errors, and
+// its norm N = sum |coefficient|. Rows of one slot are kept column by column: column k of row i is
+// data[k * lead + i]; columns 0 to d are the coefficients, column d + 1 is e, column d + 2 is N
+// where the kernel says so. `lead` is a multiple of kLanes, padded with zeros.
+//
+// Filter. Rays have |x_k| <= 1. A value computed at a ray is certain in sign when its size exceeds
+// 1.0001 e + N * slack, where slack covers the error of the ray (in the maximum norm) and the
+// rounding of the evaluation. Where a kernel reads N from a column, e is 1.0001 e already.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace linear_regions {
+
+struct Columns {
+  const double* data;
+  std::size_t lead, width;
+};
+
+struct ConeKernels {
+  // For every row, one bit each: is it certainly positive (negative) at some ray, at all rays?
+  // A row that is exactly zero (N + e == 0) counts as negative at all rays. Reads columns 0 to
+  // d + 1.
+  void (*classify)(const Columns& rows, const double* const* rays, std::size_t n_rays, double slack,
+                   std::uint64_t* some_positive, std::uint64_t* some_negative,
+                   std::uint64_t* all_positive, std::uint64_t* all_negative);
+
+  // Values of the rows at one ray, and which of them are certainly positive (negative). Reads
+  // columns 0 to d + 2. `values` may be null.
+  void (*evaluate)(const Columns& rows, const double* ray, double slack, double* values,
+                   std::uint64_t* positive, std::uint64_t* negative);
+
+  // out = a * p + b * q for n values (a multiple of kLanes), and which of them are certainly
+  // positive (negative): size above e + norm * slack.
+  void (*mix)(const double* p, const double* q, double a, double b, const double* e,
+              const double* norm, double slack, std::size_t n, double* out, std::uint64_t* positive,
+              std::uint64_t* negative);
+
+  // out = a * p + b * q for n coordinates (a multiple of four); returns the largest size.
+  double (*mix_point)(const double* p, const double* q, double a, double b, std::size_t n,
+                      double* out);
+
+  // Column k of `out` += weight * row[k] for a run of n outputs; the last of the `columns`, the
+  // error, grows by |weight| * row.
+  void (*add_row)(double* out, std::size_t lead, std::size_t columns, const double* weight,
+                  std::size_t n, const double* row);
+
+  // The same for many rows of `columns` doubles each and whole columns of outputs: row j has the
+  // weights weight[active[j] * lead ...]. Without `errors` the last column stays as it is.
+  void (*add_rows)(double* out, std::size_t lead, std::size_t columns, const double* weight,
+                   const std::int32_t* active, std::size_t n_active, const double* rows,
+                   bool errors);
+};
+
+const ConeKernels& cone_kernels();  // the best set that this processor runs
+
+extern const ConeKernels kGenericConeKernels;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const ConeKernels kAvx2ConeKernels;
+extern const ConeKernels kAvx512ConeKernels;
+#endif
+
+}  // namespace linear_regions

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// Cone kernels for AVX-512 F.
+#if defined(__x86_64__) || defined(_M_X64)
+#include "deep/cone_kernels.hpp"
+#include "simd/vector_avx512.hpp"
+
+namespace linear_regions {
+namespace {
+
+#include "deep/cone_kernels_body.hpp"
+
+}  // namespace
+
+const ConeKernels kAvx512ConeKernels = {classify_cones,  evaluate_cones, mix_values,
+                                        mix_coordinates, add_columns,    add_row_block};
+
+}  // namespace linear_regions
+#endif

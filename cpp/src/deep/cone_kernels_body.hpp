@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+// Bodies of the cone kernels over the vector type V of eight doubles (see kernels_body.hpp).
+// W is the number of coefficients of a row where it is small enough to unroll, else 0.
+
+template <int W>
+inline V row_value(const double* data, std::size_t lead, std::size_t width, const double* x) {
+  const std::size_t n = W > 0 ? static_cast<std::size_t>(W) : width;
+  V sum = V::load(data) * V::broadcast(x[0]);
+  for (std::size_t k = 1; k < n; ++k)
+    sum = fma(V::load(data + k * lead), V::broadcast(x[k]), sum);
+  return sum;
+}
+
+template <int W>
+inline V norm_of(const double* data, std::size_t lead, std::size_t width) {
+  const std::size_t n = W > 0 ? static_cast<std::size_t>(W) : width;
+  V sum = abs(V::load(data));
+  for (std::size_t k = 1; k < n; ++k) sum = sum + abs(V::load(data + k * lead));
+  return sum;
+}
+
+template <int W>
+inline void classify_rays(const Columns& rows, const double* const* rays, std::size_t n_rays,
+                          double slack, std::uint64_t* some_positive, std::uint64_t* some_negative,
+                          std::uint64_t* all_positive, std::uint64_t* all_negative) {
+  const V k = V::broadcast(slack), zero = V::zero();
+  for (std::size_t i = 0; i < rows.lead; i += 8) {
+    const double* data = rows.data + i;
+    const V norm = norm_of<W>(data, rows.lead, rows.width);
+    const V e = V::load(data + rows.width * rows.lead);
+    const V threshold = fma(norm, k, e * V::broadcast(1.0001));
+    V low, high;
+    if (W > 0 && W <= 5) {
+      V g[W > 0 ? W : 1];
+      for (int c = 0; c < W; ++c) g[c] = V::load(data + static_cast<std::size_t>(c) * rows.lead);
+      low = V::broadcast(1.7976931348623157e308);
+      high = zero - low;
+      for (std::size_t v = 0; v < n_rays; ++v) {
+        V value = g[0] * V::broadcast(rays[v][0]);
+        for (int c = 1; c < W; ++c) value = fma(g[c], V::broadcast(rays[v][c]), value);
+        low = min(low, value);
+        high = max(high, value);
+      }
+    } else {
+      low = row_value<W>(data, rows.lead, rows.width, rays[0]);
+      high = low;
+      for (std::size_t v = 1; v < n_rays; ++v) {
+        const V value = row_value<W>(data, rows.lead, rows.width, rays[v]);
+        low = min(low, value);
+        high = max(high, value);
+      }
+    }
+    const V minus = zero - threshold;
+    const unsigned nothing = greater(V::broadcast(4.9406564584124654e-324), norm + e);
+    const unsigned finite = greater(V::broadcast(1e300), norm + e);
+    const unsigned shift = static_cast<unsigned>(i & 63);
+    const std::size_t word = i >> 6;
+    if (shift == 0)
+      some_positive[word] = some_negative[word] = all_positive[word] = all_negative[word] = 0;
+    some_positive[word] |= static_cast<std::uint64_t>(finite & greater(high, threshold)) << shift;
+    some_negative[word] |= static_cast<std::uint64_t>(finite & greater(minus, low)) << shift;
+    all_positive[word] |= static_cast<std::uint64_t>(finite & greater(low, threshold)) << shift;
+    all_negative[word] |= static_cast<std::uint64_t>((finite & greater(minus, high)) | nothing)
+                          << shift;
+  }
+}
+
+inline void classify_cones(const Columns& rows, const double* const* rays, std::size_t n_rays,
+                           double slack, std::uint64_t* some_positive,
+                           std::uint64_t* some_negative, std::uint64_t* all_positive,
+                           std::uint64_t* all_negative) {
+  const auto run = [&](auto body) {
+    body(rows, rays, n_rays, slack, some_positive, some_negative, all_positive, all_negative);
+  };
+  switch (rows.width) {
+    case 4:
+      return run(classify_rays<4>);
+    case 5:
+      return run(classify_rays<5>);
+    case 6:
+      return run(classify_rays<6>);
+    case 7:
+      return run(classify_rays<7>);
+    default:
+      return run(classify_rays<0>);
+  }
+}
+
+template <int W>
+inline void evaluate_rows(const Columns& rows, const double* ray, double slack, double* values,
+                          std::uint64_t* positive, std::uint64_t* negative) {
+  const V k = V::broadcast(slack), zero = V::zero();
+  for (std::size_t i = 0; i < rows.lead; i += 8) {
+    const double* data = rows.data + i;
+    const unsigned shift = static_cast<unsigned>(i & 63);
+    const std::size_t word = i >> 6;
+    if (shift == 0) positive[word] = negative[word] = 0;
+    const V value = row_value<W>(data, rows.lead, rows.width, ray);
+    const V e = V::load(data + rows.width * rows.lead);
+    const V norm = V::load(data + (rows.width + 1) * rows.lead);
+    const V threshold = fma(norm, k, e);
+    if (values != nullptr) value.store(values + i);
+    const unsigned finite = greater(V::broadcast(1e300), norm + e);
+    positive[word] |= static_cast<std::uint64_t>(finite & greater(value, threshold)) << shift;
+    negative[word] |= static_cast<std::uint64_t>(finite & greater(zero - threshold, value))
+                      << shift;
+  }
+}
+
+inline void evaluate_cones(const Columns& rows, const double* ray, double slack, double* values,
+                           std::uint64_t* positive, std::uint64_t* negative) {
+  switch (rows.width) {
+    case 4:
+      return evaluate_rows<4>(rows, ray, slack, values, positive, negative);
+    case 5:
+      return evaluate_rows<5>(rows, ray, slack, values, positive, negative);
+    case 6:
+      return evaluate_rows<6>(rows, ray, slack, values, positive, negative);
+    case 7:
+      return evaluate_rows<7>(rows, ray, slack, values, positive, negative);
+    default:
+      return evaluate_rows<0>(rows, ray, slack, values, positive, negative);
+  }
+}
+
+inline void mix_values(const double* p, const double* q, double a, double b, const double* e,
+                       const double* norm, double slack, std::size_t n, double* out,
+                       std::uint64_t* positive, std::uint64_t* negative) {
+  const V va = V::broadcast(a), vb = V::broadcast(b), k = V::broadcast(slack), zero = V::zero();
+  for (std::size_t i = 0; i < n; i += 8) {
+    const unsigned shift = static_cast<unsigned>(i & 63);
+    const std::size_t word = i >> 6;
+    if (shift == 0) positive[word] = negative[word] = 0;
+    const V value = fma(V::load(p + i), va, V::load(q + i) * vb);
+    const V size = V::load(norm + i);
+    const V threshold = fma(size, k, V::load(e + i));
+    value.store(out + i);
+    const unsigned finite = greater(V::broadcast(1e300), threshold);
+    positive[word] |= static_cast<std::uint64_t>(finite & greater(value, threshold)) << shift;
+    negative[word] |= static_cast<std::uint64_t>(finite & greater(zero - threshold, value))
+                      << shift;
+  }
+}
+
+inline double mix_coordinates(const double* p, const double* q, double a, double b, std::size_t n,
+                              double* out) {
+  double most = 0.0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double x = a * p[i] + b * q[i];
+    const double size = x < 0 ? -x : x;
+    out[i] = x;
+    most = size > most ? size : most;
+  }
+  return most;
+}
+
+inline void add_columns(double* out, std::size_t lead, std::size_t columns, const double* weight,
+                        std::size_t n, const double* row) {
+  for (std::size_t k = 0; k < columns; ++k) {
+    double* to = out + k * lead;
+    const bool error = k + 1 == columns;
+    const V r = V::broadcast(row[k]);
+    std::size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+      const V w = V::load(weight + i);
+      fma(error ? abs(w) : w, r, V::load(to + i)).store(to + i);
+    }
+    for (; i < n; ++i) {  // at most seven: the run of one convolution position may be short
+      const double w = weight[i];
+      to[i] += (error && w < 0 ? -w : w) * row[k];
+    }
+  }
+}
+
+// G columns of eight outputs stay in registers while the active inputs stream past.
+template <int G, bool kErrorLast>
+inline void add_group(double* out, std::size_t lead, const double* weight,
+                      const std::int32_t* active, std::size_t n_active, const double* rows,
+                      std::size_t stride) {
+  V sum[G];
+  for (int g = 0; g < G; ++g) sum[g] = V::load(out + static_cast<std::size_t>(g) * lead);
+  for (std::size_t j = 0; j < n_active; ++j) {
+    const V w = V::load(weight + static_cast<std::size_t>(active[j]) * lead);
+    const double* row = rows + j * stride;
+    for (int g = 0; g < G; ++g)
+      sum[g] = fma(kErrorLast && g + 1 == G ? abs(w) : w, V::broadcast(row[g]), sum[g]);
+  }
+  for (int g = 0; g < G; ++g) sum[g].store(out + static_cast<std::size_t>(g) * lead);
+}
+
+template <bool kErrorLast>
+inline void add_group_of(int size, double* out, std::size_t lead, const double* weight,
+                         const std::int32_t* active, std::size_t n_active, const double* rows,
+                         std::size_t stride) {
+  switch (size) {
+    case 1:
+      return add_group<1, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+    case 2:
+      return add_group<2, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+    case 3:
+      return add_group<3, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+    case 4:
+      return add_group<4, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+    default:
+      return add_group<5, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+  }
+}
+
+inline void add_row_block(double* out, std::size_t lead, std::size_t columns, const double* weight,
+                          const std::int32_t* active, std::size_t n_active, const double* rows,
+                          bool errors) {
+  const std::size_t used = errors ? columns : columns - 1;
+  for (std::size_t i = 0; i < lead; i += 8)
+    for (std::size_t k = 0; k < used;) {
+      const std::size_t left = used - k, take = left <= 5 ? left : left < 10 ? (left + 1) / 2 : 5;
+      const bool last = errors && k + take == used;
+      double* to = out + k * lead + i;
+      if (last)
+        add_group_of<true>(static_cast<int>(take), to, lead, weight + i, active, n_active,
+                           rows + k, columns);
+      else
+        add_group_of<false>(static_cast<int>(take), to, lead, weight + i, active, n_active,
+                            rows + k, columns);
+      k += take;
+    }
+}

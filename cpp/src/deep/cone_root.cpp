@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "deep/cone_engine.hpp"
+
+namespace linear_regions {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+bool moderate(double value) {
+  const double size = std::fabs(value);
+  return size == 0.0 || (size >= 0x1p-200 && size <= 0x1p200);
+}
+
+// Powers of two that bring every coordinate of a domain with sides t_j >= low and t_j <= high into
+// [-1, 1]; none for coordinates without both.
+std::vector<int> box_scale(const DomainFrame& domain) {
+  std::vector<double> low(domain.dim, kInfinity), high(domain.dim, kInfinity);
+  for (std::size_t i = 0; i < domain.n_sides(); ++i) {
+    const double* side = domain.side(i);
+    std::size_t only = domain.dim;
+    for (std::size_t j = 0; j < domain.dim; ++j)
+      if (side[j] != 0.0) only = only == domain.dim ? j : domain.dim + 1;
+    if (only >= domain.dim) continue;
+    (side[only] > 0 ? low : high)[only] = std::fabs(side[domain.dim] / side[only]);
+  }
+  std::vector<int> scale(domain.dim, 0);
+  for (std::size_t j = 0; j < domain.dim; ++j) {
+    const double size = std::max(low[j], high[j]);
+    if (size > 0x1p-200 && size < 0x1p200) {
+      const int by = std::ilogb(size);
+      scale[j] = size == std::ldexp(1.0, by) ? by : by + 1;
+    }
+  }
+  return scale;
+}
+
+}  // namespace
+
+ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how) : tape(t), arithmetic(how) {
+  const std::size_t n = t.n_in();
+  if (d.columns.size() != d.dim + 1)
+    throw std::invalid_argument("a domain of dimension d needs d + 1 columns");
+  for (const auto& column : d.columns)
+    if (column.size() != n)
+      throw std::invalid_argument("the domain has another input size than the network");
+  coordinates = essential_coordinates(t, d);
+  domain = restricted(d, coordinates);
+  dim = domain.dim;
+  stride = (dim + 1 + 3) / 4 * 4;
+  scale = box_scale(domain);
+  bool tame = t.moderate();
+  for (std::size_t i = 0; i < domain.n_sides(); ++i) {
+    double norm = 0.0;
+    for (std::size_t j = 0; j <= dim; ++j) {
+      const double value = domain.side(i)[j];
+      tame = tame && moderate(value);
+      sides.push_back(j < dim ? std::ldexp(value, scale[j]) : value);
+      norm += std::fabs(sides.back());
+    }
+    sides.push_back(domain.exact_sides.empty() ? 0.0
+                                               : 2 * kRoundoff * static_cast<double>(dim + 2) * norm);
+    sides.push_back(norm * 1.0000001);
+  }
+  axes.assign(dim * (dim + 3), 0.0);
+  for (std::size_t j = 0; j < dim; ++j)
+    axes[j * (dim + 3) + j] = axes[j * (dim + 3) + dim + 2] = 1.0;
+  DeepMaps maps(t, dim);
+  DeepRows opening(dim + 2);
+  for (std::size_t j = 0; j < n; ++j) {
+    double* row = opening.add(static_cast<std::int32_t>(j));
+    // Internal and external order of the input agree.
+    bool any = false;
+    for (std::size_t k = 0; k <= dim; ++k) {
+      const double value = domain.columns[k][j];
+      tame = tame && moderate(value);
+      any = any || value != 0.0;
+      row[k] = k < dim ? std::ldexp(value, scale[k]) : value;
+    }
+    row[dim + 1] = 0.0;
+    if (!domain.exact_columns.empty()) {
+      any = true;
+      row[dim + 1] = 2 * kRoundoff * static_cast<double>(dim + 2) * maps.norm(row) + 0x1p-600;
+    }
+    if (!any) opening.drop_last();
+  }
+  if (!tame) {  // nothing is certain in doubles: every decision goes to the exact stage
+    for (std::size_t i = 0; i < domain.n_sides(); ++i) sides[i * (dim + 3) + dim + 1] = kInfinity;
+    for (std::size_t i = 0; i < opening.size(); ++i) opening.row(i)[dim + 1] = kInfinity;
+  }
+  first_block.resize(maps.block_size(0));
+  maps.base(0, opening, {first_block.data()}, first_block.data());
+  find_chains();
+}
+
+// A stage is a chain when it reads nothing but the slot that opens it. Where that slot is zero, what
+// is left is a constant; with one operation it is the bias, exactly.
+void ConeRoot::find_chains() {
+  const std::size_t splits = tape.splits().size();
+  chain.assign(splits + 1, 0);
+  constant_known.assign(splits + 1, 0);
+  constants.resize(splits + 1);
+  for (std::size_t s = 1; s < splits; ++s) {
+    const Stage& stage = tape.stages()[s];
+    const Op& next = tape.split(static_cast<int>(s));
+    bool closed = tape.slots()[next.inputs[0]].stage == static_cast<int>(s);
+    bool biased = false;
+    for (int index : stage.ops) {
+      const Op& op = tape.ops()[index];
+      for (int slot : op.inputs) closed = closed && tape.slots()[slot].stage == static_cast<int>(s);
+      for (double b : op.bias) biased = biased || b != 0.0;
+    }
+    chain[s] = closed;
+    const std::size_t n = tape.slots()[next.inputs[0]].size;
+    if (!biased) {
+      constant_known[s] = 1;
+      constants[s].assign(n, 0.0);
+    } else if (stage.ops.size() == 1 && tape.ops()[stage.ops[0]].output == next.inputs[0]) {
+      constant_known[s] = 1;
+      const auto& bias = tape.ops()[stage.ops[0]].bias;
+      constants[s].assign(bias.begin(), bias.begin() + static_cast<std::ptrdiff_t>(n));
+    }
+  }
+}
+
+}  // namespace linear_regions
