@@ -67,11 +67,7 @@ class Poll {
 
 void bind_flat_count(py::module_& m);
 void bind_hyperplanes(py::module_& m);
-<<<<<<< HEAD
 void bind_deep_tree(py::module_& m);
-=======
-void bind_cones(py::module_& m);
->>>>>>> 910f5a4 (Count and list regions of any dimension by cones)
 void bind_frame(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);

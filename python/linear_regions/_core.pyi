@@ -143,6 +143,34 @@ def stream_planar(
     sink: Callable[[dict[str, Any]], bool],
 ) -> dict[str, Any]: ...
 def unstable_units(tape: Tape, low: _Float, high: _Float) -> list[npt.NDArray[np.uint8]]: ...
+def count_cones(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def list_cones(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def stream_cones(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    block: int,
+    limit: int | None,
+    time_limit: float | None,
+    poll: _Poll,
+    sink: Callable[[dict[str, Any]], bool],
+) -> dict[str, Any]: ...
 def distinct_rows(words: _Words) -> tuple[int, _Int]: ...
 def sweep_size(n: int, d: int) -> int: ...
 def sweep(

@@ -121,7 +121,8 @@ def count(
             answer = _core.count_planar(program(net), polygon, *options)
         else:
             frame = frame_of(domain_frame(place, net.input_shape))
-            answer = _core.count_tree(program(net), frame, *options)
+            search = _core.count_cones if chosen.name == "cones" else _core.count_tree
+            answer = search(program(net), frame, *options)
     finally:
         run.close()
     result = result_of(answer, chosen, arithmetic)
@@ -150,7 +151,9 @@ def check_question(net: Network, domain: Domain, what: str, method: str) -> Meth
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
     if what != "activation":
         raise Unsupported(f"what={what!r} is not counted by any method; use what='activation'")
-    return choose(method, domain.resolve(net.input_shape).dim or 0)
+    return choose(
+        method, domain.resolve(net.input_shape).dim or 0, bounded=not isinstance(domain, Space)
+    )
 
 
 def result_of(answer: dict[str, Any], method: Method, arithmetic: str) -> RegionCount:

@@ -81,6 +81,18 @@ _METHODS = (
         lists=False,
         cost="whole space: one restriction per flat; elsewhere: under a microsecond per region",
     ),
+    Method(
+        name="cones",
+        description=(
+            "Depth-first over the layers: cells are kept as cones with all their rays and cut by "
+            "the units that change sign on them; the last layer is counted by sections, unbuilt."
+        ),
+        dimensions="any; made for 3 to 8 in boxes, to 10 in the whole space",
+        domains="Box, Polytope, Space, Slice, Segment; bounded or not",
+        layers="all",
+        lists=False,
+        cost="as for polygons, times the square of the rays per cell: 2^d in a box, d in R^d",
+    ),
 )
 
 
@@ -99,12 +111,12 @@ def methods() -> tuple[Method, ...]:
     Examples
     --------
     >>> [method.name for method in methods()]
-    ['polygons', 'tree', 'arrangement']
+    ['polygons', 'tree', 'arrangement', 'cones']
     """
     return _METHODS
 
 
-def choose(name: str, dim: int) -> Method:
+def choose(name: str, dim: int, bounded: bool) -> Method:
     """Return the method that ``method=name`` runs on a domain of dimension `dim`."""
     if not isinstance(name, str):
         raise TypeError(f"method must be a string, got {name!r}")
@@ -117,7 +129,8 @@ def choose(name: str, dim: int) -> Method:
                 "Slice.through(points), on a line with Segment(a, b), in a Box with most inputs "
                 "fixed, or ask for it with method='tree'"
             )
-        wanted = "polygons" if dim <= 2 else "tree"
+        # A box has 2^d vertices, a cell of the whole space about d rays.
+        wanted = "polygons" if dim <= 2 else "cones" if dim <= (8 if bounded else 10) else "tree"
     for method in _METHODS:
         if wanted == method.name:
             return method

@@ -129,8 +129,8 @@ int ConeEngine<W>::sign_of_line(const Node& node, std::int32_t line, std::int32_
 }
 
 // A free bit for a new facet; the caller writes its entry of the table before it looks for rays on
-// it. May renumber the facets, so masks are read after it. Facets that no ray knows any more give theirs back when it gets
-// tight.
+// it. May renumber the facets, so masks are read after it. Facets that no ray knows any more give
+// theirs back when it gets tight.
 template <int W>
 std::int32_t ConeEngine<W>::new_bit(Node& node) {
   if (node.n_bits == 64 * W) compact(node);
@@ -189,8 +189,8 @@ void ConeEngine<W>::cut_edges(const Node& node, std::int32_t line, std::size_t w
   const double* row = lines_[static_cast<std::size_t>(line)].row;
   for (const Edge& edge : edges_) {
     const Mask<W> common = cone.mask[edge.positive] & cone.mask[edge.negative];
-    fresh_.push_back(mix_rays(*cone.ray[edge.positive], *cone.ray[edge.negative], row, common,
-                              through, words));
+    fresh_.push_back(
+        mix_rays(*cone.ray[edge.positive], *cone.ray[edge.negative], row, common, through, words));
     fresh_mask_.push_back(common);
   }
 }
@@ -230,8 +230,8 @@ Cone<W> ConeEngine<W>::side_of_cut(const Node& node, bool positive, std::int32_t
   return cone;
 }
 
-// A hyperplane that is not zero on line number `which` cuts the cone whatever its rays are: they all
-// move along the line onto the hyperplane, as do the other lines, and the line becomes a ray of
+// A hyperplane that is not zero on line number `which` cuts the cone whatever its rays are: they
+// all move along the line onto the hyperplane, as do the other lines, and the line becomes a ray of
 // either child, with its own direction. Fills fresh_, fresh_mask_, fresh_line_, fresh_anchor_.
 template <int W>
 void ConeEngine<W>::split_lines(const Node& node, std::int32_t line, std::int32_t which,
@@ -267,12 +267,9 @@ void ConeEngine<W>::split_lines(const Node& node, std::int32_t line, std::int32_
     if (!(r->error < 1e-14)) improve(*r, mask, through);
     return r;
   };
-  Through through{node.table,
-                  node.n_bits,
-                  &line,
-                  1,
-                  fresh_anchor_.data(),
-                  static_cast<std::int32_t>(fresh_anchor_.size())};
+  Through through{
+      node.table, node.n_bits,          &line,
+      1,          fresh_anchor_.data(), static_cast<std::int32_t>(fresh_anchor_.size())};
   for (std::int32_t i = 0; i < cone.n; ++i) {
     fresh_.push_back(moved(*cone.ray[i], cone.mask[i], through));
     fresh_mask_.push_back(cone.mask[i]);

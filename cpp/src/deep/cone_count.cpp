@@ -4,8 +4,9 @@
 // Theorem (Zaslavsky 1975, by deletion and restriction; here in the interior of a convex cone C):
 // for hyperplanes h_1, ..., h_m that cut C,
 //   r(C; h_1..h_m) = 1 + sum over i of r(C and h_i; those of h_1..h_(i-1) that cut C and h_i),
-// where i contributes nothing if an earlier h_j coincides with h_i inside C. Every section is a cone
-// of one dimension less. Two rays are a segment, with one region more than distinct crossing points.
+// where i contributes nothing if an earlier h_j coincides with h_i inside C. Every section is a
+// cone of one dimension less. Two rays are a segment, with one region more than distinct crossing
+// points.
 //
 // A section needs no coordinates: its rays keep only the values of the m rows, interpolated, with
 // the error bound of mixed_error. Where that leaves a sign open, the ray is solved from its
@@ -51,8 +52,7 @@ std::uint64_t ConeEngine<W>::count_cone(const LayerCell& cell, const Node& node,
       unit_columns_[k * lead_ + i] = unit_rows_[i * (width_ + 2) + k] = g;
       norm += std::fabs(g);
     }
-    const double e =
-        1.0001 * cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
+    const double e = 1.0001 * cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
     unit_columns_[width_ * lead_ + i] = unit_rows_[i * (width_ + 2) + width_] = e;
     unit_columns_[(width_ + 1) * lead_ + i] = unit_rows_[i * (width_ + 2) + width_ + 1] = norm;
   }
@@ -88,8 +88,8 @@ std::uint64_t ConeEngine<W>::count_cone(const LayerCell& cell, const Node& node,
     for (std::uint64_t open = every & ~(level.positive[i] | level.negative[i]); open != 0;
          open &= open - 1) {
       const int u = std::countr_zero(open);
-      const int sign = sign_of_cut(cell, cuts[static_cast<std::size_t>(u)], ray, cone.mask[i],
-                                   count_through_);
+      const int sign =
+          sign_of_cut(cell, cuts[static_cast<std::size_t>(u)], ray, cone.mask[i], count_through_);
       if (sign > 0) level.positive[i] |= bit_of(u);
       if (sign < 0) level.negative[i] |= bit_of(u);
     }
@@ -226,9 +226,9 @@ void ConeEngine<W>::make_section(std::int32_t depth, std::int32_t unit, std::uin
     const double* qv = level.value.data() + q * lead_;
     const double vp = std::max(pv[unit], 0.0), vq = std::min(qv[unit], 0.0), total = vp - vq;
     const double t = total > 0 && total < kInfinity ? vp / total : 0.5;
-    section.slack[at] = mixed_error(t, level.slack[p], level.slack[q], vp, vq,
-                                    e + norm * level.slack[p], e + norm * level.slack[q],
-                                    count_length_);
+    section.slack[at] =
+        mixed_error(t, level.slack[p], level.slack[q], vp, vq, e + norm * level.slack[p],
+                    e + norm * level.slack[q], count_length_);
     section.mask[at] = level.mask[p] & level.mask[q];
     kernels_.mix(pv, qv, 1 - t, t, errors, norms, section.slack[at], lead_,
                  section.value.data() + at * lead_, &section.positive[at], &section.negative[at]);
@@ -272,8 +272,8 @@ bool ConeEngine<W>::resolve_values(Level& level, std::int32_t ray) {
     const double* row = lines_[static_cast<std::size_t>(entry >> 1)].row;
     double value = 0.0;
     for (std::size_t k = 0; k < width_; ++k) value += row[k] * x[k];
-    const double bound =
-        1.0001 * row[width_] + row[width_ + 1] * (error + 2 * kRoundoff * (dim_ + 4));
+    const double bound = 1.0001 * row[width_] +
+                         row[width_ + 1] * (error + 2 * kRoundoff * static_cast<double>(dim_ + 4));
     if (std::fabs(value) > bound) side = (value > 0) == ((entry & 1) == 0) ? 1 : -1;
   }
   if (side == 0) return false;
@@ -358,7 +358,8 @@ std::uint64_t ConeEngine<W>::distinct_crossings(Level& level, std::uint64_t unit
 
 template <int W>
 std::uint64_t ConeEngine<W>::exactly_distinct(const Level& level, std::uint64_t units) {
-  if (root_.arithmetic == Arithmetic::kFloat) return static_cast<std::uint64_t>(std::popcount(units));
+  if (root_.arithmetic == Arithmetic::kFloat)
+    return static_cast<std::uint64_t>(std::popcount(units));
   const Mask<W> common = level.mask[0] & level.mask[1];
   Through through = count_through_;
   std::uint64_t left = units, groups = 0;

@@ -11,8 +11,6 @@ namespace linear_regions {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kPrecise = 1e-12;  // bounds of vertices that need no second look
-constexpr double kPlaced = 1e-9;
 
 }  // namespace
 
@@ -22,12 +20,7 @@ void ConeBlockSink<W>::place_rays(ConeEngine<W>& engine, const Region& region) {
   const Cone<W>& cone = region.cone;
   rays_.resize(static_cast<std::size_t>(cone.n) * (d + 1));
   for (std::int32_t i = 0; i < cone.n; ++i) {
-    Ray& ray = *cone.ray[i];
-    const auto size = [&] { return ray.x()[d] != 0 ? ray.x()[d] : 1.0; };
-    if (cone.n_lines == 0) {
-      if (!(ray.error < kPrecise * size())) engine.improve_listed(ray, cone.mask[i], region);
-      if (!(ray.error < kPlaced * size())) engine.place_listed(ray, cone.mask[i], region);
-    }
+    const Ray& ray = engine.listed_ray(*cone.ray[i], cone.mask[i], region);
     const double w = ray.x()[d];
     double* to = rays_.data() + static_cast<std::size_t>(i) * (d + 1);
     double scale = w;
@@ -185,7 +178,8 @@ template <int W>
 void ConeBlockSink<W>::add_columns(ConeEngine<W>& engine, const Region& region) {
   const ConeRoot& root = engine.root();
   const Cone<W>& cone = region.cone;
-  const std::size_t d = root.dim, dim = block_.dim, words = (static_cast<std::size_t>(cone.n) + 63) / 64;
+  const std::size_t d = root.dim, dim = block_.dim,
+                    words = (static_cast<std::size_t>(cone.n) + 63) / 64;
   block_.patterns.insert(block_.patterns.end(), region.pattern, region.pattern + block_.words);
   bool bounded = d == dim && cone.n_lines == 0;
   for (std::int32_t i = 0; i < cone.n; ++i) {
@@ -211,8 +205,7 @@ void ConeBlockSink<W>::add_columns(ConeEngine<W>& engine, const Region& region) 
     const std::size_t at = block_.rows.size();
     block_.rows.resize(at + dim + 1, 0.0);
     for (std::size_t k = 0; k < d; ++k)
-      block_.rows[at + root.coordinates[k]] =
-          side * std::ldexp(line.row[k], -root.scale[k]) + 0.0;
+      block_.rows[at + root.coordinates[k]] = side * std::ldexp(line.row[k], -root.scale[k]) + 0.0;
     block_.rows[at + dim] = side * line.row[d] + 0.0;
     add_label(engine, line.line);
     std::int64_t corners = 0;
@@ -267,7 +260,9 @@ void ConeBlockSink<W>::region(ConeEngine<W>& engine, const Region& region) {
 void ConeBlock::append(ConeBlock&& o) {
   words = o.words;
   dim = o.dim;
-  const auto join = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  const auto join = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
   join(patterns, o.patterns);
   join(vertices, o.vertices);
   join(vertex_counts, o.vertex_counts);
@@ -278,8 +273,7 @@ void ConeBlock::append(ConeBlock&& o) {
   join(corner_counts, o.corner_counts);
   join(points, o.points);
   join(bounded, o.bounded);
-  for (auto& p : o.exact_points)
-    exact_points.push_back({p.region + n, std::move(p.coordinates)});
+  for (auto& p : o.exact_points) exact_points.push_back({p.region + n, std::move(p.coordinates)});
   n += o.n;
 }
 

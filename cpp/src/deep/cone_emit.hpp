@@ -29,10 +29,10 @@ class ConeBlockSink : public ConeSink<W> {
 
   ConeBlock& block_;
   // Of the region at hand, in engine coordinates.
-  std::vector<double> rays_;    // (x, 1) or (direction, 0), d + 1 each
+  std::vector<double> rays_;  // (x, 1) or (direction, 0), d + 1 each
   std::vector<double> point_, trial_;
-  std::vector<std::int32_t> facets_;      // bits
-  std::vector<std::uint64_t> on_facet_;   // rays on every bit, as words
+  std::vector<std::int32_t> facets_;     // bits
+  std::vector<std::uint64_t> on_facet_;  // rays on every bit, as words
 };
 
 }  // namespace linear_regions

@@ -100,8 +100,7 @@ void ConeEngine<W>::push_children(std::int32_t parent) {
 
 template <int W>
 void ConeEngine<W>::report(const Node& node, const std::uint64_t* pattern) {
-  if (!counting())
-    hooks_->sink->region(*this, {node.cone, node.table, node.n_bits, pattern});
+  if (!counting()) hooks_->sink->region(*this, {node.cone, node.table, node.n_bits, pattern});
   ++regions_;
 }
 
@@ -255,6 +254,7 @@ void ConeEngine<W>::tick() {
   if (passed > 5e-3) tick_interval_ = std::max(1u, tick_interval_ / 2);
   if (passed < 1e-3) tick_interval_ = std::min(kMostTicks, tick_interval_ * 2);
   if (hooks_->tick) hooks_->tick();
+  if (hooks_->failed != nullptr && hooks_->failed->load(std::memory_order_relaxed)) throw Stopped{};
 }
 
 template <int W>

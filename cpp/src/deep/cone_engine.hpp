@@ -38,17 +38,17 @@ struct ConeRoot {
   const double* side(std::size_t i) const { return sides.data() + i * (dim + 3); }
 
   const Tape& tape;
-  DomainFrame domain;  // without the coordinates on which nothing depends
+  DomainFrame domain;                    // without the coordinates on which nothing depends
   std::vector<std::size_t> coordinates;  // those that are left, of the domain as it was given
   Arithmetic arithmetic;
-  std::size_t dim, stride;     // of `domain`; doubles of a ray's coordinates
-  std::vector<int> scale;      // engine coordinate * 2^scale = domain coordinate
-  std::vector<double> sides;   // rows (d + 1 coefficients, e, N) in engine coordinates
-  std::vector<double> axes;    // the rows t_j = 0
-  LineVector first_block;      // stage 0
+  std::size_t dim, stride;    // of `domain`; doubles of a ray's coordinates
+  std::vector<int> scale;     // engine coordinate * 2^scale = domain coordinate
+  std::vector<double> sides;  // rows (d + 1 coefficients, e, N) in engine coordinates
+  std::vector<double> axes;   // the rows t_j = 0
+  LineVector first_block;     // stage 0
   // Stages that read nothing but their opening slot, and the constants that are left where that
   // slot vanishes: known exactly, or not at all.
-  std::vector<char> chain, constant_known;  // per stage
+  std::vector<char> chain, constant_known;     // per stage
   std::vector<std::vector<double>> constants;  // of the split's input, one per unit
 
  private:
@@ -66,6 +66,7 @@ class ConeEngine {
     const std::atomic<int>* hungry = nullptr;
     std::function<void(Task&&)> give;
     std::function<void()> tick;
+    const std::atomic<bool>* failed = nullptr;  // another thread gave up
   };
 
   ConeEngine(const ConeRoot& root, RunControl& control, bool caller);
@@ -86,13 +87,8 @@ class ConeEngine {
   const std::vector<PathLine>& lines() const { return lines_; }
   ExactSigns& exact() { return exact_; }
   const Path& path() const { return path_; }
-  // Makes the ray more precise: in doubles, exactly.
-  void improve_listed(Ray& ray, const Mask<W>& mask, const Region& region) {
-    improve(ray, mask, {region.table, region.n_bits});
-  }
-  void place_listed(Ray& ray, const Mask<W>& mask, const Region& region) {
-    place_exactly(ray, mask, {region.table, region.n_bits});
-  }
+  // A copy of the ray, as precise as doubles are.
+  const Ray& listed_ray(const Ray& ray, const Mask<W>& mask, const Region& region);
   // Points the exact stage at a ray of the region.
   ExactSigns::Ray exact_ray(const Mask<W>& mask, const Region& region);
 
@@ -194,7 +190,7 @@ class ConeEngine {
   void aim(const Mask<W>& mask, const Through& through);
   void place_exactly(Ray& ray, const Mask<W>& mask, const Through& through);
   // Sign of a line with this row (d + 1 coefficients, e, N) at a ray: float, else exact.
-  int sign_at(const Line& line, const double* row, Ray& ray, const Mask<W>& mask,
+  int sign_at(const Line& line, const double* row, const Ray& ray, const Mask<W>& mask,
               const Through& through);
   int exact_sign(const Line& line, const Mask<W>& mask, const Through& through);
 
@@ -301,7 +297,8 @@ class ConeEngine {
   std::vector<Line> through_lines_;
   std::vector<double> matrix_, inverse_, row_, other_row_, cut_row_;
   std::vector<std::int32_t> line_axes_;
-  bool line_cut_ = false;  // the layer cell that was entered last has a cut that is not zero on a line
+  bool line_cut_ =
+      false;  // the layer cell that was entered last has a cut that is not zero on a line
   std::vector<std::int32_t> solve_order_, solve_column_;
   std::vector<char> lost_;
   std::vector<std::int32_t> own_;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The inner loops of the cone engine, in one translation unit per instruction set.
 //
-// Rows. A linear function of homogeneous coordinates (x_1, ..., x_d, x_0) is a row of `width` = d + 1
-// coefficients. Beside it stand e >= 0, a rigorous bound of the sum of the coefficients' errors, and
-// its norm N = sum |coefficient|. Rows of one slot are kept column by column: column k of row i is
-// data[k * lead + i]; columns 0 to d are the coefficients, column d + 1 is e, column d + 2 is N
+// Rows. A linear function of homogeneous coordinates (x_1, ..., x_d, x_0) is a row of `width` = d +
+// 1 coefficients. Beside it stand e >= 0, a rigorous bound of the sum of the coefficients' errors,
+// and its norm N = sum |coefficient|. Rows of one slot are kept column by column: column k of row i
+// is data[k * lead + i]; columns 0 to d are the coefficients, column d + 1 is e, column d + 2 is N
 // where the kernel says so. `lead` is a multiple of kLanes, padded with zeros.
 //
 // Filter. Rays have |x_k| <= 1. A value computed at a ray is certain in sign when its size exceeds

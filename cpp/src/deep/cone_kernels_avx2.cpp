@@ -12,7 +12,7 @@ namespace {
 }  // namespace
 
 const ConeKernels kAvx2ConeKernels = {classify_cones,  evaluate_cones, mix_values,
-                                        mix_coordinates, add_columns,    add_row_block};
+                                      mix_coordinates, add_columns,    add_row_block};
 
 }  // namespace linear_regions
 #endif

@@ -6,8 +6,7 @@ template <int W>
 inline V row_value(const double* data, std::size_t lead, std::size_t width, const double* x) {
   const std::size_t n = W > 0 ? static_cast<std::size_t>(W) : width;
   V sum = V::load(data) * V::broadcast(x[0]);
-  for (std::size_t k = 1; k < n; ++k)
-    sum = fma(V::load(data + k * lead), V::broadcast(x[k]), sum);
+  for (std::size_t k = 1; k < n; ++k) sum = fma(V::load(data + k * lead), V::broadcast(x[k]), sum);
   return sum;
 }
 
@@ -66,9 +65,8 @@ inline void classify_rays(const Columns& rows, const double* const* rays, std::s
 }
 
 inline void classify_cones(const Columns& rows, const double* const* rays, std::size_t n_rays,
-                           double slack, std::uint64_t* some_positive,
-                           std::uint64_t* some_negative, std::uint64_t* all_positive,
-                           std::uint64_t* all_negative) {
+                           double slack, std::uint64_t* some_positive, std::uint64_t* some_negative,
+                           std::uint64_t* all_positive, std::uint64_t* all_negative) {
   const auto run = [&](auto body) {
     body(rows, rays, n_rays, slack, some_positive, some_negative, all_positive, all_negative);
   };
@@ -216,8 +214,8 @@ inline void add_row_block(double* out, std::size_t lead, std::size_t columns, co
       const bool last = errors && k + take == used;
       double* to = out + k * lead + i;
       if (last)
-        add_group_of<true>(static_cast<int>(take), to, lead, weight + i, active, n_active,
-                           rows + k, columns);
+        add_group_of<true>(static_cast<int>(take), to, lead, weight + i, active, n_active, rows + k,
+                           columns);
       else
         add_group_of<false>(static_cast<int>(take), to, lead, weight + i, active, n_active,
                             rows + k, columns);

@@ -100,12 +100,9 @@ int ConeEngine<W>::pair_line_sign(const LayerCell& cell, std::int32_t a, std::in
   line_axes_.clear();
   for (std::int32_t i = 0; i < cone.n_lines; ++i)
     if (i != j) line_axes_.push_back(cone.anchor[i]);
-  const Through through{node.table,
-                        node.n_bits,
-                        nullptr,
-                        0,
-                        line_axes_.data(),
-                        static_cast<std::int32_t>(line_axes_.size()),
+  const Through through{node.table,        node.n_bits,
+                        nullptr,           0,
+                        line_axes_.data(), static_cast<std::int32_t>(line_axes_.size()),
                         cone.anchor[j]};
   return compare_at(cell, a, b, *cone.line[j], cone.used, through);
 }
@@ -171,8 +168,8 @@ bool ConeEngine<W>::clip_to_winner(const LayerCell& cell, std::int32_t window, s
     const Through through{node.table, bit_of_pair, nullptr, 0, cone.anchor, cone.n_lines};
     sign_.resize(static_cast<std::size_t>(cone.n));
     for (std::int32_t i = 0; i < cone.n; ++i)
-      sign_[static_cast<std::size_t>(i)] = static_cast<std::int8_t>(
-          compare_at(cell, a, b, *cone.ray[i], cone.mask[i], through));
+      sign_[static_cast<std::size_t>(i)] =
+          static_cast<std::int8_t>(compare_at(cell, a, b, *cone.ray[i], cone.mask[i], through));
     sort_rays(sign_.data(), cone.n);
     cut_edges(node, line, 0);
     node.cone = side_of_cut(node, true, bit_of_pair);

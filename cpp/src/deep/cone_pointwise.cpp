@@ -93,8 +93,8 @@ int ConeEngine<W>::vanishing_sign(const LayerCell& cell, std::int32_t cut, const
   if (ray.x()[dim_] == 0.0) return 0;
   if (!op.pointwise.one_cut_at_zero || !root_.constant_known[static_cast<std::size_t>(cell.split)])
     return 2;
-  const double constant = root_.constants[static_cast<std::size_t>(cell.split)]
-                                         [static_cast<std::size_t>(cut)];
+  const double constant =
+      root_.constants[static_cast<std::size_t>(cell.split)][static_cast<std::size_t>(cut)];
   return constant > 0 ? 1 : constant < 0 ? -1 : 0;
 }
 
@@ -173,8 +173,8 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
     }
     if (cone.n_lines > 0)  // cutting on the rays already, and perhaps on the lines
       for (std::uint64_t rest = cutting; rest != 0 && !line_cut_; rest &= rest - 1)
-        line_cut_ = cuts_line(
-            cell, static_cast<std::int32_t>(64 * w) + std::countr_zero(rest), node);
+        line_cut_ =
+            cuts_line(cell, static_cast<std::int32_t>(64 * w) + std::countr_zero(rest), node);
     cell.on[w] = on;
     sp[w] = cutting;
     members += static_cast<std::size_t>(std::popcount(cutting));
@@ -445,14 +445,14 @@ void ConeEngine<W>::expand_pointwise(std::int32_t index) {
   }
 }
 
-// Signs at the rays on the new hyperplane; members that were fixed before vanish there exactly where
-// they vanish on both ends of the edge.
+// Signs at the rays on the new hyperplane; members that were fixed before vanish there exactly
+// where they vanish on both ends of the edge.
 template <int W>
 void ConeEngine<W>::sign_fresh_rays(const Node& parent, std::int32_t line,
                                     const std::uint64_t* wanted) {
   const LayerCell& cell = *parent.cell;
   const auto words = static_cast<std::size_t>(cell.words);
-  const Through through{parent.table, parent.n_bits,      &line, 1,
+  const Through through{parent.table,       parent.n_bits,      &line, 1,
                         parent.cone.anchor, parent.cone.n_lines};
   for (std::size_t r = 0; r < fresh_.size(); ++r) {
     ray_signs(cell, *fresh_[r], fresh_mask_[r], through, wanted);
@@ -615,7 +615,8 @@ bool ConeEngine<W>::vanishes_beyond(const Node& node, const Ray& ray) const {
   const LayerCell& cell = *node.cell;
   const Op& op = tape_.split(cell.split);
   if (op.kind != OpKind::kPointwise || !op.pointwise.is_relu || ray.alive) return false;
-  if (last_split(cell.split) || !root_.chain[static_cast<std::size_t>(cell.split) + 1]) return false;
+  if (last_split(cell.split) || !root_.chain[static_cast<std::size_t>(cell.split) + 1])
+    return false;
   const std::uint64_t* signs = signs_of(ray, stride_);
   for (std::int32_t w = 0; w < cell.words; ++w)
     if ((signs[w] & node.on[w]) != 0) return false;

@@ -15,9 +15,11 @@ namespace linear_regions {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kImprove = 1e-11;   // bounds above this are worth a linear system
-constexpr double kTrusted = 1e-5;    // rays with larger bounds decide nothing
-constexpr double kOriented = 0.05;   // bounds below this leave no doubt about the direction
+constexpr double kImprove = 1e-11;  // bounds above this are worth a linear system
+constexpr double kListed = 1e-12;   // ... where rays are listed
+constexpr double kPlaced = 1e-9;    // listed rays with larger bounds are placed exactly
+constexpr double kTrusted = 1e-5;   // rays with larger bounds decide nothing
+constexpr double kOriented = 0.05;  // bounds below this leave no doubt about the direction
 // Last coordinate of a point that doubles cannot tell from infinity: it is zero at infinity alone.
 constexpr double kLeastFinite = 0x1p-900;
 
@@ -77,7 +79,7 @@ Ray* ConeEngine<W>::mix_rays(const Ray& p, const Ray& q, const double* row, cons
     for (std::size_t k = 0; k < stride_; ++k) ray->x()[k] = std::ldexp(ray->x()[k], by);
     ray->error = std::ldexp(ray->error, by);
   }
-  if (!(ray->error < kImprove)) improve(*ray, common, through);
+  if (!(ray->error < (counting() ? kImprove : kListed))) improve(*ray, common, through);
   return ray;
 }
 
@@ -125,9 +127,9 @@ void ConeEngine<W>::improve(Ray& ray, const Mask<W>& mask, const Through& throug
 // whose bound is good enough to fix its direction, or from nothing; then any of the two directions
 // may come out.
 //
-// Bound: fix the largest coordinate, |x_k| = 1. With A the d rows without column k, B about A^-1 and
-// r the residuals, A delta = r for the true ray, so |delta| <= |B| (|r| + doubt) / (1 - q), where
-// q >= |1 - B A| + |B| e in the maximum norm.
+// Bound: fix the largest coordinate, |x_k| = 1. With A the d rows without column k, B about A^-1
+// and r the residuals, A delta = r for the true ray, so |delta| <= |B| (|r| + doubt) / (1 - q),
+// where q >= |1 - B A| + |B| e in the maximum norm.
 template <int W>
 bool ConeEngine<W>::solve(double* x, double* error, bool guess) {
   const std::size_t d = dim_, r = through_rows_.size();
@@ -326,19 +328,37 @@ int ConeEngine<W>::exact_sign(const Line& line, const Mask<W>& mask, const Throu
 }
 
 template <int W>
-int ConeEngine<W>::sign_at(const Line& line, const double* row, Ray& ray, const Mask<W>& mask,
+int ConeEngine<W>::sign_at(const Line& line, const double* row, const Ray& ray, const Mask<W>& mask,
                            const Through& through) {
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    const double value = value_at(row, ray);
-    const double bound = 1.0001 * row[width_] + row[width_ + 1] * slack_of(ray);
-    if (row[width_ + 1] + row[width_] < 1e300) {
-      if (value > bound) return 1;
-      if (value < -bound) return -1;
-    }
-    if (attempt > 0 || ray.refreshed) break;
-    improve(ray, mask, through);
+  const auto decide = [&](const Ray& r) {
+    const double value = value_at(row, r);
+    const double bound = 1.0001 * row[width_] + row[width_ + 1] * slack_of(r);
+    if (!(row[width_ + 1] + row[width_] < 1e300)) return 0;
+    return value > bound ? 1 : value < -bound ? -1 : 0;
+  };
+  int sign = decide(ray);
+  if (sign == 0 && !ray.refreshed && ray.error < kOriented) {
+    // In a copy: what a ray is must not depend on who asked before, or listings would change in
+    // their last digits with the number of threads.
+    const Arena::Mark mark = arena_.mark();
+    Ray* better = copy_ray(ray, 0);
+    improve(*better, mask, through);
+    sign = decide(*better);
+    arena_.release(mark);
   }
-  return exact_sign(line, mask, through);
+  return sign != 0 ? sign : exact_sign(line, mask, through);
+}
+
+template <int W>
+const Ray& ConeEngine<W>::listed_ray(const Ray& ray, const Mask<W>& mask, const Region& region) {
+  const double size = ray.x()[dim_] != 0 ? ray.x()[dim_] : 1.0;
+  if (region.cone.n_lines > 0 || ray.error < kListed * size) return ray;
+  Ray& better = *copy_ray(ray, 0);
+  const Through through{region.table, region.n_bits};
+  improve(better, mask, through);
+  if (!(better.error < kPlaced * (better.x()[dim_] != 0 ? better.x()[dim_] : 1.0)))
+    place_exactly(better, mask, through);
+  return better;
 }
 
 template <int W>

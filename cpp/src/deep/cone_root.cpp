@@ -62,8 +62,8 @@ ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how) : tape(t
       sides.push_back(j < dim ? std::ldexp(value, scale[j]) : value);
       norm += std::fabs(sides.back());
     }
-    sides.push_back(domain.exact_sides.empty() ? 0.0
-                                               : 2 * kRoundoff * static_cast<double>(dim + 2) * norm);
+    sides.push_back(
+        domain.exact_sides.empty() ? 0.0 : 2 * kRoundoff * static_cast<double>(dim + 2) * norm);
     sides.push_back(norm * 1.0000001);
   }
   axes.assign(dim * (dim + 3), 0.0);
@@ -97,8 +97,8 @@ ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how) : tape(t
   find_chains();
 }
 
-// A stage is a chain when it reads nothing but the slot that opens it. Where that slot is zero, what
-// is left is a constant; with one operation it is the bias, exactly.
+// A stage is a chain when it reads nothing but the slot that opens it. Where that slot is zero,
+// what is left is a constant; with one operation it is the bias, exactly.
 void ConeRoot::find_chains() {
   const std::size_t splits = tape.splits().size();
   chain.assign(splits + 1, 0);

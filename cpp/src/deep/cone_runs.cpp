@@ -78,6 +78,7 @@ class ConeTeam {
         ConeBlockSink<W> sink(block, root_.tape.pattern_words(), dim_);
         typename ConeEngine<W>::Hooks hooks;
         if (store_) hooks.sink = &sink;
+        hooks.failed = &failed_;
         if (control_.threads > 1) {
           hooks.hungry = &hungry_;
           hooks.give = [&](Task&& t) { give(std::move(t)); };
@@ -174,19 +175,16 @@ class ConeTeam {
 
 // Runs body<W>() with the narrowest masks that do.
 template <typename Body>
-ConeResult with_masks(const Body& body) {
+ConeResult with_masks(RunControl& control, const Body& body) {
   try {
     return body.template operator()<1>();
   } catch (const FacetOverflow&) {
+    control.report(std::uint64_t{0} - control.found(), 0, false);  // begin anew: unsigned, exact
   }
   try {
-    return body.template operator()<4>();
+    return body.template operator()<16>();
   } catch (const FacetOverflow&) {
-  }
-  try {
-    return body.template operator()<32>();
-  } catch (const FacetOverflow&) {
-    throw std::length_error("a cell has more than 2048 facets");
+    throw std::length_error("a cell has more than 1024 facets");
   }
 }
 
@@ -238,7 +236,8 @@ ConeResult count_cones(const Tape& tape, const DomainFrame& domain, Arithmetic a
   const DefaultFloatingPoint environment;
   const ConeRoot root(tape, domain, arithmetic);
   control.start();
-  return with_masks([&]<int W>() { return ConeTeam<W>(root, control, false, domain.dim).run(); });
+  return with_masks(control,
+                    [&]<int W>() { return ConeTeam<W>(root, control, false, domain.dim).run(); });
 }
 
 ConeResult list_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
@@ -247,7 +246,7 @@ ConeResult list_cones(const Tape& tape, const DomainFrame& domain, Arithmetic ar
   const ConeRoot root(tape, domain, arithmetic);
   if (control.limit != RunControl::kNoLimit) control.threads = 1;  // exactly the first regions
   control.start();
-  const ConeResult result = with_masks([&]<int W>() {
+  const ConeResult result = with_masks(control, [&]<int W>() {
     ConeTeam<W> team(root, control, true, domain.dim);
     const ConeResult found = team.run();
     for (auto& [path, block] : team.blocks()) out.append(std::move(block));
@@ -266,7 +265,7 @@ ConeResult stream_cones(const Tape& tape, const DomainFrame& domain, Arithmetic 
   control.threads = 1;
   control.start();
   std::uint64_t delivered = 0;
-  return with_masks([&]<int W>() {
+  return with_masks(control, [&]<int W>() {
     ConeEngine<W> engine(root, control, true);
     ConeStream<W> stream(tape.pattern_words(), domain.dim, std::max<std::size_t>(1, block), control,
                          sink, delivered);

@@ -67,8 +67,10 @@ bool DeepMaps::piece_row(const double* row, const PieceTable& table, std::size_t
     }
   }
   const double size = std::fabs(slope);
-  const double error = (size * row[d + 1] + 4 * kUlp * (size * norm(row) + std::fabs(intercept)) +
-                        doubt) * 1.0000001 + kTiny;
+  const double error =
+      (size * row[d + 1] + 4 * kUlp * (size * norm(row) + std::fabs(intercept)) + doubt) *
+          1.0000001 +
+      kTiny;
   for (std::size_t k = 0; k <= d; ++k) out[k] = slope * row[k];
   out[d] += intercept;
   out[d + 1] = error;

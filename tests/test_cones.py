@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: MIT
+"""The cone engine against Zaslavsky's numbers, the polygons, linear programs and known networks."""
+
+from __future__ import annotations
+
+import json
+import os
+from fractions import Fraction
+from itertools import product
+from math import comb
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import helpers
+import linear_regions as lr
+import strategies
+from linear_regions import _core, reference
+from linear_regions._frame import domain_frame
+from linear_regions._lower import frame_of, program
+
+DATA = os.environ.get("LINEAR_REGIONS_DATA")
+Rng = np.random.Generator
+
+
+def he_normal(widths: list[int], seed: int) -> lr.Network:
+    """Return a random MLP; ReLU after every layer but the last."""
+    rng = np.random.default_rng(seed)
+    layers: list[object] = []
+    for n, m in zip(widths[:-1], widths[1:], strict=True):
+        layers += [lr.Affine(rng.normal(size=(m, n)) * np.sqrt(2 / n), rng.normal(size=m))]
+        layers += [lr.relu()]
+    return lr.Network(widths[0], layers[:-1])
+
+
+def whole(widths: list[int], seed: int) -> lr.Network:
+    """Return an MLP of small integers with what makes cuts coincide."""
+    rng = np.random.default_rng(seed)
+    layers: list[object] = []
+    biased = seed % 3 > 0
+    for n, m in zip(widths[:-1], widths[1:], strict=True):
+        weight = rng.integers(-2, 3, size=(m, n)).astype(float)
+        bias = rng.integers(-1, 2, size=m).astype(float) * biased
+        if m > 2:  # a copy, and a unit along the same hyperplane the other way round
+            weight[1], bias[1] = weight[0], bias[0]
+            weight[2], bias[2] = -2 * weight[0], -2 * bias[0]
+        layers += [lr.Affine(weight, bias), lr.relu()]
+    return lr.Network(widths[0], layers)
+
+
+def listed(net: lr.Network, domain: lr.Domain, threads: int = 1) -> dict:
+    frame = frame_of(domain_frame(domain, net.input_shape))
+    answer = _core.list_cones(program(net), frame, True, threads, None, None, None)
+    assert answer["status"] == "complete"
+    assert answer["regions"] == len(answer["columns"]["patterns"])
+    return answer["columns"]
+
+
+def count(net: lr.Network, domain: lr.Domain | None = None, **options: object) -> int:
+    return int(lr.count(net, domain, method="cones", threads=1, **options))
+
+
+def patterns(net: lr.Network, columns: dict) -> set[tuple[int, ...]]:
+    found = helpers.unpack(columns["patterns"], net.pattern_bits)
+    assert len(set(found)) == len(found), "a pattern was listed twice"
+    return set(found)
+
+
+# --- known numbers -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "d"), [(9, 3), (70, 3), (9, 4), (12, 5), (8, 6), (5, 7), (3, 9)])
+def test_hyperplanes_in_general_position_give_zaslavskys_number(n: int, d: int) -> None:
+    net = he_normal([d, n, 1], 5)
+    expected = sum(comb(n, k) for k in range(d + 1))
+    assert count(net) == expected
+    if expected < 5000:
+        assert len(listed(net, lr.Space())["patterns"]) == expected
+
+
+def test_central_hyperplanes_give_twice_the_number_of_one_dimension_less() -> None:
+    rng = np.random.default_rng(0)
+    net = lr.Network(4, [lr.Affine(rng.normal(size=(9, 4))), lr.relu()])
+    assert count(net) == 2 * sum(comb(8, k) for k in range(4))
+    assert count(net, lr.Box(-1, 1)) == 2 * sum(comb(8, k) for k in range(4))
+
+
+def test_braid_and_boolean_arrangements() -> None:
+    rows = [[(k == i) - (k == j) for k in range(5)] for i in range(5) for j in range(i)]
+    assert count(lr.Network(5, [lr.Affine(np.array(rows, dtype=float)), lr.relu()])) == 120
+    assert count(lr.Network(6, [lr.Affine(np.eye(6)), lr.relu()])) == 64
+
+
+def test_a_network_that_sees_few_directions_is_counted_in_those() -> None:
+    rng = np.random.default_rng(1)
+    few, wide = rng.normal(size=(6, 2)), rng.normal(size=(2, 12))
+    inner = [lr.relu(), lr.Affine(rng.normal(size=(4, 6)), rng.normal(size=4)), lr.relu()]
+    bias = rng.normal(size=6)
+    small = lr.Network(2, [lr.Affine(few, bias), *inner])
+    large = lr.Network(12, [lr.Affine(wide), lr.Affine(few, bias), *inner])
+    assert count(large) == int(lr.count(small))
+
+
+# --- other engines -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("family", "style", "dimension"), list(product(strategies.FAMILIES, strategies.STYLES, (1, 2)))
+)
+def test_cones_and_polygons_find_the_same_regions(family: str, style: str, dimension: int) -> None:
+    for seed in range(3):
+        net = strategies.network(family, style, seed)
+        domain = strategies.domain(net, dimension, style, seed)
+        place = lr.Space() if domain is None else domain
+        polygons = lr.regions(net, domain, method="polygons", threads=1)
+        expected = set(helpers.unpack(polygons.patterns, net.pattern_bits))
+        assert patterns(net, listed(net, place)) == expected
+        assert count(net, place) == len(expected)
+
+
+def by_programs(net: lr.Network, bounds: float | None) -> set[tuple[int, ...]]:
+    """Enumerate by a tree of linear programs: one per unit and cell, no geometry."""
+    optimize = pytest.importorskip("scipy.optimize")
+    affine = [layer for layer in net.layers if isinstance(layer, lr.Affine)]
+    hidden = affine[: net.pattern_bits and sum(isinstance(x, lr.Pointwise) for x in net.layers)]
+    d = net.input_size
+    found = set()
+
+    def room(rows: list[np.ndarray]) -> bool:
+        table = np.array(rows)
+        norms = np.abs(table[:, :-1]).sum(axis=1)
+        if (norms == 0).any():
+            return bool((table[norms == 0, -1] > 0).all()) and room(
+                [r for r in rows if np.abs(r[:-1]).sum() > 0]
+            ) if (norms > 0).any() else bool((table[:, -1] > 0).all())
+        answer = optimize.linprog(
+            [0.0] * d + [-1.0],
+            A_ub=np.column_stack([-table[:, :-1] / norms[:, None], np.ones(len(table))]),
+            b_ub=table[:, -1] / norms,
+            bounds=[(None if bounds is None else -bounds, bounds)] * d + [(None, 1.0)],
+            method="highs",
+        )
+        return answer.status == 0 and -answer.fun > 1e-9
+
+    def layer(k: int, inputs: np.ndarray, rows: list[np.ndarray], bits: list[int]) -> None:
+        if k == len(hidden):
+            found.add(tuple(bits))
+            return
+        values = hidden[k].weight @ inputs
+        values[:, -1] += hidden[k].bias
+        unit(k, 0, values, rows, bits)
+
+    def unit(k: int, i: int, values: np.ndarray, rows: list, bits: list[int]) -> None:
+        if i == len(values):
+            on = np.array(bits[-len(values) :])[:, None]
+            layer(k + 1, values * on, rows, bits)
+            return
+        for bit in (1, 0):
+            row = values[i] if bit else -values[i]
+            if room([*rows, row]):
+                unit(k, i + 1, values, [*rows, row], [*bits, bit])
+
+    layer(0, np.eye(d, d + 1), [], [])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("widths", "half"),
+    [([3, 4, 3, 1], 1.0), ([3, 4, 3, 1], None), ([4, 4, 3, 1], 1.0), ([5, 3, 3, 1], None)],
+)
+def test_cones_and_linear_programs_find_the_same_regions(
+    widths: list[int], half: float | None
+) -> None:
+    net = he_normal(widths, 3)
+    domain = lr.Space() if half is None else lr.Box(-half, half)
+    expected = by_programs(net, half)
+    assert patterns(net, listed(net, domain)) == expected
+    assert count(net, domain) == len(expected)
+
+
+@pytest.mark.parametrize("widths", [[3, 6, 5], [3, 4, 4, 3], [4, 5, 4], [5, 5, 3]])
+def test_sections_and_splitting_agree_on_degenerate_networks(widths: list[int]) -> None:
+    for seed in range(8):
+        net = whole(widths, seed)
+        for domain in (lr.Space(), lr.Box(-1, 1), lr.Box(0, 2)):
+            columns = listed(net, domain)
+            found = patterns(net, columns)
+            assert count(net, domain) == len(found)
+            check_points(net, columns, 12)
+
+
+def check_points(net: lr.Network, columns: dict, most: int) -> None:
+    """Every interior point evaluates to its pattern in rational arithmetic."""
+    exact = {n: [text_fraction(t) for t in point] for n, point in columns["exact_points"]}
+    step = max(1, len(columns["patterns"]) // most)
+    for i, bits in enumerate(helpers.unpack(columns["patterns"], net.pattern_bits)):
+        if i % step:
+            continue
+        point = columns["points"][i]
+        t = exact[i] if i in exact else [Fraction(v) for v in point.tolist()]
+        assert reference.pattern(net, t) == bits
+
+
+def text_fraction(text: str) -> Fraction:
+    numerator, denominator = (int(part, 16) for part in text.split("/"))
+    return Fraction(numerator, denominator)
+
+
+# --- what is listed ------------------------------------------------------------------------------
+
+
+def test_points_lie_inside_and_vertices_on_their_facets() -> None:
+    net = he_normal([3, 8, 6, 1], 2)
+    for domain in (lr.Box(-1, 1), lr.Space()):
+        columns = listed(net, domain)
+        check_points(net, columns, 40)
+        vertex = facet = corner = 0
+        for i in range(len(columns["patterns"])):
+            rays = columns["vertices"][vertex : vertex + columns["vertex_counts"][i]]
+            vertex += len(rays)
+            assert columns["bounded"][i] == (rays[:, -1] == 1).all()
+            for _ in range(columns["facet_counts"][i]):
+                row = columns["rows"][facet]
+                inside = columns["corner_counts"][facet]
+                on = columns["corners"][corner : corner + inside]
+                values = rays @ row
+                scale = np.abs(rays) @ np.abs(row)
+                assert (np.abs(values[on]) <= 1e-7 * scale[on]).all()
+                assert (values >= -1e-7 * scale).all()
+                assert row[:-1] @ columns["points"][i] + row[-1] > 0
+                corner += inside
+                facet += 1
+
+
+def test_many_facets_need_wider_masks() -> None:
+    directions = np.random.default_rng(4).normal(size=(90, 3))
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
+    ball = lr.Polytope(directions, np.ones(90))
+    net = he_normal([3, 6, 5, 1], 0)
+    columns = listed(net, ball)
+    assert columns["facet_counts"].max() > 20
+    assert count(net, ball) == len(patterns(net, columns))
+
+
+def test_threads_change_neither_regions_nor_their_order() -> None:
+    net = he_normal([4, 9, 8, 1], 1)
+    one = listed(net, lr.Space())
+    for threads in (2, 7):
+        other = listed(net, lr.Space(), threads)
+        for name in ("patterns", "vertices", "points", "labels"):
+            np.testing.assert_array_equal(other[name], one[name])
+        assert int(lr.count(net, method="cones", threads=threads)) == len(one["patterns"])
+
+
+def test_a_limit_and_a_time_limit_stop_the_search() -> None:
+    net = he_normal([5, 40, 30, 1], 1)
+    assert lr.count(net, lr.Box(-1, 1), limit=10_000, threads=1).status == "limit"
+    result = lr.count(net, time_limit=0.1, threads=1)
+    assert (result.status, result.kind) == ("time_limit", "lower")
+
+
+def test_numbers_of_every_size_are_counted_exactly() -> None:
+    net = he_normal([3, 5, 4, 1], 6)
+    scaled = [
+        lr.Affine(layer.weight * 2.0**-400, layer.bias * 2.0**-400)
+        if i == 0 and isinstance(layer, lr.Affine)
+        else layer
+        for i, layer in enumerate(net.layers)
+    ]
+    # Scaling the first layer scales what it passes on: take the bias of the second one along.
+    second = scaled[2]
+    scaled[2] = lr.Affine(second.weight, second.bias * 2.0**-400)
+    assert count(lr.Network(3, scaled)) == count(net)
+
+
+# --- real networks -------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(DATA is None, reason="LINEAR_REGIONS_DATA is not set")
+def test_real_networks_have_the_known_numbers_of_regions() -> None:
+    pytest.importorskip("onnx")
+    folder = Path(str(DATA))
+    checked = 0
+    for case in json.loads((folder / "truth.json").read_text())["cases"]:
+        domain = case["domain"]
+        if domain["kind"] != "box" or not 3 <= domain["free_inputs"] <= 8:
+            continue
+        if case["regions"] > 100_000:
+            continue
+        net = lr.load(folder / case["network"])
+        (box,) = lr.read_vnnlib(folder / domain["file"])
+        assert count(net, box) == case["regions"], case["case"]
+        checked += 1
+    assert checked > 5
