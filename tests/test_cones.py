@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from math import comb
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def he_normal(widths: list[int], seed: int) -> lr.Network:
     """Return a random MLP; ReLU after every layer but the last."""
     rng = np.random.default_rng(seed)
     layers: list[object] = []
-    for n, m in zip(widths[:-1], widths[1:], strict=True):
+    for n, m in pairwise(widths):
         layers += [lr.Affine(rng.normal(size=(m, n)) * np.sqrt(2 / n), rng.normal(size=m))]
         layers += [lr.relu()]
     return lr.Network(widths[0], layers[:-1])
@@ -39,7 +39,7 @@ def whole(widths: list[int], seed: int) -> lr.Network:
     rng = np.random.default_rng(seed)
     layers: list[object] = []
     biased = seed % 3 > 0
-    for n, m in zip(widths[:-1], widths[1:], strict=True):
+    for n, m in pairwise(widths):
         weight = rng.integers(-2, 3, size=(m, n)).astype(float)
         bias = rng.integers(-1, 2, size=m).astype(float) * biased
         if m > 2:  # a copy, and a unit along the same hyperplane the other way round
@@ -131,9 +131,12 @@ def by_programs(net: lr.Network, bounds: float | None) -> set[tuple[int, ...]]:
         table = np.array(rows)
         norms = np.abs(table[:, :-1]).sum(axis=1)
         if (norms == 0).any():
-            return bool((table[norms == 0, -1] > 0).all()) and room(
-                [r for r in rows if np.abs(r[:-1]).sum() > 0]
-            ) if (norms > 0).any() else bool((table[:, -1] > 0).all())
+            return (
+                bool((table[norms == 0, -1] > 0).all())
+                and room([r for r in rows if np.abs(r[:-1]).sum() > 0])
+                if (norms > 0).any()
+                else bool((table[:, -1] > 0).all())
+            )
         answer = optimize.linprog(
             [0.0] * d + [-1.0],
             A_ub=np.column_stack([-table[:, :-1] / norms[:, None], np.ones(len(table))]),
@@ -205,6 +208,45 @@ def check_points(net: lr.Network, columns: dict, most: int) -> None:
 def text_fraction(text: str) -> Fraction:
     numerator, denominator = (int(part, 16) for part in text.split("/"))
     return Fraction(numerator, denominator)
+
+
+@pytest.mark.parametrize(
+    ("widths", "box"),
+    [
+        ([3, 16, 16, 1], True),
+        ([3, 10, 10, 1], False),
+        ([4, 10, 8, 1], True),
+        ([5, 8, 6, 1], False),
+        ([6, 7, 5, 1], True),
+        ([8, 7, 5, 1], False),
+    ],
+)
+def test_cones_and_the_tree_count_the_same(widths: list[int], box: bool) -> None:
+    for seed in range(2):
+        net = he_normal(widths, seed)
+        domain = lr.Box(-1.0, 1.0) if box else lr.Space()
+        assert count(net, domain) == int(lr.count(net, domain, method="tree", threads=1))
+
+
+@pytest.mark.parametrize("pool", ["none", "max", "average", "residual", "pieces"])
+@pytest.mark.parametrize("d", [3, 4])
+def test_convolutional_networks_in_slices(pool: str, d: int) -> None:
+    rng = np.random.default_rng(d)
+    first = lr.Conv(rng.normal(size=(2, 1, 3, 3)), rng.normal(size=2), padding=1)
+    second = lr.Conv(rng.normal(size=(2, 1, 2, 2)), rng.normal(size=2), stride=2, groups=2)
+    middle: dict[str, list[object]] = {
+        "none": [lr.relu(), second],
+        "max": [lr.relu(), lr.MaxPool(2), lr.Flatten()],
+        "average": [lr.relu(), lr.AvgPool(2), lr.Flatten()],
+        "residual": [lr.relu(), lr.Add(1), lr.AvgPool(2)],
+        "pieces": [lr.hard_tanh(), lr.AvgPool(2), lr.Flatten()],
+    }
+    net = lr.Network((1, 4, 4), [first, *middle[pool], lr.relu()])
+    origin, directions = rng.normal(size=16), rng.normal(size=(d, 16))
+    domain = lr.Slice(origin, directions, domain=lr.Box(-0.4, 0.4))
+    expected = int(lr.count(net, domain, method="tree", threads=1))
+    assert count(net, domain) == expected
+    assert len(patterns(net, listed(net, domain))) == expected
 
 
 # --- what is listed ------------------------------------------------------------------------------

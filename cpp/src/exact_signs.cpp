@@ -35,11 +35,6 @@ struct ExactSigns::Impl {
       v.back() = 1;
       return v;
     }
-    if (l.kind == Line::Kind::kAxis) {
-      Vector v(domain.dim + 1);
-      v[static_cast<std::size_t>(l.first)] = 1;
-      return v;
-    }
     return rows.line(l);
   }
 

@@ -11,12 +11,12 @@ namespace linear_regions {
 
 // A line (in more dimensions: a hyperplane) of the current path: a side of the domain, a cut of a
 // pointwise unit (value of the unit minus a breakpoint), the difference of two entries of a max
-// window, the hyperplane at infinity, or an axis t_j = 0.
+// window, or the hyperplane at infinity.
 struct Line {
-  enum class Kind : std::uint8_t { kDomain, kCut, kPair, kInfinity, kAxis };
+  enum class Kind : std::uint8_t { kDomain, kCut, kPair, kInfinity };
   Kind kind = Kind::kDomain;
   std::int32_t split = -1;  // kCut, kPair
-  std::int32_t first = 0;   // side; cut; input index of the first entry; axis
+  std::int32_t first = 0;   // side number; cut number; input index of the first entry
   std::int32_t second = 0;  // kPair: input index of the second entry
 
   friend bool operator==(const Line&, const Line&) = default;

@@ -25,7 +25,7 @@ ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller
       width_(root.dim + 1),
       stride_(root.stride),
       maps_(root.tape, root.dim),
-      exact_(root.tape, root.domain, path_),
+      exact_(root.tape, root.with_axes, path_),
       opening_(root.dim + 2) {
   const std::size_t stages = tape_.stages().size();
   path_.cuts.resize(stages);

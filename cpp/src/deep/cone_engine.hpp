@@ -35,10 +35,15 @@ struct FacetOverflow : std::exception {
 struct ConeRoot {
   ConeRoot(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic);
 
+  // The line t_j = 0, as the exact stage knows it.
+  Line axis(std::int32_t j) const {
+    return {Line::Kind::kDomain, -1, static_cast<std::int32_t>(domain.n_sides()) + j, 0};
+  }
   const double* side(std::size_t i) const { return sides.data() + i * (dim + 3); }
 
   const Tape& tape;
-  DomainFrame domain;                    // without the coordinates on which nothing depends
+  DomainFrame domain;     // without the coordinates on which nothing depends
+  DomainFrame with_axes;  // the same with the axes as further sides, for the exact stage alone
   std::vector<std::size_t> coordinates;  // those that are left, of the domain as it was given
   Arithmetic arithmetic;
   std::size_t dim, stride;    // of `domain`; doubles of a ray's coordinates

@@ -100,7 +100,7 @@ void ConeEngine<W>::gather_through(const Mask<W>& mask, const Through& through) 
   for (std::int32_t i = 0; i < through.n_axes; ++i) {
     through_rows_.push_back(root_.axes.data() +
                             static_cast<std::size_t>(through.axes[i]) * (width_ + 2));
-    through_lines_.push_back({Line::Kind::kAxis, -1, through.axes[i], 0});
+    through_lines_.push_back(root_.axis(through.axes[i]));
   }
 }
 
@@ -289,7 +289,7 @@ void ConeEngine<W>::aim(const Mask<W>& mask, const Through& through) {
     through_lines_ = std::move(chosen);
   }
   std::vector<ExactSigns::Side> sides;
-  if (through.direction >= 0) sides.push_back({{Line::Kind::kAxis, -1, through.direction, 0}, 1});
+  if (through.direction >= 0) sides.push_back({root_.axis(through.direction), 1});
   for (std::int32_t bit = 0; bit < through.n_bits; ++bit)
     if (!mask.has(bit)) {
       const std::int32_t entry = through.table[bit];

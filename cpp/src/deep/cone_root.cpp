@@ -51,6 +51,12 @@ ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how) : tape(t
   coordinates = essential_coordinates(t, d);
   domain = restricted(d, coordinates);
   dim = domain.dim;
+  with_axes = domain;
+  for (std::size_t j = 0; j < dim; ++j)
+    for (std::size_t k = 0; k <= dim; ++k) {
+      with_axes.sides.push_back(j == k ? 1.0 : 0.0);
+      if (!domain.exact_sides.empty()) with_axes.exact_sides.emplace_back(j == k ? "1" : "0");
+    }
   stride = (dim + 1 + 3) / 4 * 4;
   scale = box_scale(domain);
   bool tame = t.moderate();
