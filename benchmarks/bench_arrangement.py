@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Time counts of chambers, each with its known answer: python benchmarks/bench_arrangement.py.
 
-The yardstick is the same recursion without merging and in plain Python, over one large prime. Goals,
+The yardstick is the same recursion without merging, in plain Python, over one large prime. Goals,
 in seconds of one core: resonance_7 6, threshold_6 1.5, E_8 20.
 """
 
@@ -13,9 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from arrangements import COUNTED, LARGE, SMALL
-
 import linear_regions as lr
+from arrangements import COUNTED, LARGE, SMALL
 
 _P = (1 << 61) - 1
 
