@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <tuple>
 
 namespace linear_regions {
@@ -83,6 +84,40 @@ double extent_of(const Polygon& polygon) {
 
 }  // namespace
 
+// What changes across an edge: see RegionBlock::labels.
+FacetLabel BlockSink::label(Engine& engine, const EdgeLine& edge) {
+  const Line& line = edge.line;
+  if (edge.at_infinity) return {kAtInfinity, -1, -1};
+  if (line.kind == Line::Kind::kDomain) return {-1 - line.first, -1, -1};
+  const Tape& tape = engine.root().tape;
+  const Op& op = tape.split(line.split);
+  if (line.kind == Line::Kind::kCut)
+    return {op.pattern_bit[static_cast<std::size_t>(line.first)], -1, -1};
+  // The first window that the first entry wins and that the second one is in.
+  const std::int32_t* winner = engine.path().winner[static_cast<std::size_t>(line.split)];
+  const auto windows = static_cast<std::int32_t>(tape.slots()[op.output].size);
+  const Max& max = op.max;
+  for (std::int32_t w = 0; w < windows; ++w) {
+    if (max.entries[static_cast<std::size_t>(winner[w])] != line.first) continue;
+    for (std::int32_t k = max.start[w]; k < max.start[w + 1]; ++k)
+      if (max.entries[static_cast<std::size_t>(k)] == line.second)
+        return {op.pattern_bit[static_cast<std::size_t>(w)],
+                max.positions[static_cast<std::size_t>(winner[w])],
+                max.positions[static_cast<std::size_t>(k)]};
+  }
+  throw std::logic_error("an edge of a max window belongs to no window");
+}
+
+void BlockSink::add_edge(Engine& engine, std::int32_t edge) {
+  const EdgeLine& line = engine.lines()[static_cast<std::size_t>(edge >> 1)];
+  const double side = (edge & 1) == 0 ? 1.0 : -1.0;
+  block_.labels.push_back(label(engine, line));
+  // In domain coordinates; no negative zeros.
+  block_.rows.push_back(side * std::ldexp(line.gx, -engine.root().scale_x) + 0.0);
+  block_.rows.push_back(side * std::ldexp(line.gy, -engine.root().scale_y) + 0.0);
+  block_.rows.push_back(side * line.c + 0.0);
+}
+
 // The exact stage may stop the run in here: the columns are extended only when all is known.
 void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) {
   const bool certified = engine.root().arithmetic == Arithmetic::kCertified;
@@ -129,6 +164,7 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
     }
   }
 
+  for (std::int32_t i = 0; i < polygon.n; ++i) add_edge(engine, polygon.edges[i]);
   block_.patterns.insert(block_.patterns.end(), pattern, pattern + block_.words);
   block_.vertices.insert(block_.vertices.end(), corners_.begin(), corners_.end());
   block_.vertex_counts.push_back(polygon.n);
@@ -144,6 +180,8 @@ void RegionBlock::append(RegionBlock&& o) {
   words = o.words;
   patterns.insert(patterns.end(), o.patterns.begin(), o.patterns.end());
   vertices.insert(vertices.end(), o.vertices.begin(), o.vertices.end());
+  labels.insert(labels.end(), o.labels.begin(), o.labels.end());
+  rows.insert(rows.end(), o.rows.begin(), o.rows.end());
   vertex_counts.insert(vertex_counts.end(), o.vertex_counts.begin(), o.vertex_counts.end());
   points.insert(points.end(), o.points.begin(), o.points.end());
   bounded.insert(bounded.end(), o.bounded.begin(), o.bounded.end());

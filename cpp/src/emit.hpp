@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Turning a found region into columns: pattern, vertices and a proved interior point.
+// Turning a found region into columns: pattern, vertices, edges and a proved interior point.
 #pragma once
 
 #include "engine.hpp"
@@ -12,6 +12,9 @@ class BlockSink : public RegionSink {
   void region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) override;
 
  private:
+  static FacetLabel label(Engine& engine, const EdgeLine& edge);
+  void add_edge(Engine& engine, std::int32_t edge);
+
   RegionBlock& block_;
   std::vector<double> corners_;
 };

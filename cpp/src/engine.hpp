@@ -68,6 +68,7 @@ class Engine {
   const PlanarRoot& root() const { return root_; }
   const std::vector<EdgeLine>& lines() const { return lines_; }
   ExactStage& exact() { return exact_; }
+  const Path& path() const { return path_; }
 
  private:
   struct LayerCell {

@@ -54,6 +54,8 @@ py::dict columns_of(RegionBlock&& block) {
   py::dict out;
   out["patterns"] = adopt(std::move(block.patterns), {n, static_cast<py::ssize_t>(block.words)});
   out["vertices"] = adopt(std::move(block.vertices), {total, 3});
+  out["labels"] = adopt_labels(std::move(block.labels));
+  out["rows"] = adopt(std::move(block.rows), {total, 3});
   out["vertex_counts"] = adopt(std::move(block.vertex_counts), {n});
   out["points"] = adopt(std::move(block.points), {n, 2});
   out["bounded"] = adopt(std::move(block.bounded), {n});

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "linear_regions/region_table.hpp"
 #include "linear_regions/run_control.hpp"
 
 namespace linear_regions::bindings {
@@ -32,6 +33,16 @@ py::array adopt(std::vector<T>&& values, std::vector<py::ssize_t> shape) {
   auto* owner = new std::vector<T>(std::move(values));
   py::capsule free(owner, [](void* p) { delete static_cast<std::vector<T>*>(p); });
   return py::array_t<T>(std::move(shape), owner->data(), free);
+}
+
+// The labels of facets as an int32 array of shape (facets, 3): no copy.
+inline py::array adopt_labels(std::vector<FacetLabel>&& labels) {
+  static_assert(sizeof(FacetLabel) == 3 * sizeof(std::int32_t));
+  const auto n = static_cast<py::ssize_t>(labels.size());
+  auto* owner = new std::vector<FacetLabel>(std::move(labels));
+  py::capsule free(owner, [](void* p) { delete static_cast<std::vector<FacetLabel>*>(p); });
+  return py::array_t<std::int32_t>({n, py::ssize_t{3}},
+                                   reinterpret_cast<const std::int32_t*>(owner->data()), free);
 }
 
 // Lets Python see signals, cancellation and progress while the core runs without the GIL.
@@ -73,6 +84,7 @@ void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);
 void bind_sign_tree(py::module_& m);
 void bind_sweep(py::module_& m);
+void bind_regions(py::module_& m);
 void bind_patterns(py::module_& m);
 void bind_one_layer_estimate(py::module_& m);
 void bind_one_layer(py::module_& m);

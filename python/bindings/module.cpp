@@ -32,6 +32,7 @@ PYBIND11_MODULE(_core, m) {
   linear_regions::bindings::bind_cones(m);
   linear_regions::bindings::bind_tape(m);
   linear_regions::bindings::bind_planar(m);
+  linear_regions::bindings::bind_regions(m);
   linear_regions::bindings::bind_patterns(m);
   linear_regions::bindings::bind_sign_tree(m);
   linear_regions::bindings::bind_sweep(m);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "linear_regions/planar_domain.hpp"
+#include "linear_regions/region_table.hpp"
 #include "linear_regions/run_control.hpp"
 #include "linear_regions/tape.hpp"
 
@@ -36,6 +37,10 @@ struct RegionBlock {
   std::vector<std::uint64_t> patterns;      // n * words
   std::vector<double> vertices;             // (x, y, w) each; w = 0 is a direction at infinity
   std::vector<std::int64_t> vertex_counts;  // n
+  // One per vertex: the edge from it to the next one, what changes across it, and its row
+  // (a1, a2, a3) with a1 x + a2 y + a3 > 0 inside.
+  std::vector<FacetLabel> labels;
+  std::vector<double> rows;
   std::vector<double> points;               // n * 2; NaN where no double lies inside
   std::vector<std::uint8_t> bounded;        // n
   // Regions without an interior point in doubles: (number in this block, x, y as

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""The columns of a table of regions: what any engine lists, in any dimension.
+
+R regions of dimension d with V vertices and F facets in all. Region i has the rows offsets[i] to
+offsets[i + 1] of the columns of its vertices and of its facets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ._planar import PlanarFrame
+from ._value import FloatArray
+
+__all__ = ["AT_INFINITY", "Columns", "ExactPoints", "IntArray", "Words", "planar_columns", "spread"]
+
+Words: TypeAlias = npt.NDArray[np.uint64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+ExactPoints: TypeAlias = dict[int, tuple[Fraction, ...]]
+
+# The label of a planar edge at infinity, which is no facet.
+AT_INFINITY = -(2**31)
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What is stored of regions.
+
+    Attributes
+    ----------
+    patterns : uint64 array, shape (R, words)
+    interior_points : float64 array, shape (R, d)
+        NaN where no double lies inside.
+    bounded : bool array, shape (R,)
+    vertices : float64 array, shape (V, d + 1)
+        Homogeneous: a last column 1 marks a vertex, 0 the direction of one at infinity.
+    vertex_offsets : int64 array, shape (R + 1,)
+    facet_rows : float64 array, shape (F, d + 1)
+        (a, c) with a . t + c > 0 inside.
+    facet_labels : int32 array, shape (F, 3)
+        Bit, from, to: a pattern bit and (-1, -1), or the first bit of a window and its winner's
+        place here and beyond the facet. A bit below zero: side -1 - bit of the domain.
+    facet_offsets : int64 array, shape (R + 1,)
+    corner_offsets : int64 array, shape (F + 1,)
+    corners : int64 array
+        Rows of `vertices` that lie on each facet, facet after facet.
+    exact_points : dict of int to tuple of Fraction
+        Interior points of the regions without a double inside.
+    """
+
+    patterns: Words
+    interior_points: FloatArray
+    bounded: npt.NDArray[np.bool_]
+    vertices: FloatArray
+    vertex_offsets: IntArray
+    facet_rows: FloatArray
+    facet_labels: npt.NDArray[np.int32]
+    facet_offsets: IntArray
+    corner_offsets: IntArray
+    corners: IntArray
+    exact_points: ExactPoints = field(default_factory=dict)
+
+    def take(self, numbers: IntArray) -> Columns:
+        """Return the rows of the regions with these numbers, in this order."""
+        vertices, vertex_offsets = spread(self.vertex_offsets, numbers)
+        facets, facet_offsets = spread(self.facet_offsets, numbers)
+        corners, corner_offsets = spread(self.corner_offsets, facets)
+        # Vertices of one region stay together: each moves by what its region moves.
+        shift = vertex_offsets[:-1] - self.vertex_offsets[:-1][numbers]
+        per_facet = np.repeat(shift, np.diff(facet_offsets))
+        place: dict[int, list[int]] = {}
+        if self.exact_points:
+            for new, old in enumerate(numbers.tolist()):
+                place.setdefault(old, []).append(new)
+        return Columns(
+            patterns=self.patterns[numbers],
+            interior_points=self.interior_points[numbers],
+            bounded=self.bounded[numbers],
+            vertices=self.vertices[vertices],
+            vertex_offsets=vertex_offsets,
+            facet_rows=self.facet_rows[facets],
+            facet_labels=self.facet_labels[facets],
+            facet_offsets=facet_offsets,
+            corner_offsets=corner_offsets,
+            corners=self.corners[corners] + np.repeat(per_facet, np.diff(corner_offsets)),
+            exact_points={
+                new: point for i, point in self.exact_points.items() for new in place.get(i, ())
+            },
+        )
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all columns but the exact points, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "exact_points"}
+
+
+def spread(offsets: IntArray, numbers: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the rows of the groups with these numbers, one after the other, and new offsets."""
+    sizes = np.diff(offsets)[numbers]
+    new = np.zeros(len(numbers) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=new[1:])
+    rows = np.arange(new[-1]) + np.repeat(offsets[:-1][numbers] - new[:-1], sizes)
+    return rows, new
+
+
+def planar_columns(frame: PlanarFrame, listed: Mapping[str, Any]) -> Columns:
+    """Return what the planar engine listed, in the domain's own coordinates."""
+    sizes = listed["vertex_counts"]
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    exact = {
+        number: tuple(_fraction(text) for text in (x, y)[: frame.dim])
+        for number, x, y in listed["exact_points"]
+    }
+    make = (_points, _segments, _polygons)[frame.dim]
+    return Columns(
+        patterns=listed["patterns"],
+        interior_points=np.ascontiguousarray(listed["points"][:, : frame.dim]),
+        exact_points=exact,
+        **make(listed, offsets),
+    )
+
+
+def _polygons(listed: Mapping[str, Any], offsets: IntArray) -> dict[str, Any]:
+    """Edge i of a polygon runs from its vertex i to the next one; edges at infinity go."""
+    total = int(offsets[-1])
+    following = np.arange(1, total + 1)
+    following[offsets[1:] - 1] = offsets[:-1]
+    labels, rows = listed["labels"], listed["rows"]
+    start, facet_offsets = np.arange(total), offsets
+    finite = labels[:, 0] != AT_INFINITY
+    if not finite.all():
+        facet_offsets = np.concatenate([[0], np.cumsum(finite)])[offsets].astype(np.int64)
+        labels, rows, start = labels[finite], rows[finite], start[finite]
+    return {
+        "bounded": listed["bounded"].astype(bool),
+        "vertices": listed["vertices"],
+        "vertex_offsets": offsets,
+        "facet_rows": rows,
+        "facet_labels": labels,
+        "facet_offsets": facet_offsets,
+        "corner_offsets": np.arange(0, 2 * len(start) + 1, 2, dtype=np.int64),
+        "corners": np.stack([start, following[start]], axis=1).reshape(-1),
+    }
+
+
+def _segments(listed: Mapping[str, Any], offsets: IntArray) -> dict[str, Any]:
+    """Turn the thin rectangles of segments into their ends, the low one first.
+
+    Counter-clockwise, the edge after the bottom of the dummy coordinate (side 0 of the domain) is
+    the high end, and the one before it the low end.
+    """
+    n = len(offsets) - 1
+    labels, rows, vertices = listed["labels"], listed["rows"], listed["vertices"]
+    bottom = (labels[:, 0].reshape(n, 4) == -1).argmax(axis=1)
+    numbers = (4 * np.arange(n)[:, None] + (bottom[:, None] + [3, 1]) % 4).reshape(-1)
+    at = np.where(vertices[numbers, 2] == 1, vertices[numbers, 0], np.nan)
+    finite = labels[numbers, 0] != AT_INFINITY
+    outward = np.tile([-1.0, 1.0], n)
+    ends = np.stack([np.where(finite, at, outward), finite], axis=1).astype(np.float64)
+    facet_offsets = np.concatenate([[0], np.cumsum(finite)])[::2].astype(np.int64)
+    kept = numbers[finite]
+    return {
+        "bounded": np.asarray(finite.reshape(n, 2).all(axis=1), dtype=np.bool_),
+        "vertices": ends,
+        "vertex_offsets": 2 * np.arange(n + 1, dtype=np.int64),
+        "facet_rows": np.ascontiguousarray(rows[kept][:, [0, 2]]),
+        "facet_labels": labels[kept],
+        "facet_offsets": facet_offsets,
+        "corner_offsets": np.arange(len(kept) + 1, dtype=np.int64),
+        "corners": np.flatnonzero(finite),
+    }
+
+
+def _points(listed: Mapping[str, Any], offsets: IntArray) -> dict[str, Any]:
+    n = len(offsets) - 1
+    return {
+        "bounded": np.ones(n, dtype=np.bool_),
+        "vertices": np.ones((n, 1)),
+        "vertex_offsets": np.arange(n + 1),
+        "facet_rows": np.empty((0, 1)),
+        "facet_labels": np.empty((0, 3), dtype=np.int32),
+        "facet_offsets": np.zeros(n + 1, dtype=np.int64),
+        "corner_offsets": np.zeros(1, dtype=np.int64),
+        "corners": np.empty(0, dtype=np.int64),
+    }
+
+
+def _fraction(text: str) -> Fraction:
+    """Read the core's hexadecimal "numerator/denominator"."""
+    numerator, denominator = (int(part, 16) for part in text.split("/"))
+    return Fraction(numerator, denominator)
