@@ -40,9 +40,10 @@ GROUPS = {
     "lower": ["_lower"],
     "methods": ["_methods"],
     "engine": [
-        "_arrangement", "_arrangement_count", "_build_info", "_chambers", "_count", "_first_layer",
-        "_flat_count", "_hyperplanes", "_region_table", "_regions", "_sample", "_sweep",
-        "_sweep_points", "_unstable",
+        "_adjacency", "_arrangement", "_arrangement_count", "_build_info", "_chambers", "_count",
+        "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes", "_pieces", "_region",
+        "_region_columns", "_region_table", "_regions", "_sample", "_sweep", "_sweep_points",
+        "_unstable",
     ],
     "importers": ["importers"],
     "face": [""],
@@ -99,7 +100,7 @@ INSIDE = {
     "result": {"version"},
 }
 OUTSIDE_TOP = {"numpy"}
-OUTSIDE_INSIDE = {"cupy", "matplotlib", "onnx", "torch", "tqdm"}
+OUTSIDE_INSIDE = {"cupy", "matplotlib", "networkx", "pandas", "onnx", "torch", "tqdm"}
 
 
 def group_of(module: str) -> str:

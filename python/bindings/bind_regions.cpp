@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <chrono>
+
 #include "bindings.hpp"
+#include "linear_regions/region_maps.hpp"
 
 namespace linear_regions::bindings {
 namespace {
@@ -25,10 +28,73 @@ py::array mates(const Array<std::uint64_t>& patterns, const Array<std::int64_t>&
   return adopt(std::move(found), {facets});
 }
 
+void check(const Tape& tape, const DomainFrame& frame) {
+  if (frame.columns[0].size() != tape.n_in())
+    throw std::invalid_argument("the domain has another input size than the network");
+}
+
+py::dict classes(const Tape& tape, const DomainFrame& frame, const Array<std::uint64_t>& patterns,
+                 py::object callback) {
+  check(tape, frame);
+  if (patterns.ndim() != 2) throw std::invalid_argument("packed patterns have shape (n, words)");
+  Poll poll(std::move(callback));
+  const auto n = static_cast<std::size_t>(patterns.shape(0));
+  MapClasses found;
+  {
+    const py::gil_scoped_release release;  // arrays and tape are held by this frame
+    auto last = std::chrono::steady_clock::now();
+    const auto keep_going = [&] {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - last < std::chrono::milliseconds(20)) return true;
+      last = now;
+      return poll(n, 1.0);
+    };
+    found = map_classes(tape, frame, view(patterns), n, keep_going);
+  }
+  py::dict out;
+  out["of"] = adopt(std::move(found.of), {static_cast<py::ssize_t>(n)});
+  out["n"] = found.n;
+  out["exact_maps"] = found.exact_maps;
+  out["complete"] = found.complete;
+  out["interrupted"] = poll.interrupted();
+  return out;
+}
+
+std::vector<std::string> facet_rows(const Tape& tape, const DomainFrame& frame,
+                                    const Array<std::uint64_t>& pattern,
+                                    const Array<std::int32_t>& labels) {
+  check(tape, frame);
+  if (labels.ndim() != 2 || labels.shape(1) != 3)
+    throw std::invalid_argument("labels of facets have shape (facets, 3)");
+  return exact_facet_rows(tape, frame, view(pattern),
+                          {reinterpret_cast<const FacetLabel*>(labels.data()),
+                           static_cast<std::size_t>(labels.shape(0))});
+}
+
+py::array graph_components(std::size_t n, const Array<std::int64_t>& i,
+                           const Array<std::int64_t>& j) {
+  if (i.size() != j.size()) throw std::invalid_argument("edges have two ends");
+  for (const auto& ends : {view(i), view(j)})
+    for (std::int64_t end : ends)
+      if (end < 0 || static_cast<std::size_t>(end) >= n)
+        throw std::invalid_argument("an edge ends at no node");
+  std::vector<std::int64_t> found;
+  {
+    const py::gil_scoped_release release;  // as above
+    found = components(n, view(i), view(j));
+  }
+  return adopt(std::move(found), {static_cast<py::ssize_t>(n)});
+}
+
 }  // namespace
 
 void bind_regions(py::module_& m) {
   m.def("facet_mates", &mates, py::arg("patterns"), py::arg("facet_start"), py::arg("labels"));
+  m.def("map_classes", &classes, py::arg("tape"), py::arg("domain"), py::arg("patterns"),
+        py::arg("poll"));
+  m.def("exact_facet_rows", &facet_rows, py::arg("tape"), py::arg("domain"), py::arg("pattern"),
+        py::arg("labels"));
+  m.def("components", &graph_components, py::arg("n"), py::arg("i"), py::arg("j"));
 }
 
 }  // namespace linear_regions::bindings

@@ -31,7 +31,7 @@ from ._expected import Expectation, expected
 from ._methods import Method, methods
 from ._one_layer import one_layer_bounded, one_layer_maximum, one_layer_sizes
 from ._plot import plot
-from ._regions import Region, Regions, RegionStream, regions
+from ._regions import Facet, Region, Regions, RegionStream, regions
 from ._sample import patterns, sample
 from ._unstable import unstable
 from ._version import __version__
@@ -94,6 +94,7 @@ __all__ = [
     "DeviceError",
     "Domain",
     "Expectation",
+    "Facet",
     "Flatten",
     "Interrupted",
     "InvalidInput",

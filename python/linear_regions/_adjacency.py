@@ -9,8 +9,8 @@ Where one unit alone changes across a facet, the mate belongs to the region whos
 by that unit; the core looks it up. Where several change, the facets are matched by layers, without
 arithmetic. Consider the facets with the label of one unit u of layer l whose regions agree in all
 earlier layers: they lie on one hyperplane h, on its two sides, and mates are among them. Let a unit
-of layer l or a later one be 1 in all regions on one side and 0 in all on the other. It is continuous
-and an affine function on h, at least 0 from one side and at most 0 from the other, hence 0 on h: it
+of layer l or a later one be 1 in all regions on one side and 0 in all on the other. It is
+continuous and affine on h, at least 0 from one side and at most 0 from the other, hence 0 on h: it
 changes across every facet. Any other unit does not vanish on the facets, or does not change, and
 has the same bit in both regions of a pair of mates. So all bits of one side follow from the other
 side; facets are grouped by them, and the next layer is looked at. The same holds for windows whose
@@ -24,7 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from ._exact_facets import match_exactly
 from ._region_columns import Columns, IntArray, Words
+from .domain import Domain
 from .network import Network
 
 __all__ = ["Block", "facet_mates", "pattern_blocks"]
@@ -34,14 +36,16 @@ Bits = npt.NDArray[np.uint8]
 Block = tuple[int, int, int]
 
 
-def facet_mates(net: Network, columns: Columns) -> IntArray:
+def facet_mates(net: Network, domain: Domain, columns: Columns) -> IntArray:
     """Return the mate of every facet of a complete listing, -1 on the sides of the domain.
 
     Parameters
     ----------
     net : Network
+    domain : Domain
+        Resolved.
     columns : Columns
-        Of all regions of a domain.
+        Of all regions of the domain.
 
     Returns
     -------
@@ -57,6 +61,10 @@ def facet_mates(net: Network, columns: Columns) -> IntArray:
         bits = columns.facet_labels[left, 0].astype(np.int64)
         one, other = _match_by_layers(pattern_blocks(net), columns.patterns[owners], bits)
         mates[left[one]], mates[left[other]] = left[other], left[one]
+    left = np.flatnonzero((mates < 0) & (columns.facet_labels[:, 0] >= 0))
+    if len(left):
+        one, other = match_exactly(net, domain, columns, left)
+        mates[one], mates[other] = other, one
     return mates
 
 
@@ -90,7 +98,7 @@ def _match_by_layers(
             flips = _changing(values, groups, side, begun, width)
             values = values ^ flips
         groups = _refine(groups, values)
-    order = np.lexsort([side, groups])
+    order = np.lexsort((side, groups))
     ordered = groups[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     pairs = starts[np.diff(np.r_[starts, len(ordered)]) == 2]
@@ -105,7 +113,7 @@ def _changing(
     """Return, for facets on side 1, the bits of this layer that change across them."""
     flips = np.zeros_like(values)
     chosen = np.flatnonzero(begun)
-    order = chosen[np.lexsort([side[chosen], groups[chosen]])]
+    order = chosen[np.lexsort((side[chosen], groups[chosen]))]
     key = 2 * groups[order] + side[order]
     starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
     low = np.minimum.reduceat(values[order], starts, axis=0)
@@ -131,7 +139,7 @@ def _refine(groups: IntArray, values: Bits) -> IntArray:
 
 def _bit(patterns: Words, bits: IntArray) -> Bits:
     words = patterns[np.arange(len(bits)), bits >> 6]
-    return ((words >> (bits & 63).astype(np.uint64)) & np.uint64(1)).astype(np.uint8)
+    return np.asarray((words >> (bits & 63).astype(np.uint64)) & np.uint64(1)).astype(np.uint8)
 
 
 def _unpack(patterns: Words, first: int, size: int) -> Bits:
@@ -140,4 +148,5 @@ def _unpack(patterns: Words, first: int, size: int) -> Bits:
     words = np.ascontiguousarray(patterns[:, low:high]).astype("<u8", copy=False)
     raw = words.view(np.uint8).reshape(len(patterns), -1)
     start = first - 64 * low
-    return np.unpackbits(raw, axis=1, bitorder="little")[:, start : start + size]
+    bits: Bits = np.unpackbits(raw, axis=1, bitorder="little")[:, start : start + size]
+    return bits

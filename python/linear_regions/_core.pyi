@@ -291,3 +291,17 @@ def count_filter_tuples(
     time_limit: float | None,
     poll: _Poll,
 ) -> dict[str, Any]: ...
+def facet_mates(patterns: _Words, facet_start: _Int, labels: npt.NDArray[np.int32]) -> _Int: ...
+def map_classes(
+    tape: Tape,
+    domain: DomainFrame,
+    patterns: _Words,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def exact_facet_rows(
+    tape: Tape,
+    domain: DomainFrame,
+    pattern: _Words,
+    labels: npt.NDArray[np.int32],
+) -> list[str]: ...
+def components(n: int, i: _Int, j: _Int) -> _Int: ...

@@ -15,7 +15,7 @@ from ._planar import planar_frame
 from ._run import Progress, run_control
 from ._version import __version__
 from .domain import Box, Domain, Space
-from .errors import Interrupted, InvalidInput, Unsupported
+from .errors import Interrupted, InvalidInput
 from .network import Network
 from .result import RegionCount
 
@@ -38,7 +38,7 @@ def count(
     cancel: threading.Event | None = None,
     progress: Progress = False,
 ) -> RegionCount:
-    """Count the activation regions of a network in a domain, exactly.
+    """Count the regions of a network in a domain, exactly.
 
     Parameters
     ----------
@@ -47,8 +47,10 @@ def count(
     domain : Domain, optional
         `Box`, `Polytope`, `Space`, `Slice` or `Segment` of any dimension; default the whole input
         space. Regions are counted in its relative interior.
-    what : str, default "activation"
-        Only ``"activation"`` regions (one per activation pattern) are counted so far.
+    what : {"activation", "linear", "affine"}, default "activation"
+        Activation regions (one per activation pattern); linear regions (maximal connected open
+        sets on which the network is one affine map); or affine pieces (distinct affine maps). The
+        last two list the activation regions, so memory grows with their number.
     method : str, default "auto"
         A name from `methods`. ``"auto"`` takes one by the dimension of the domain.
     arithmetic : {"certified", "float"}, default "certified"
@@ -58,7 +60,7 @@ def count(
     threads : int, optional
         Default as many as this process may use. The result does not depend on it.
     limit : int, optional
-        Stop once that many regions were found.
+        Stop once that many activation regions were found.
     time_limit : float, optional
         Stop after so many seconds.
     cancel : threading.Event, optional
@@ -104,6 +106,19 @@ def count(
     """
     place = as_domain(domain)
     chosen = check_question(net, place, what, method)
+    if what != "activation":
+        return _pieces(
+            net,
+            domain,
+            what=what,
+            method=method,
+            arithmetic=arithmetic,
+            threads=threads,
+            limit=limit,
+            time_limit=time_limit,
+            cancel=cancel,
+            progress=progress,
+        )
     run = run_control(
         arithmetic=arithmetic,
         threads=threads,
@@ -131,6 +146,17 @@ def count(
     return result
 
 
+def _pieces(net: Network, domain: Domain | None, **options: Any) -> RegionCount:
+    """Count linear regions or affine pieces: their activation regions are listed first."""
+    from ._regions import regions
+
+    try:
+        found: RegionCount = regions(net, domain, **options).count
+    except Interrupted as stop:
+        raise Interrupted(partial=getattr(stop.partial, "count", None)) from None
+    return found
+
+
 def as_domain(domain: Domain | None) -> Domain:
     """Return the domain; None is the whole input space."""
     if domain is None:
@@ -149,8 +175,6 @@ def check_question(net: Network, domain: Domain, what: str, method: str) -> Meth
         raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
     if what not in _WHATS:
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
-    if what != "activation":
-        raise Unsupported(f"what={what!r} is not counted by any method; use what='activation'")
     return choose(
         method, domain.resolve(net.input_shape).dim or 0, bounded=not isinstance(domain, Space)
     )

@@ -1,27 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Tables of regions in columns, and one region as a view of a row."""
+"""Tables of regions in columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Iterator
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from ._adjacency import facet_mates
 from ._lower import program
-from ._planar import PlanarFrame
+from ._pieces import Pieces, affine_pieces, linear_regions
+from ._region import Facet, Region
+from ._region_columns import Columns, IntArray, Words
 from ._value import FloatArray
 from .domain import Domain
-from .errors import InvalidInput, Unsupported
+from .errors import InvalidInput, MissingExtra, Unsupported
 from .network import Network
 from .result import RegionCount
 
-__all__ = ["Region", "Regions"]
-
-Words = npt.NDArray[np.uint64]
-ExactPoints = Mapping[int, tuple[Fraction, ...]]
+__all__ = ["Facet", "Region", "Regions"]
 
 
 class Regions:
@@ -47,6 +46,15 @@ class Regions:
     vertex_offsets : int64 array, shape (R + 1,)
         Rows ``vertex_offsets[i]`` to ``vertex_offsets[i + 1]`` of `vertices` belong to region i.
     bounded : bool array, shape (R,)
+    facet_rows : float64 array, shape (F, d + 1)
+        Irredundant facets of all regions, one after the other: rows (a, c) with a . t + c > 0
+        inside.
+    facet_offsets : int64 array, shape (R + 1,)
+    facet_bits : int64 array, shape (F,)
+        The pattern bit of the unit that makes the facet, -1 on a side of the domain.
+    neighbours : int64 array, shape (F,)
+        The region beyond each facet, -1 on a side of the domain.
+    volumes : float64 array, shape (R,)
     count : RegionCount
         How the listing ended, as from `count`.
 
@@ -66,48 +74,172 @@ class Regions:
     """
 
     __slots__ = (
-        "_columns",
-        "_exact",
-        "bounded",
+        "_affine",
+        "_mates",
+        "_whole",
+        "columns",
         "count",
         "dim",
         "domain",
-        "interior_points",
+        "embedding",
         "interior_proved",
         "network",
-        "patterns",
-        "vertex_offsets",
-        "vertices",
     )
 
     def __init__(
         self,
         network: Network,
         domain: Domain,
-        dim: int,
         count: RegionCount,
+        columns: Columns,
+        embedding: FloatArray,
         *,
-        patterns: Words,
-        interior_points: FloatArray,
-        vertices: FloatArray,
-        vertex_offsets: npt.NDArray[np.int64],
-        bounded: npt.NDArray[np.bool_],
-        exact_points: ExactPoints,
-        columns: FloatArray,
+        whole: bool | None = None,
     ) -> None:
         self.network = network
         self.domain = domain
-        self.dim = dim
+        self.dim = len(embedding) - 1
         self.count = count
-        self.patterns = patterns
-        self.interior_points = interior_points
-        self.vertices = vertices
-        self.vertex_offsets = vertex_offsets
-        self.bounded = bounded
-        self._exact = dict(exact_points)
-        self._columns = columns  # (d + 1, n_in): directions and origin of the domain
-        proved = np.isfinite(interior_points).all(axis=1)
+        self.columns = columns
+        self.embedding = embedding
+        proved = np.isfinite(columns.interior_points).all(axis=1)
         self.interior_proved = proved & (count.arithmetic == "certified")
+        self._whole = count.status == "complete" if whole is None else whole
+        self._mates: IntArray | None = None
+        self._affine: Pieces | None = None
+
+    @property
+    def patterns(self) -> Words:
+        """Packed patterns, shape (R, words)."""
+        return self.columns.patterns
+
+    @property
+    def interior_points(self) -> FloatArray:
+        """Points inside, shape (R, d)."""
+        return self.columns.interior_points
+
+    @property
+    def vertices(self) -> FloatArray:
+        """Homogeneous vertices of all regions, shape (V, d + 1)."""
+        return self.columns.vertices
+
+    @property
+    def vertex_offsets(self) -> IntArray:
+        """Where each region's vertices begin, shape (R + 1,)."""
+        return self.columns.vertex_offsets
+
+    @property
+    def bounded(self) -> npt.NDArray[np.bool_]:
+        """Whether each region is bounded, shape (R,)."""
+        return self.columns.bounded
+
+    @property
+    def facet_rows(self) -> FloatArray:
+        """Rows (a, c) of all facets with a . t + c > 0 inside, shape (F, d + 1)."""
+        return self.columns.facet_rows
+
+    @property
+    def facet_offsets(self) -> IntArray:
+        """Where each region's facets begin, shape (R + 1,)."""
+        return self.columns.facet_offsets
+
+    @property
+    def facet_bits(self) -> IntArray:
+        """Pattern bit of the unit that makes each facet, -1 on sides of the domain, shape (F,)."""
+        return np.maximum(self.columns.facet_labels[:, 0], -1).astype(np.int64)
+
+    @property
+    def facet_regions(self) -> IntArray:
+        """Number of the region that each facet belongs to, shape (F,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.facet_offsets))
+
+    @property
+    def facet_mates(self) -> IntArray:
+        """For each facet the facet of another region that is the same set; -1 where none is.
+
+        Raises
+        ------
+        Unsupported
+            If the table is not the certified listing of all regions: the region beyond a facet
+            may then be missing.
+        """
+        self._needs_all()
+        if self._mates is None:
+            self._mates = facet_mates(self.network, self.domain, self.columns)
+        return self._mates
+
+    def _needs_all(self) -> None:
+        if not self._whole or self.count.arithmetic != "certified":
+            part = "" if self._whole else ", and a part of the regions only"
+            raise Unsupported(
+                "which regions are neighbours is known for a complete, certified listing only; "
+                f"this one is {self.count.status}, {self.count.arithmetic}{part}"
+            )
+
+    @property
+    def neighbours(self) -> IntArray:
+        """Number of the region beyond each facet, -1 on sides of the domain, shape (F,).
+
+        Raises
+        ------
+        Unsupported
+            As for `facet_mates`.
+        """
+        mates = self.facet_mates
+        return np.where(mates < 0, -1, self.facet_regions[mates])
+
+    def adjacency(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Return the dual graph: regions are joined that share a facet.
+
+        Returns
+        -------
+        i, j : int64 array, shape (E,)
+            Numbers of regions, i < j; every pair occurs once, in ascending order of i.
+        facet : int64 array, shape (E,)
+            The common facet, as a facet of region i.
+
+        Raises
+        ------
+        Unsupported
+            If the table is not a complete, certified listing.
+
+        Notes
+        -----
+        Guarantee: exact, no tolerance takes part. Linear in the number of facets, but for facets on
+        which several units change, which are sorted once per layer.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> net = lr.Network(2, [lr.Affine([[1.0, 0.0], [0.0, 1.0]]), lr.relu()])
+        >>> i, j, facet = lr.regions(net).adjacency()
+        >>> list(zip(i.tolist(), j.tolist()))
+        [(0, 1), (0, 2), (1, 3), (2, 3)]
+        """
+        i, j = self.facet_regions, self.neighbours
+        facet = np.flatnonzero(i < j)
+        order = facet[np.lexsort([j[facet], i[facet]])]
+        return i[order], j[order], order
+
+    def to_networkx(self) -> Any:
+        """Return the dual graph as a `networkx.Graph`; edges have the attribute ``facet``.
+
+        Raises
+        ------
+        MissingExtra
+            If NetworkX is not installed.
+        Unsupported
+            As for `adjacency`.
+        """
+        try:
+            import networkx  # type: ignore[import-untyped]
+        except ImportError:
+            raise MissingExtra("Regions.to_networkx", "all") from None
+        graph = networkx.Graph()
+        graph.add_nodes_from(range(len(self)))
+        i, j, facet = (column.tolist() for column in self.adjacency())
+        graph.add_edges_from((a, b, {"facet": f}) for a, b, f in zip(i, j, facet, strict=True))
+        return graph
 
     @property
     def pattern_bits(self) -> int:
@@ -158,7 +290,7 @@ class Regions:
         [[[2.0, 1.0]], [[0.0, 0.0]]]
         """
         if space == "domain":
-            columns = self._columns
+            columns = self.embedding
         elif space == "input":
             n = self.network.input_size
             columns = np.zeros((n + 1, n))
@@ -167,31 +299,79 @@ class Regions:
             raise InvalidInput(f"space must be 'domain' or 'input', got {space!r}")
         return np.asarray(program(self.network).affine_maps(self.patterns, columns))
 
+    def affine_pieces(self) -> IntArray:
+        """Return which regions have the same affine map.
+
+        Returns
+        -------
+        int64 array, shape (R,)
+            The number of the affine piece of each region, by first occurrence.
+
+        Raises
+        ------
+        Unsupported
+            If the listing was not certified.
+
+        Notes
+        -----
+        Guarantee: exact. Maps are told apart in floating point with error bounds, and where these
+        do not suffice, in integers of any size.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> net = lr.Network(1, [lr.Affine([[1.0], [1.0]], [0.0, -1.0]), lr.relu(),
+        ...                      lr.Affine([[0.0, 1.0]])])
+        >>> lr.regions(net).affine_pieces().tolist()
+        [0, 1, 1]
+        """
+        if self._affine is None:
+            self._affine = affine_pieces(self)
+        return self._affine.of
+
+    def linear_regions(self) -> IntArray:
+        """Return which regions make up a linear region.
+
+        Returns
+        -------
+        int64 array, shape (R,)
+            The number of the linear region of each activation region, by first occurrence.
+
+        Raises
+        ------
+        Unsupported
+            If the table is not a complete, certified listing.
+
+        Examples
+        --------
+        The hat function is zero on both sides of its support, which do not touch:
+
+        >>> import linear_regions as lr
+        >>> hat = [lr.Affine([[1.0], [1.0], [1.0]], [1.0, 0.0, -1.0]), lr.relu(),
+        ...        lr.Affine([[1.0, -2.0, 1.0]])]
+        >>> table = lr.regions(lr.Network(1, hat))
+        >>> table.linear_regions().tolist(), table.affine_pieces().tolist()
+        ([0, 1, 2, 3], [0, 1, 2, 0])
+        """
+        self._needs_all()
+        return linear_regions(self, self.affine_pieces())
+
     def sorted(self) -> Regions:
         """Return the same regions in ascending order of their pattern words, first word first."""
         order = (
             np.lexsort(self.patterns.T[::-1]) if self.patterns.shape[1] else np.arange(len(self))
         )
-        return self._take(order)
+        return self._take(order, whole=True)
 
-    def _take(self, numbers: npt.NDArray[np.int64]) -> Regions:
+    def _take(self, numbers: IntArray, whole: bool = False) -> Regions:
         """Return the regions with these numbers, in this order."""
-        sizes = np.diff(self.vertex_offsets)[numbers]
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        shift = np.repeat(self.vertex_offsets[:-1][numbers] - offsets[:-1], sizes)
-        place = {int(old): new for new, old in enumerate(numbers)} if self._exact else {}
         return Regions(
             self.network,
             self.domain,
-            self.dim,
             self.count,
-            patterns=self.patterns[numbers],
-            interior_points=self.interior_points[numbers],
-            vertices=self.vertices[np.arange(offsets[-1]) + shift],
-            vertex_offsets=offsets,
-            bounded=self.bounded[numbers],
-            exact_points={place[i]: p for i, p in self._exact.items() if i in place},
-            columns=self._columns,
+            self.columns.take(numbers),
+            self.embedding,
+            whole=whole and self._whole,
         )
 
     def __len__(self) -> int:
@@ -217,13 +397,14 @@ class Regions:
         """Compare network, domain and columns by value."""
         if not isinstance(other, Regions):
             return NotImplemented
+        mine, others = self.columns.arrays(), other.columns.arrays()
         return (
             self.network == other.network
             and self.domain == other.domain
-            and np.array_equal(self.patterns, other.patterns)
-            and np.array_equal(self.interior_points, other.interior_points, equal_nan=True)
-            and np.array_equal(self.vertices, other.vertices)
-            and np.array_equal(self.vertex_offsets, other.vertex_offsets)
+            and all(
+                np.array_equal(mine[name], others[name], equal_nan=mine[name].dtype.kind == "f")
+                for name in mine
+            )
         )
 
     __hash__ = None  # type: ignore[assignment]  # big and mutable arrays inside
@@ -231,168 +412,3 @@ class Regions:
     def __repr__(self) -> str:
         """Show the number of regions and the dimension."""
         return f"Regions({len(self):,} in dimension {self.dim}, {self.count.status})"
-
-
-class Region:
-    """One activation region: a view of a row of `Regions`.
-
-    Attributes
-    ----------
-    pattern : uint64 array, shape (words,)
-    interior_point : float64 array, shape (d,)
-    vertices : float64 array, shape (k, d)
-        Finite vertices; counter-clockwise in two dimensions.
-    bounded : bool
-    volume : float
-        Length or area in domain coordinates.
-
-    Examples
-    --------
-    >>> import linear_regions as lr
-    >>> net = lr.Network(2, [lr.Affine([[1.0, 1.0]], [-1.0]), lr.relu()])
-    >>> region = lr.regions(net, lr.Box(0.0, 1.0))[1]
-    >>> region.bits().tolist(), region.vertices.tolist()
-    ([False], [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
-    >>> A, c = region.affine_map()
-    >>> A.tolist(), c.tolist()
-    ([[0.0, 0.0]], [0.0])
-    """
-
-    __slots__ = ("_index", "_table")
-
-    def __init__(self, table: Regions, index: int) -> None:
-        self._table = table
-        self._index = index
-
-    @property
-    def pattern(self) -> Words:
-        """The packed activation pattern."""
-        row: Words = self._table.patterns[self._index]
-        return row
-
-    def bits(self) -> npt.NDArray[np.bool_]:
-        """Return the pattern as one bool per bit."""
-        raw = self.pattern.astype("<u8").view(np.uint8)
-        return np.unpackbits(raw, bitorder="little")[: self._table.pattern_bits].astype(bool)
-
-    @property
-    def interior_point(self) -> FloatArray:
-        """A point inside, NaN where no double lies inside."""
-        row: FloatArray = self._table.interior_points[self._index]
-        return row
-
-    def interior_fraction(self) -> tuple[Fraction, ...]:
-        """Return an exact rational point inside, also where no double lies inside.
-
-        Raises
-        ------
-        Unsupported
-            If the listing was not certified and has no point here.
-        """
-        exact = self._table._exact.get(self._index)
-        if exact is not None:
-            return exact
-        if not np.isfinite(self.interior_point).all():
-            raise Unsupported("interior_fraction needs a listing with arithmetic='certified'")
-        return tuple(Fraction(float(x)) for x in self.interior_point)
-
-    def _homogeneous(self) -> FloatArray:
-        first, last = self._table.vertex_offsets[self._index : self._index + 2]
-        return self._table.vertices[first:last]
-
-    @property
-    def vertices(self) -> FloatArray:
-        """The finite vertices."""
-        rows = self._homogeneous()
-        return rows[rows[:, -1] == 1, :-1]
-
-    @property
-    def directions(self) -> FloatArray:
-        """Directions of the vertices at infinity."""
-        rows = self._homogeneous()
-        return rows[rows[:, -1] == 0, :-1]
-
-    @property
-    def bounded(self) -> bool:
-        """Whether the region is bounded."""
-        return bool(self._table.bounded[self._index])
-
-    @property
-    def volume(self) -> float:
-        """Length or area in domain coordinates; infinite where unbounded."""
-        return float(self._table[self._index : self._index + 1].volumes[0])
-
-    def affine_map(self, space: str = "domain") -> tuple[FloatArray, FloatArray]:
-        """Return the network's map here as (A, c): output = A @ t + c.
-
-        Parameters
-        ----------
-        space : {"domain", "input"}
-            What t is: domain coordinates, or the input in row-major order.
-
-        Returns
-        -------
-        A : float64 array, shape (n_out, d) or (n_out, n_in)
-        c : float64 array, shape (n_out,)
-        """
-        whole = self._table[self._index : self._index + 1].affine_maps(space)[0]
-        return whole[:, :-1], whole[:, -1]
-
-    def __repr__(self) -> str:
-        """Show the number of active bits and the size."""
-        return f"Region({int(self.bits().sum())} bits set, volume={self.volume:.6g})"
-
-
-def table_of(
-    net: Network,
-    domain: Domain,
-    frame: PlanarFrame,
-    count: RegionCount,
-    columns: Mapping[str, Any],
-) -> Regions:
-    """Return the core's columns as `Regions` in the domain's own coordinates."""
-    vertices, sizes = columns["vertices"], columns["vertex_counts"]
-    points, bounded = columns["points"], columns["bounded"].astype(bool)
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    if frame.dim < 2:
-        vertices, starts, bounded = _drop_dummies(vertices, starts, frame.dim)
-    return Regions(
-        net,
-        domain,
-        frame.dim,
-        count,
-        patterns=columns["patterns"],
-        interior_points=np.ascontiguousarray(points[:, : frame.dim]),
-        vertices=vertices,
-        vertex_offsets=starts,
-        bounded=bounded,
-        exact_points={
-            number: tuple(_fraction(text) for text in (x, y)[: frame.dim])
-            for number, x, y in columns["exact_points"]
-        },
-        columns=np.ascontiguousarray(frame.columns[[*range(frame.dim), 2]]),
-    )
-
-
-def _fraction(text: str) -> Fraction:
-    """Read the core's hexadecimal "numerator/denominator"."""
-    numerator, denominator = (int(part, 16) for part in text.split("/"))
-    return Fraction(numerator, denominator)
-
-
-def _drop_dummies(
-    vertices: FloatArray, starts: npt.NDArray[np.int64], dim: int
-) -> tuple[FloatArray, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Turn the thin rectangles of segments and points into their ends."""
-    n = len(starts) - 1
-    if dim == 0:
-        return np.ones((n, 1)), np.arange(n + 1), np.ones(n, dtype=bool)
-    at = np.where(vertices[:, 2] == 1, vertices[:, 0], np.copysign(np.inf, vertices[:, 0]))
-    ends = np.empty((n, 2))
-    if n:
-        ends[:, 0] = np.minimum.reduceat(at, starts[:-1])
-        ends[:, 1] = np.maximum.reduceat(at, starts[:-1])
-    finite = np.isfinite(ends)
-    rows = np.stack([np.where(finite, ends, np.sign(ends)), finite], axis=2).astype(np.float64)
-    every = np.asarray(finite.all(axis=1), dtype=np.bool_)
-    return rows.reshape(2 * n, 2), 2 * np.arange(n + 1, dtype=np.int64), every

@@ -9,19 +9,23 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Literal, overload
 
+import numpy as np
+
 from . import _core
 from ._count import as_domain, check_question, result_of
 from ._geometry import integer
 from ._lower import planar_domain, program
+from ._pieces import with_pieces
 from ._planar import PlanarFrame, planar_frame
-from ._region_table import Region, Regions, table_of
+from ._region_columns import planar_columns
+from ._region_table import Facet, Region, Regions
 from ._run import Progress, Run, run_control
 from .domain import Domain
 from .errors import Interrupted, Unsupported
 from .network import Network
 from .result import RegionCount
 
-__all__ = ["Region", "RegionStream", "Regions", "regions"]
+__all__ = ["Facet", "Region", "RegionStream", "Regions", "regions"]
 
 
 @overload
@@ -71,16 +75,20 @@ def regions(
     stream: bool = False,
     block: int = 16384,
 ) -> Regions | RegionStream:
-    """List the activation regions of a network in a domain: patterns, polygons, affine maps.
+    """List the regions of a network in a domain: patterns, polygons, facets, affine maps.
 
     Parameters
     ----------
     net : Network
     domain : Domain, optional
         Of dimension at most two; default the whole input space.
-    what, method, arithmetic, threads, time_limit, cancel, progress : see `count`
+    what : {"activation", "linear", "affine"}, default "activation"
+        The table always has one row per activation region. With ``"linear"`` or ``"affine"`` its
+        `count` is that of linear regions or affine pieces, and `Regions.linear_regions` or
+        `Regions.affine_pieces` say which rows make up each.
+    method, arithmetic, threads, time_limit, cancel, progress : see `count`
     limit : int, optional
-        List exactly the first `limit` regions; runs on one thread.
+        List exactly the first `limit` activation regions; runs on one thread.
     stream : bool, default False
         Give an iterator of `Regions` with about `block` regions each instead of one table; memory
         then does not grow with the number of regions. Streaming runs on one thread of its own.
@@ -125,6 +133,11 @@ def regions(
         cancel=cancel,
         progress=progress,
     )
+    if what != "activation" and (stream or not run.certified):
+        raise Unsupported(
+            f"what={what!r} compares affine maps exactly, over all regions: it needs "
+            "arithmetic='certified' and stream=False"
+        )
     frame = planar_frame(place, net.input_shape)
     resolved = place.resolve(net.input_shape)
 
@@ -132,7 +145,8 @@ def regions(
         return result_of(answer, chosen, arithmetic)
 
     def table(answer: dict[str, Any], columns: dict[str, Any]) -> Regions:
-        return table_of(net, resolved, frame, result(answer), columns)
+        embedding = np.ascontiguousarray(frame.columns[[*range(frame.dim), 2]])
+        return Regions(net, resolved, result(answer), planar_columns(frame, columns), embedding)
 
     if stream:
         return RegionStream(net, frame, run, integer("block", block, 1), table, result)
@@ -146,9 +160,12 @@ def regions(
             run.time_limit,
             run.poll,
         )
+        listed = table(answer, answer["columns"])
+        if what != "activation":
+            left = None if run.time_limit is None else run.time_limit - answer["seconds"]
+            listed = with_pieces(listed, what, run, left)
     finally:
         run.close()
-    listed = table(answer, answer["columns"])
     if answer["interrupted"]:
         raise Interrupted(partial=listed)
     return listed

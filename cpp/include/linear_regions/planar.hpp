@@ -41,8 +41,8 @@ struct RegionBlock {
   // (a1, a2, a3) with a1 x + a2 y + a3 > 0 inside.
   std::vector<FacetLabel> labels;
   std::vector<double> rows;
-  std::vector<double> points;               // n * 2; NaN where no double lies inside
-  std::vector<std::uint8_t> bounded;        // n
+  std::vector<double> points;         // n * 2; NaN where no double lies inside
+  std::vector<std::uint8_t> bounded;  // n
   // Regions without an interior point in doubles: (number in this block, x, y as
   // hexadecimal fractions).
   struct ExactPoint {

@@ -17,6 +17,7 @@ from .signs import chambers, sign_vectors
 from .walk import (
     Region,
     count,
+    neighbours,
     regions,
     segment_patterns,
     slice_patterns,
@@ -28,6 +29,7 @@ __all__ = [
     "characteristic_polynomial",
     "count",
     "forward",
+    "neighbours",
     "pattern",
     "regions",
     "segment_patterns",

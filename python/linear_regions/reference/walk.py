@@ -25,7 +25,7 @@ from .domains import frame
 from .linear import Combination, combinations
 from .rational import Number, Row, subtract
 
-__all__ = ["Region", "count", "regions", "segment_patterns", "slice_patterns"]
+__all__ = ["Region", "count", "neighbours", "regions", "segment_patterns", "slice_patterns"]
 
 Rows = list[Row]
 
@@ -236,6 +236,33 @@ def count(net: Network, domain: Any = None, *, what: str = "activation") -> int:
     if what == "affine":
         return len(same_map)
     return sum(_connected_parts([r.cell for r in group]) for group in same_map.values())
+
+
+def neighbours(found: list[Region]) -> set[tuple[int, int]]:
+    """List the pairs of regions that share a facet.
+
+    Parameters
+    ----------
+    found : list of Region
+        Of a domain of dimension 2 at most, from `regions`.
+
+    Returns
+    -------
+    set of (int, int)
+        Positions i < j in the list.
+
+    Examples
+    --------
+    >>> import linear_regions as lr
+    >>> net = lr.Network((1,), [lr.Affine([[1.0], [1.0]], [0.0, -1.0]), lr.relu()])
+    >>> [len(neighbours(regions(net, domain))) for domain in (lr.Space(), lr.Box(0.5, 2.0))]
+    [2, 1]
+    """
+    return {
+        (i, j)
+        for i, j in pairs(range(len(found)), 2)
+        if _share_a_facet(found[i].cell, found[j].cell)
+    }
 
 
 def _of_dimension(net: Network, domain: Any, dimension: int) -> list[Region]:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Linear regions and affine pieces: activation regions with one affine map.
+
+Two activation regions are in one affine piece where their maps are equal as functions on the
+affine hull of the domain, and in one linear region where a chain of neighbours with that map joins
+them. Contact in less than a facet joins nothing: the union of two such regions has no connected
+interior.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from . import _core
+from ._frame import domain_frame
+from ._lower import frame_of, program
+from ._region_columns import IntArray
+from ._run import Run
+from .errors import Interrupted, Unsupported
+
+if TYPE_CHECKING:
+    from ._region_table import Regions
+
+__all__ = ["Pieces", "affine_pieces", "linear_regions", "with_pieces"]
+
+
+class Pieces(NamedTuple):
+    """Numbers of the pieces, by activation region.
+
+    Attributes
+    ----------
+    of : int64 array, shape (R,)
+        Numbered by first occurrence.
+    n : int
+        How many there are.
+    exact_maps : int
+        Maps that were computed in exact arithmetic.
+    complete : bool
+        False where the work was stopped: `n` is then a lower bound.
+    interrupted : bool
+        Whether Ctrl-C stopped it.
+    """
+
+    of: IntArray
+    n: int
+    exact_maps: int
+    complete: bool
+    interrupted: bool
+
+
+def affine_pieces(table: Regions, poll: Callable[[int, float], bool] | None = None) -> Pieces:
+    """Group the regions of a table by their affine maps, exactly."""
+    if table.count.arithmetic != "certified":
+        raise Unsupported("affine maps are compared exactly: list with arithmetic='certified'")
+    net = table.network
+    found = _core.map_classes(
+        program(net), frame_of(domain_frame(table.domain, net.input_shape)), table.patterns, poll
+    )
+    return Pieces(
+        found["of"], found["n"], found["exact_maps"], found["complete"], found["interrupted"]
+    )
+
+
+def linear_regions(table: Regions, affine: IntArray) -> IntArray:
+    """Return the linear region of every region of a complete table, given the affine pieces."""
+    if len(affine) and int(affine.max()) + 1 == len(affine):
+        return affine
+    i, j, _ = table.adjacency()
+    same = affine[i] == affine[j]
+    return np.asarray(_core.components(len(table), i[same], j[same]))
+
+
+def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None) -> Regions:
+    """Return the table with the count of its linear regions or affine pieces.
+
+    Parameters
+    ----------
+    table : Regions
+        As listed: its count is of activation regions.
+    what : {"linear", "affine"}
+    run : Run
+    seconds_left : float or None
+
+    Returns
+    -------
+    Regions
+        The same columns. Of an incomplete listing the distinct affine maps are counted, which are
+        a lower bound for both questions.
+    """
+    start = time.monotonic()
+    stopped = ""
+
+    def poll(found: int, fraction: float) -> bool:
+        nonlocal stopped
+        if seconds_left is not None and time.monotonic() - start > seconds_left:
+            stopped = "time_limit"
+        elif run.poll is not None and not run.poll(found, fraction):
+            stopped = "cancelled"
+        return not stopped
+
+    affine = affine_pieces(table, poll)
+    table._affine = affine if affine.complete else None
+    status = table.count.status
+    if not affine.complete:
+        status = "time_limit" if stopped == "time_limit" else "cancelled"
+    value = affine.n
+    if what == "linear" and status == "complete":
+        value = int(linear_regions(table, affine.of).max()) + 1
+    table.count = replace(
+        table.count,
+        value=value,
+        what=what,
+        kind="exact" if status == "complete" else "lower",
+        status=status,
+        interval=None,
+        confidence=None,
+        bracket=None,
+        seconds=table.count.seconds + time.monotonic() - start,
+        work={
+            **table.count.work,
+            "activation_regions": len(table),
+            "exact_maps": affine.exact_maps,
+        },
+    )
+    if affine.interrupted:
+        raise Interrupted(partial=table)
+    return table

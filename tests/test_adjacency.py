@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""Facets of regions and the dual graph, against rational geometry."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import helpers
+import linear_regions as lr
+import strategies
+from linear_regions import reference
+from linear_regions._exact_facets import match_exactly
+
+CASES = list(product(strategies.FAMILIES, strategies.STYLES, (1, 2)))
+
+
+def drawn(family: str, style: str, dimension: int, seed: int) -> tuple[lr.Network, object]:
+    net = strategies.network(family, style, seed)
+    return net, strategies.domain(net, dimension, style, seed)
+
+
+def compare(net: lr.Network, domain: object) -> None:
+    """Compare the dual graph with rational geometry, as a set of pairs of patterns."""
+    table = lr.regions(net, domain)
+    bits = helpers.unpack(table.patterns, net.pattern_bits)
+    i, j, facet = table.adjacency()
+    assert (i < j).all()
+    assert np.array_equal(table.facet_regions[facet], i)
+    found = [frozenset((bits[a], bits[b])) for a, b in zip(i, j, strict=True)]
+    assert len(set(found)) == len(found), "a pair of neighbours occurs twice"
+    mates = table.facet_mates
+    inner = mates >= 0
+    assert np.array_equal(inner, table.facet_bits >= 0), "a facet inside the domain has no mate"
+    assert np.array_equal(mates[mates[inner]], np.flatnonzero(inner)), "mates are not symmetric"
+    if len(table) <= 200:  # facets as sets of rational corners
+        one, other = match_exactly(net, table.domain, table.columns, np.flatnonzero(inner))
+        assert np.array_equal(mates[one], other)
+        assert 2 * len(one) == inner.sum()
+    if len(table) <= 30:  # every pair of cells
+        exact = reference.regions(net, domain)
+        expected = {
+            frozenset((exact[a].pattern, exact[b].pattern)) for a, b in reference.neighbours(exact)
+        }
+        assert set(found) == expected
+
+
+@pytest.mark.parametrize(("family", "style", "dimension"), CASES)
+def test_neighbours_equal_the_reference(family: str, style: str, dimension: int) -> None:
+    compare(*drawn(family, style, dimension, 0))
+
+
+@given(strategies.cases())
+def test_neighbours_of_random_networks(case: tuple[lr.Network, object]) -> None:
+    compare(*case)
+
+
+@given(strategies.rough_cases())
+def test_neighbours_where_numbers_have_every_size(case: tuple[lr.Network, object]) -> None:
+    compare(*case)
