@@ -342,7 +342,6 @@ def test_wrong_arguments_are_one_line_and_status_2(run):
 
 def test_what_cannot_be_counted_is_status_2_and_names_what_can(run):
     check_error(run("count", "--box", "0", "1"), 2, "dimension 64", "Slice")
-    check_error(run("count", "--what", "linear"), 2, "activation")
     check_error(run("sample", "--space", "--distribution", "uniform"), 2, "uniform")
 
 
