@@ -10,14 +10,6 @@
 namespace linear_regions {
 namespace {
 
-ExactColumns columns_of(const DomainFrame& domain) {
-  ExactColumns columns;
-  for (const auto& column : domain.columns) columns.rounded.emplace_back(column);
-  columns.exact = domain.exact_columns;
-  columns.denominator = domain.exact_denominator;
-  return columns;
-}
-
 void append_hex(const Integer& value, std::string& text) {
   if (value < 0) text += '-';
   text += Integer(abs(value)).str(0, std::ios_base::hex);
