@@ -35,6 +35,13 @@ class Facet:
         the domain. Where several units vanish there, one of the earliest layer.
     vertices : float64 array, shape (k, d)
         Finite vertices of the facet.
+
+    Examples
+    --------
+    >>> import linear_regions as lr
+    >>> net = lr.Network(1, [lr.Affine([[2.0]], [-1.0]), lr.relu()])
+    >>> [(facet.normal.tolist(), facet.offset, facet.bit) for facet in lr.regions(net)[0].facets]
+    [([2.0], -1.0, 0)]
     """
 
     normal: FloatArray
