@@ -58,6 +58,11 @@ def test_neighbours_of_random_networks(case: tuple[lr.Network, object]) -> None:
     compare(*case)
 
 
+def test_parallel_lines_that_end_at_infinity_are_told_apart():
+    net = lr.Network(2, [lr.Affine([[-1.0, 0.0], [2.0, 0.0]], [-2.0, -1.0]), lr.relu()])
+    compare(net, None)
+
+
 @given(strategies.rough_cases())
 def test_neighbours_where_numbers_have_every_size(case: tuple[lr.Network, object]) -> None:
     compare(*case)

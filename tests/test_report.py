@@ -107,7 +107,7 @@ def test_small_domain_has_no_second_question_about_the_whole_space():
 
 
 def test_domain_without_a_counting_method_still_gets_bounds_and_samples():
-    place = Place(lr.Box(-1.0, 1.0).resolve((4,)), "a box")
+    place = Place(lr.Ball(np.zeros(4), 1.0), "a ball")
     made = report(dense([4, 8, 1]), place, samples=500)
     assert made.count is None
     assert made.sample is not None
@@ -318,7 +318,7 @@ def test_page_is_the_same_each_time_but_for_times(made, page):
 
 @needs_matplotlib
 def test_page_without_pictures_still_has_the_numbers():
-    place = Place(lr.Box(-1.0, 1.0).resolve((4,)), "a box")
+    place = Place(lr.Ball(np.zeros(4), 1.0), "a ball")
     page = report_html(report(dense([4, 8, 1]), place, samples=500, pictures=True))
     reader = read(page)
     assert "svg" not in reader.tags

@@ -53,14 +53,16 @@ def match_exactly(
     sides = _side_rows(net, domain)
     core = frame_of(domain_frame(domain, net.input_shape))
     owners = np.searchsorted(columns.facet_offsets, facets, side="right") - 1
-    first_seen: dict[frozenset[Corner], int] = {}
+    first_seen: dict[tuple[Corner, frozenset[Corner]], int] = {}
     pairs = []
     rows: list[Row] = []
     current = -1
     for facet, owner in zip(facets.tolist(), owners.tolist(), strict=True):
         if owner != current:
             current, rows = owner, _rows_of_region(net, core, columns, owner, sides)
-        key = _corners(columns, owner, facet, rows)
+        # Parallel facets may have all their corners at infinity, where they coincide.
+        plane = _hyperplane(rows[facet - int(columns.facet_offsets[owner])])
+        key = (plane, _corners(columns, owner, facet, rows))
         if key in first_seen:
             pairs.append((first_seen.pop(key), facet))
         else:
@@ -102,6 +104,12 @@ def _rows_of_region(
     values = iter([int(text, 16) for text in texts])
     made = iter([[next(values) for _ in range(width)] for _ in range(len(units))])
     return [next(made) if bit >= 0 else sides[-1 - bit] for bit in labels[:, 0].tolist()]
+
+
+def _hyperplane(row: Row) -> Corner:
+    """Return the row up to a factor of either sign."""
+    lead = next(value for value in row if value)
+    return tuple(Fraction(value, lead) for value in row)
 
 
 def _corners(columns: Columns, owner: int, facet: int, rows: list[Row]) -> frozenset[Corner]:

@@ -84,10 +84,12 @@ struct ExactMinors::Impl {
         sign = -sign;
       }
       for (std::size_t i = p + 1; i < k; ++i)
-        for (std::size_t c = p + 1; c < k; ++c)
-          matrix[i * k + c] =
-              (matrix[i * k + c] * matrix[p * k + p] - matrix[i * k + p] * matrix[p * k + c]) /
-              previous;
+        for (std::size_t c = p + 1; c < k; ++c) {
+          Integer& entry = matrix[i * k + c];
+          entry *= matrix[p * k + p];
+          entry -= matrix[i * k + p] * matrix[p * k + c];
+          entry /= previous;
+        }
       previous = matrix[p * k + p];
     }
     return k == 0 ? 1 : sign * previous.sign();

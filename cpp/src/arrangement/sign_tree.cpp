@@ -3,12 +3,12 @@
 #include "linear_regions/sign_tree.hpp"
 
 #include <algorithm>
-#include <cfenv>
 #include <limits>
 #include <map>
 
 #include "arrangement/team.hpp"
 #include "arrangement/tree.hpp"
+#include "float_environment.hpp"
 
 namespace linear_regions {
 namespace {
@@ -19,22 +19,6 @@ using arrangement::Reduction;
 using arrangement::TaskPath;
 using arrangement::Team;
 using arrangement::Tree;
-
-// The error bounds assume rounding to nearest and gradual underflow; other libraries of the process
-// may have changed either for this thread.
-class DefaultFloatingPoint {
- public:
-  DefaultFloatingPoint() {
-    std::fegetenv(&saved_);
-    std::fesetenv(FE_DFL_ENV);
-  }
-  ~DefaultFloatingPoint() { std::fesetenv(&saved_); }
-  DefaultFloatingPoint(const DefaultFloatingPoint&) = delete;
-  DefaultFloatingPoint& operator=(const DefaultFloatingPoint&) = delete;
-
- private:
-  std::fenv_t saved_{};
-};
 
 class BlockSink : public ChamberSink {
  public:

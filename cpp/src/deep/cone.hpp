@@ -96,44 +96,10 @@ struct Cone {
   Mask<W> used = Mask<W>::none();  // facets so far; all of them contain the lines
 };
 
-// Pairs of adjacent rays on different sides of a hyperplane.
+// Two adjacent rays on different sides of a hyperplane, by number.
 struct Edge {
-  std::int32_t positive, negative;  // numbers of rays
+  std::int32_t positive, negative;
 };
-
-// All edges between the rays `positive` and `negative`.
-template <int W>
-void find_edges(const Mask<W>* mask, std::int32_t n, std::int32_t k, bool simple,
-                const std::vector<std::int32_t>& positive,
-                const std::vector<std::int32_t>& negative, std::vector<Edge>& edges) {
-  edges.clear();
-  const int need = k - 2;
-  for (const std::int32_t p : positive) {
-    const Mask<W> mp = mask[p];
-    const bool p_simple = simple || mp.count() == k - 1;
-    // Branch-free: write every pair, keep the place only of those that share enough facets.
-    std::size_t at = edges.size();
-    edges.resize(at + negative.size());
-    const std::size_t before = at;
-    for (const std::int32_t q : negative) {
-      edges[at] = {p, q};
-      at += static_cast<std::size_t>((mp & mask[q]).count() >= need);
-    }
-    edges.resize(at);
-    if (p_simple) continue;
-    std::size_t kept = before;
-    for (std::size_t i = before; i < at; ++i) {
-      const std::int32_t q = edges[i].negative;
-      const Mask<W> common = mp & mask[q];
-      bool adjacent = true;
-      if (mask[q].count() != k - 1)
-        for (std::int32_t r = 0; r < n && adjacent; ++r)
-          adjacent = r == p || r == q || !common.within(mask[r]);
-      if (adjacent) edges[kept++] = edges[i];
-    }
-    edges.resize(kept);
-  }
-}
 
 // How far w = (1 - t) p + t q, where a row with values vp > 0 > vq vanishes, lies from the true
 // meeting point of the true edge and the true hyperplane. dp and dq bound the errors of the values,

@@ -179,10 +179,50 @@ void ConeEngine<W>::sort_rays(const std::int8_t* signs, std::int32_t n) {
     (signs[i] > 0 ? positive_ : signs[i] < 0 ? negative_ : zero_).push_back(i);
 }
 
+// All edges between the rays positive_ and negative_: the pairs that share k - 2 facets, where it
+// matters without a third ray on all of these.
+template <int W>
+void ConeEngine<W>::find_edges(const Mask<W>* mask, std::int32_t n, std::int32_t k, bool simple) {
+  const std::size_t np = positive_.size(), nq = negative_.size();
+  if (pair_first_.size() < np * nq + 1) {
+    pair_first_.resize(2 * np * nq + 64);
+    pair_second_.resize(2 * np * nq + 64);
+  }
+  std::size_t found = 0;
+  if constexpr (W == 1) {
+    positive_mask_.resize(np);
+    negative_mask_.resize(nq);
+    for (std::size_t i = 0; i < np; ++i) positive_mask_[i] = mask[positive_[i]].w[0];
+    for (std::size_t j = 0; j < nq; ++j) negative_mask_[j] = mask[negative_[j]].w[0];
+    found = kernels_.pairs(positive_mask_.data(), np, negative_mask_.data(), nq, k - 2,
+                           pair_first_.data(), pair_second_.data());
+  } else {
+    for (std::size_t i = 0; i < np; ++i)
+      for (std::size_t j = 0; j < nq; ++j) {
+        pair_first_[found] = static_cast<std::int32_t>(i);
+        pair_second_[found] = static_cast<std::int32_t>(j);
+        found +=
+            static_cast<std::size_t>((mask[positive_[i]] & mask[negative_[j]]).count() >= k - 2);
+      }
+  }
+  edges_.clear();
+  for (std::size_t e = 0; e < found; ++e) {
+    const std::int32_t p = positive_[static_cast<std::size_t>(pair_first_[e])];
+    const std::int32_t q = negative_[static_cast<std::size_t>(pair_second_[e])];
+    bool adjacent = true;
+    if (!simple && mask[p].count() != k - 1 && mask[q].count() != k - 1) {
+      const Mask<W> common = mask[p] & mask[q];
+      for (std::int32_t r = 0; r < n && adjacent; ++r)
+        adjacent = r == p || r == q || !common.within(mask[r]);
+    }
+    if (adjacent) edges_.push_back({p, q});
+  }
+}
+
 template <int W>
 void ConeEngine<W>::cut_edges(const Node& node, std::int32_t line, std::size_t words) {
   const Cone<W>& cone = node.cone;
-  find_edges(cone.mask, cone.n, cone.k, cone.simple, positive_, negative_, edges_);
+  find_edges(cone.mask, cone.n, cone.k, cone.simple);
   fresh_.clear();
   fresh_mask_.clear();
   const Through through{node.table, node.n_bits, &line, 1, cone.anchor, cone.n_lines};

@@ -70,11 +70,8 @@ std::uint64_t ConeEngine<W>::count_cone(const LayerCell& cell, const Node& node,
   level.k = cone.k;
   level.simple = cone.simple;
   const auto n = static_cast<std::size_t>(cone.n);
-  level.value.resize(n * lead_);
-  level.positive.resize(n);
-  level.negative.resize(n);
-  level.slack.resize(n);
-  level.mask.assign(cone.mask, cone.mask + n);
+  level.make_room(n, lead_);
+  std::copy_n(cone.mask, n, level.mask.begin());
   const std::uint64_t every = m == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << m) - 1;
   bool flat = true;
   for (std::size_t i = 0; i < n; ++i) {
@@ -196,15 +193,11 @@ void ConeEngine<W>::make_section(std::int32_t depth, std::int32_t unit, std::uin
     else
       zero_.push_back(i);
   }
-  find_edges(level.mask.data(), level.n, level.k, level.simple, positive_, negative_, edges_);
+  find_edges(level.mask.data(), level.n, level.k, level.simple);
   const std::size_t n = zero_.size() + edges_.size();
   section.n = static_cast<std::int32_t>(n);
   section.k = level.k - 1;
-  section.value.resize(n * lead_);
-  section.positive.resize(n);
-  section.negative.resize(n);
-  section.slack.resize(n);
-  section.mask.resize(n);
+  section.make_room(n, lead_);
   std::size_t at = 0;
   for (const std::int32_t i : zero_) {
     const auto r = static_cast<std::size_t>(i);

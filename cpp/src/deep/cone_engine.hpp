@@ -173,6 +173,7 @@ class ConeEngine {
   Ray* new_ray(std::size_t words);
   Ray* copy_ray(const Ray& ray, std::size_t words);
   std::int32_t push_line(const Line& line, const double* row);
+  void find_edges(const Mask<W>* mask, std::int32_t n, std::int32_t k, bool simple);
   void sort_rays(const std::int8_t* signs, std::int32_t n);
   // Rays where the path line `line` meets the edges of the cone; signs are in positive_ and the
   // like. Fills edges_, fresh_, fresh_mask_.
@@ -238,6 +239,15 @@ class ConeEngine {
     std::vector<std::uint64_t> positive, negative;
     std::vector<Mask<W>> mask;
     std::vector<double> slack;
+
+    void make_room(std::size_t rays, std::size_t lead) {
+      if (value.size() < rays * lead) value.resize(2 * rays * lead);
+      if (mask.size() >= rays) return;
+      positive.resize(2 * rays);
+      negative.resize(2 * rays);
+      slack.resize(2 * rays);
+      mask.resize(2 * rays);
+    }
   };
   std::uint64_t count_cone(const LayerCell& cell, const Node& node,
                            const std::vector<std::int32_t>& cuts);
@@ -294,6 +304,8 @@ class ConeEngine {
   std::vector<std::int8_t> sign_;
   std::vector<std::int32_t> positive_, negative_, zero_;
   std::vector<Edge> edges_;
+  std::vector<std::uint64_t> positive_mask_, negative_mask_;
+  std::vector<std::int32_t> pair_first_, pair_second_;
   std::vector<Ray*> fresh_;
   std::vector<Mask<W>> fresh_mask_;
   std::vector<Ray*> fresh_line_;

@@ -45,6 +45,11 @@ struct ConeKernels {
   double (*mix_point)(const double* p, const double* q, double a, double b, std::size_t n,
                       double* out);
 
+  // The pairs (i, j) of masks that share at least `need` bits; returns their number. `first` and
+  // `second` have room for n * m + 1.
+  std::size_t (*pairs)(const std::uint64_t* positive, std::size_t n, const std::uint64_t* negative,
+                       std::size_t m, int need, std::int32_t* first, std::int32_t* second);
+
   // Column k of `out` += weight * row[k] for a run of n outputs; the last of the `columns`, the
   // error, grows by |weight| * row.
   void (*add_row)(double* out, std::size_t lead, std::size_t columns, const double* weight,

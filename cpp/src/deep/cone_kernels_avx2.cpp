@@ -11,8 +11,8 @@ namespace {
 
 }  // namespace
 
-const ConeKernels kAvx2ConeKernels = {classify_cones,  evaluate_cones, mix_values,
-                                      mix_coordinates, add_columns,    add_row_block};
+const ConeKernels kAvx2ConeKernels = {classify_cones, evaluate_cones, mix_values,   mix_coordinates,
+                                      shared_pairs,   add_columns,    add_row_block};
 
 }  // namespace linear_regions
 #endif

@@ -11,6 +11,7 @@ namespace {
 }  // namespace
 
 const ConeKernels kGenericConeKernels = {classify_cones,  evaluate_cones, mix_values,
-                                         mix_coordinates, add_columns,    add_row_block};
+                                         mix_coordinates, shared_pairs,   add_columns,
+                                         add_row_block};
 
 }  // namespace linear_regions

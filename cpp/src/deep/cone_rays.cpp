@@ -15,7 +15,7 @@ namespace linear_regions {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kImprove = 1e-11;  // bounds above this are worth a linear system
+constexpr double kImprove = 1e-9;   // bounds above this are worth a linear system
 constexpr double kListed = 1e-12;   // ... where rays are listed
 constexpr double kPlaced = 1e-9;    // listed rays with larger bounds are placed exactly
 constexpr double kTrusted = 1e-5;   // rays with larger bounds decide nothing

@@ -2,7 +2,6 @@
 // Runs of the cone engine: one thread or several, as in planar.cpp; again with wider masks where a
 // cell has too many facets.
 #include <algorithm>
-#include <cfenv>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -14,28 +13,13 @@
 
 #include "deep/cone_emit.hpp"
 #include "deep/cone_engine.hpp"
+#include "float_environment.hpp"
 #include "linear_regions/cones.hpp"
 
 namespace linear_regions {
 namespace {
 
 using TaskPath = std::vector<std::uint32_t>;
-
-// The error bounds assume rounding to nearest and gradual underflow; other libraries of the process
-// may have changed either for this thread.
-class DefaultFloatingPoint {
- public:
-  DefaultFloatingPoint() {
-    std::fegetenv(&saved_);
-    std::fesetenv(FE_DFL_ENV);
-  }
-  ~DefaultFloatingPoint() { std::fesetenv(&saved_); }
-  DefaultFloatingPoint(const DefaultFloatingPoint&) = delete;
-  DefaultFloatingPoint& operator=(const DefaultFloatingPoint&) = delete;
-
- private:
-  std::fenv_t saved_{};
-};
 
 // A short run finishes before a thread has started.
 constexpr double kSerialSeconds = 0.002;

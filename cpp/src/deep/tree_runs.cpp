@@ -1,35 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Runs of the tree: counting, listing, streaming; one thread or several.
 #include <algorithm>
-#include <cfenv>
 #include <cmath>
 #include <limits>
 #include <map>
 
 #include "arrangement/team.hpp"
 #include "deep/tree.hpp"
+#include "float_environment.hpp"
 
 namespace linear_regions {
 namespace {
 
 using arrangement::TaskPath;
 using arrangement::Team;
-
-// The error bounds assume rounding to nearest and gradual underflow; other libraries of the process
-// may have changed either for this thread.
-class DefaultFloatingPoint {
- public:
-  DefaultFloatingPoint() {
-    std::fegetenv(&saved_);
-    std::fesetenv(FE_DFL_ENV);
-  }
-  ~DefaultFloatingPoint() { std::fesetenv(&saved_); }
-  DefaultFloatingPoint(const DefaultFloatingPoint&) = delete;
-  DefaultFloatingPoint& operator=(const DefaultFloatingPoint&) = delete;
-
- private:
-  std::fenv_t saved_{};
-};
 
 class BlockSink : public TreeSink {
  public:
