@@ -79,7 +79,7 @@ _METHODS = (
         domains="Box, Polytope, Space, Slice, Segment; bounded or not",
         layers="one activation layer, a pointwise one, behind affine layers",
         lists=False,
-        cost="whole space: one restriction per flat; elsewhere: under a microsecond per region",
+        cost="whole space: one restriction per flat; elsewhere: about two microseconds per region",
     ),
     Method(
         name="cones",
