@@ -90,7 +90,7 @@ _METHODS = (
         dimensions="any; made for 3 to 8 in boxes, to 10 in the whole space",
         domains="Box, Polytope, Space, Slice, Segment; bounded or not",
         layers="all",
-        lists=False,
+        lists=True,
         cost="as for polygons, times the square of the rays per cell: 2^d in a box, d in R^d",
     ),
 )

@@ -17,8 +17,18 @@ import numpy.typing as npt
 
 from ._planar import PlanarFrame
 from ._value import FloatArray
+from .errors import Unsupported
 
-__all__ = ["AT_INFINITY", "Columns", "ExactPoints", "IntArray", "Words", "planar_columns", "spread"]
+__all__ = [
+    "AT_INFINITY",
+    "Columns",
+    "ExactPoints",
+    "IntArray",
+    "Words",
+    "cone_columns",
+    "planar_columns",
+    "spread",
+]
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -110,9 +120,7 @@ def spread(offsets: IntArray, numbers: IntArray) -> tuple[IntArray, IntArray]:
 
 def planar_columns(frame: PlanarFrame, listed: Mapping[str, Any]) -> Columns:
     """Return what the planar engine listed, in the domain's own coordinates."""
-    sizes = listed["vertex_counts"]
-    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
-    np.cumsum(sizes, out=offsets[1:])
+    offsets = _offsets(listed["vertex_counts"])
     exact = {
         number: tuple(_fraction(text) for text in (x, y)[: frame.dim])
         for number, x, y in listed["exact_points"]
@@ -124,6 +132,49 @@ def planar_columns(frame: PlanarFrame, listed: Mapping[str, Any]) -> Columns:
         exact_points=exact,
         **make(listed, offsets),
     )
+
+
+def cone_columns(listed: Mapping[str, Any]) -> Columns:
+    """Return what the cone engine listed; its corner numbers count within each region.
+
+    Raises
+    ------
+    Unsupported
+        If the regions contain whole lines: the engine then works across these lines, where some
+        coordinate is constant, and its facets are not those of the regions. (The normals of a
+        region without a line span the space, so no column of them is zero.)
+    """
+    if len(listed["patterns"]) and not listed["rows"][:, :-1].any(axis=0).all():
+        raise Unsupported(
+            "the regions contain whole lines, along which no unit changes: list them in a bounded "
+            "domain, or on a Slice across those lines; count takes the domain as it is"
+        )
+    vertex_offsets = _offsets(listed["vertex_counts"])
+    facet_offsets = _offsets(listed["facet_counts"])
+    corner_offsets = _offsets(listed["corner_counts"])
+    first = np.repeat(vertex_offsets[:-1], np.diff(facet_offsets))
+    return Columns(
+        patterns=listed["patterns"],
+        interior_points=listed["points"],
+        bounded=listed["bounded"].astype(bool),
+        vertices=listed["vertices"],
+        vertex_offsets=vertex_offsets,
+        facet_rows=listed["rows"],
+        facet_labels=listed["labels"],
+        facet_offsets=facet_offsets,
+        corner_offsets=corner_offsets,
+        corners=listed["corners"] + np.repeat(first, np.diff(corner_offsets)),
+        exact_points={
+            number: tuple(_fraction(text) for text in coordinates)
+            for number, coordinates in listed["exact_points"]
+        },
+    )
+
+
+def _offsets(sizes: npt.NDArray[Any]) -> IntArray:
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets
 
 
 def _polygons(listed: Mapping[str, Any], offsets: IntArray) -> dict[str, Any]:

@@ -248,7 +248,17 @@ class Regions:
 
     @property
     def volumes(self) -> FloatArray:
-        """Length (d = 1) or area (d = 2) in domain coordinates; infinite where unbounded."""
+        """Length (d = 1) or area (d = 2) in domain coordinates; infinite where unbounded.
+
+        Raises
+        ------
+        Unsupported
+            Above two dimensions.
+        """
+        if self.dim > 2:
+            raise Unsupported(
+                f"volumes are computed for one and two dimensions, this table has {self.dim}"
+            )
         volumes = np.ones(len(self))
         if self.dim and len(self):
             first, rest = self.vertex_offsets[:-1], self.vertex_offsets[1:]

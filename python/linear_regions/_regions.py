@@ -6,20 +6,23 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from . import _core
 from ._count import as_domain, check_question, result_of
+from ._frame import domain_frame
 from ._geometry import integer
-from ._lower import planar_domain, program
+from ._lower import frame_of, planar_domain, program
 from ._pieces import with_pieces
-from ._planar import PlanarFrame, planar_frame
-from ._region_columns import planar_columns
+from ._planar import planar_frame
+from ._region_columns import Columns, cone_columns, planar_columns
 from ._region_table import Facet, Region, Regions
 from ._run import Progress, Run, run_control
+from ._value import FloatArray
 from .domain import Domain
 from .errors import Interrupted, Unsupported
 from .network import Network
@@ -75,13 +78,13 @@ def regions(
     stream: bool = False,
     block: int = 16384,
 ) -> Regions | RegionStream:
-    """List the regions of a network in a domain: patterns, polygons, facets, affine maps.
+    """List the regions of a network in a domain: patterns, vertices, facets, affine maps.
 
     Parameters
     ----------
     net : Network
     domain : Domain, optional
-        Of dimension at most two; default the whole input space.
+        Of dimension up to about eight; default the whole input space.
     what : {"activation", "linear", "affine"}, default "activation"
         The table always has one row per activation region. With ``"linear"`` or ``"affine"`` its
         `count` is that of linear regions or affine pieces, and `Regions.linear_regions` or
@@ -123,8 +126,11 @@ def regions(
     """
     place = as_domain(domain)
     chosen = check_question(net, place, what, method)
-    if not chosen.lists and method != "auto":
-        raise Unsupported(f"method {method!r} counts, but lists no regions; see methods()")
+    if not chosen.lists:
+        raise Unsupported(
+            f"method {chosen.name!r}, which this domain would take, counts but lists no regions: "
+            "list in a domain of lower dimension, or with method='cones'; see methods()"
+        )
     run = run_control(
         arithmetic=arithmetic,
         threads=threads,
@@ -138,22 +144,21 @@ def regions(
             f"what={what!r} compares affine maps exactly, over all regions: it needs "
             "arithmetic='certified' and stream=False"
         )
-    frame = planar_frame(place, net.input_shape)
+    engine = _engine(net, place, chosen.name)
     resolved = place.resolve(net.input_shape)
 
     def result(answer: dict[str, Any]) -> RegionCount:
         return result_of(answer, chosen, arithmetic)
 
     def table(answer: dict[str, Any], columns: dict[str, Any]) -> Regions:
-        embedding = np.ascontiguousarray(frame.columns[[*range(frame.dim), 2]])
-        return Regions(net, resolved, result(answer), planar_columns(frame, columns), embedding)
+        return Regions(net, resolved, result(answer), engine.columns(columns), engine.embedding)
 
     if stream:
-        return RegionStream(net, frame, run, integer("block", block, 1), table, result)
+        return RegionStream(engine, run, integer("block", block, 1), table, result)
     try:
-        answer = _core.list_planar(
-            program(net),
-            planar_domain(frame),
+        answer = engine.list(
+            engine.tape,
+            engine.place,
             run.certified,
             run.threads,
             run.limit,
@@ -169,6 +174,36 @@ def regions(
     if answer["interrupted"]:
         raise Interrupted(partial=listed)
     return listed
+
+
+class _Engine(NamedTuple):
+    """An engine that lists, with its form of network and domain."""
+
+    list: Callable[..., dict[str, Any]]
+    stream: Callable[..., dict[str, Any]]
+    tape: _core.Tape
+    place: object
+    columns: Callable[[dict[str, Any]], Columns]
+    embedding: FloatArray
+
+
+def _engine(net: Network, domain: Domain, method: str) -> _Engine:
+    tape = program(net)
+    if method == "polygons":
+        plane = planar_frame(domain, net.input_shape)
+        embedding = np.ascontiguousarray(plane.columns[[*range(plane.dim), 2]])
+        return _Engine(
+            _core.list_planar,
+            _core.stream_planar,
+            tape,
+            planar_domain(plane),
+            partial(planar_columns, plane),
+            embedding,
+        )
+    frame = domain_frame(domain, net.input_shape)
+    return _Engine(
+        _core.list_cones, _core.stream_cones, tape, frame_of(frame), cone_columns, frame.columns
+    )
 
 
 class RegionStream(Iterator[Regions]):
@@ -194,8 +229,7 @@ class RegionStream(Iterator[Regions]):
 
     def __init__(
         self,
-        net: Network,
-        frame: PlanarFrame,
+        engine: _Engine,
         run: Run,
         block: int,
         table: Callable[[dict[str, Any], dict[str, Any]], Regions],
@@ -206,21 +240,17 @@ class RegionStream(Iterator[Regions]):
         self._result = result
         self._ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=2)
         self._closed = threading.Event()
-        # Everything that may raise happens here, on the caller's thread.
-        tape, place = program(net), planar_domain(frame)
-        self._thread = threading.Thread(
-            target=self._search, args=(tape, place, run, block), daemon=True
-        )
+        self._thread = threading.Thread(target=self._search, args=(engine, run, block), daemon=True)
         self._thread.start()
 
-    def _search(self, tape: _core.Tape, place: _core.PlanarDomain, run: Run, block: int) -> None:
+    def _search(self, engine: _Engine, run: Run, block: int) -> None:
         def poll(found: int, fraction: float) -> bool:
             return not self._closed.is_set() and (run.poll is None or run.poll(found, fraction))
 
         try:
-            answer = _core.stream_planar(
-                tape,
-                place,
+            answer = engine.stream(
+                engine.tape,
+                engine.place,
                 run.certified,
                 block,
                 run.limit,

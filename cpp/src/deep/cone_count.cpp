@@ -121,7 +121,7 @@ std::uint64_t ConeEngine<W>::count_sections(std::int32_t depth, std::uint64_t un
   Level& level = levels_[static_cast<std::size_t>(depth)];
   if (level.k == 2) return 1 + distinct_crossings(level, units);
   // Large cuts first: their sections have few earlier units.
-  std::int32_t order[64], size[64], m = 0;
+  std::int32_t order[64] = {}, size[64] = {}, m = 0;
   for (std::uint64_t rest = units; rest != 0; rest &= rest - 1) {
     const int u = std::countr_zero(rest);
     std::int32_t p = 0, q = 0;
