@@ -43,7 +43,7 @@ GROUPS = {
         "_adjacency", "_arrangement", "_arrangement_count", "_build_info", "_chambers", "_count",
         "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes", "_pieces", "_region",
         "_region_columns", "_region_table", "_regions", "_sample", "_sweep", "_sweep_points",
-        "_unstable",
+        "_unstable", "_volumes",
     ],
     "importers": ["importers"],
     "face": [""],

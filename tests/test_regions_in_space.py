@@ -135,8 +135,26 @@ def test_facets_of_a_cube_and_its_vertices():
     assert len(table.facet_rows) == 6
     assert np.allclose(np.abs(table.vertices), 1.0, rtol=1e-14, atol=0.0)
     assert len(np.unique(np.sign(table.vertices), axis=0)) == len(table.vertices) == 8
-    with pytest.raises(lr.Unsupported, match="volumes"):
-        table.volumes  # noqa: B018
+    assert table.volumes.tolist() == pytest.approx([8.0], rel=1e-14)
+    assert "volume=8" in repr(table[0])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("d", "widths"), [(3, (5, 4)), (4, (4, 3)), (5, (5,))])
+def test_volumes_add_up_to_that_of_the_box(seed, d, widths):
+    table = lr.regions(small_network(seed, d, widths), place("box", d))
+    assert len(table) > 1
+    assert (table.volumes > 0).all()
+    assert table.volumes.sum() == pytest.approx(2.0**d, rel=1e-9)
+
+
+def test_volumes_are_shares_of_random_points():
+    table = lr.regions(small_network(1, 3, (4, 3)), place("box", 3))
+    points = np.random.default_rng(0).uniform(-1, 1, (20_000, 3))
+    found = lr.patterns(table.network, points)[:, 0]
+    share = np.array([(found == word).mean() for word in table.patterns[:, 0]])
+    doubt = 5 * np.sqrt(table.volumes / 8 / 20_000)
+    assert (np.abs(share - table.volumes / 8) < doubt + 1e-3).all()
 
 
 def test_a_stream_gives_the_same_regions_in_the_same_order():

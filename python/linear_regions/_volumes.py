@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Volumes of polytopes from their vertices and the facets that these lie on.
+
+Pulling triangulation: a polytope is the union of the pyramids from its first vertex over the
+facets that do not contain it, and these are polytopes of one dimension less. Faces are sets of
+vertices; the facets of a face are its maximal proper intersections with facets of the polytope, so
+no coordinate takes part in the combinatorics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import factorial
+
+import numpy as np
+import numpy.typing as npt
+
+from ._region_columns import Columns
+from ._value import FloatArray
+
+__all__ = ["volumes_of"]
+
+_Face = frozenset[int]
+
+
+def volumes_of(columns: Columns, bounded: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return the volumes of the bounded regions; the others get infinity.
+
+    Notes
+    -----
+    Rounded: vertices are doubles, and the simplices are summed in doubles. Cost: the number of
+    simplices, about a tenth of a millisecond for a region in three dimensions, many times more in
+    six.
+    """
+    d = columns.vertices.shape[1] - 1
+    out = np.full(len(bounded), np.inf)
+    for i in np.flatnonzero(bounded).tolist():
+        first, last = columns.vertex_offsets[i : i + 2].tolist()
+        facets = []
+        for facet in range(*columns.facet_offsets[i : i + 2].tolist()):
+            start, end = columns.corner_offsets[facet : facet + 2].tolist()
+            facets.append(frozenset((columns.corners[start:end] - first).tolist()))
+        simplices = list(_simplices(frozenset(range(last - first)), facets, d))
+        corners = columns.vertices[first:last, :d][np.array(simplices)]
+        edges = corners[:, 1:] - corners[:, :1]
+        out[i] = float(np.abs(np.linalg.det(edges)).sum()) / factorial(d)
+    return out
+
+
+def _simplices(face: _Face, facets: list[_Face], dim: int) -> Iterator[list[int]]:
+    """Yield the simplices of a face of dimension `dim`, as lists of vertices."""
+    if dim == 0:
+        yield sorted(face)
+        return
+    apex = min(face)
+    parts = {face & facet for facet in facets} - {face, frozenset()}
+    maximal = [part for part in parts if not any(part < other for other in parts)]
+    for part in sorted(maximal, key=sorted):
+        if apex not in part:
+            for simplex in _simplices(part, facets, dim - 1):
+                yield [apex, *simplex]
