@@ -189,13 +189,15 @@ PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithme
       if (block_.n >= size_) flush();
     }
     void flush() {
-      if (block_.n == 0) return;
-      if (!out_(std::move(block_))) control_.stop(Status::kCancelled);
+      if (block_.n == 0 || !wanted_) return;
+      wanted_ = out_(std::move(block_));
+      if (!wanted_) control_.stop(Status::kCancelled);
       block_ = RegionBlock{};
       block_.words = words_;
     }
 
    private:
+    bool wanted_ = true;  // a reader that said no is not asked again
     std::size_t size_;
     RunControl& control_;
     const std::function<bool(RegionBlock&&)>& out_;

@@ -89,14 +89,16 @@ class StreamSink : public ChamberSink {
     if (block_.n >= size_) flush();
   }
   void flush() {
-    if (block_.n == 0) return;
+    if (block_.n == 0 || !wanted_) return;
     delivered_ += block_.n;
-    if (!out_(std::move(block_))) control_.stop(Status::kCancelled);
+    wanted_ = out_(std::move(block_));
+    if (!wanted_) control_.stop(Status::kCancelled);
     block_ = ChamberBlock{};
     block_.words = words_;
   }
 
  private:
+  bool wanted_ = true;  // a reader that said no is not asked again
   ChamberBlock block_;
   BlockSink inner_;
   std::size_t words_, size_;

@@ -194,15 +194,17 @@ class ConeStream : public ConeSink<W> {
     if (block_.n >= size_) flush();
   }
   void flush() {
-    if (block_.n == 0) return;
+    if (block_.n == 0 || !wanted_) return;
     delivered_ += block_.n;
-    if (!out_(std::move(block_))) control_.stop(Status::kCancelled);
+    wanted_ = out_(std::move(block_));
+    if (!wanted_) control_.stop(Status::kCancelled);
     block_ = ConeBlock{};
     block_.words = words_;
     block_.dim = dim_;
   }
 
  private:
+  bool wanted_ = true;  // a reader that said no is not asked again
   std::size_t size_;
   RunControl& control_;
   const std::function<bool(ConeBlock&&)>& out_;

@@ -80,13 +80,15 @@ class StreamSink : public TreeSink {
     if (block_.n >= size_) flush();
   }
   void flush() {
-    if (block_.n == 0) return;
-    if (!out_(std::move(block_))) control_.stop(Status::kCancelled);
+    if (block_.n == 0 || !wanted_) return;
+    wanted_ = out_(std::move(block_));
+    if (!wanted_) control_.stop(Status::kCancelled);
     block_ = TreeBlock{};
     inner_.prepare();
   }
 
  private:
+  bool wanted_ = true;  // a reader that said no is not asked again
   TreeBlock block_;
   BlockSink inner_;
   std::size_t size_;
