@@ -61,7 +61,7 @@ class Region:
         Finite vertices; counter-clockwise in two dimensions.
     bounded : bool
     volume : float
-        Length or area in domain coordinates.
+        Length, area or volume in domain coordinates.
     facets : list of Facet
         Irredundant.
 
