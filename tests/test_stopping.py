@@ -266,7 +266,7 @@ def test_a_stream_checks_its_arguments_at_once(small: lr.Network) -> None:
     with pytest.raises(ValueError, match="block must be at least 1"):
         lr.regions(small, stream=True, block=0)
     with pytest.raises(lr.Unsupported):
-        lr.regions(lr.Network(3, [lr.relu()]), stream=True)
+        lr.regions(lr.Network(3, [lr.relu()]), lr.Ball([0.0, 0.0, 0.0], 1.0), stream=True)
 
 
 def test_listing_with_a_limit_gives_the_first_regions(small: lr.Network) -> None:
