@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "linear_regions/one_layer.hpp"
+#include "one_layer/residue_kernels.hpp"
 #include "one_layer/state_map.hpp"
 #include "one_layer/sweep.hpp"
 
@@ -18,24 +19,66 @@ using one_layer::StateMap;
 using one_layer::Step;
 using one_layer::Sweep;
 
-// Products by constants modulo p (Shoup): with quotient = floor(weight 2^64 / p), one high and two
-// low products give a remainder below 2 p.
-struct Weights {
-  std::size_t lanes;
-  const std::uint64_t* primes;
-  std::vector<std::uint64_t> weight, quotient;  // [row * lanes + lane]
+constexpr std::uint64_t kFusedLimit = std::uint64_t{1} << 50;
+
+// Products by constants modulo primes. Either in integers (Shoup): with quotient = floor(weight
+// 2^64 / p), one high and two low products give a remainder below 2 p. Or in doubles, several
+// lanes at a time (residue_kernels.hpp); residues are then doubles, too.
+class Weights {
+ public:
+  explicit Weights(const std::vector<std::uint64_t>& primes)
+      : n_(primes.size()),
+        lanes_((n_ + 3) / 4 * 4),
+        fused_(std::all_of(primes.begin(), primes.end(),
+                           [](std::uint64_t p) { return p < kFusedLimit; })
+                   ? one_layer::add_products()
+                   : nullptr),
+        primes_(primes) {
+    primes_.resize(lanes_, 2);  // lanes of padding stay zero
+    prime_.assign(primes_.begin(), primes_.end());
+  }
+
+  std::size_t lanes() const { return lanes_; }
 
   void push_row(const std::vector<std::uint64_t>& row) {
-    for (std::size_t i = 0; i < lanes; ++i) {
-      weight.push_back(row[i]);
-      quotient.push_back(static_cast<std::uint64_t>((static_cast<Wide>(row[i]) << 64) / primes[i]));
+    for (std::size_t i = 0; i < lanes_; ++i) {
+      const std::uint64_t w = i < n_ ? row[i] : 0;
+      if (fused_ != nullptr) {
+        weight_.push_back(static_cast<double>(w));
+        ratio_.push_back(static_cast<double>(w) / prime_[i]);
+        continue;
+      }
+      whole_.push_back(w);
+      quotient_.push_back(static_cast<std::uint64_t>((static_cast<Wide>(w) << 64) / primes_[i]));
     }
   }
+
+  void set_one(std::uint64_t* counts) const {
+    for (std::size_t i = 0; i < n_; ++i) {
+      if (fused_ != nullptr)
+        doubles(counts)[i] = 1;
+      else
+        counts[i] = 1;
+    }
+  }
+
+  std::vector<std::uint64_t> residues(const std::uint64_t* counts) const {
+    std::vector<std::uint64_t> out(n_);
+    for (std::size_t i = 0; i < n_; ++i)
+      out[i] = fused_ != nullptr ? static_cast<std::uint64_t>(doubles(counts)[i]) : counts[i];
+    return out;
+  }
+
   // to += from * weights of the row
   void add(std::uint64_t* to, const std::uint64_t* from, std::size_t row) const {
-    const std::uint64_t *w = &weight[row * lanes], *q = &quotient[row * lanes];
-    for (std::size_t i = 0; i < lanes; ++i) {
-      const std::uint64_t p = primes[i];
+    if (fused_ != nullptr) {
+      fused_(doubles(to), doubles(from), &weight_[row * lanes_], &ratio_[row * lanes_],
+             prime_.data(), lanes_);
+      return;
+    }
+    const std::uint64_t *w = &whole_[row * lanes_], *q = &quotient_[row * lanes_];
+    for (std::size_t i = 0; i < n_; ++i) {
+      const std::uint64_t p = primes_[i];
       const auto high = static_cast<std::uint64_t>((static_cast<Wide>(from[i]) * q[i]) >> 64);
       std::uint64_t x = from[i] * w[i] - high * p;
       x -= x >= p ? p : 0;
@@ -43,6 +86,18 @@ struct Weights {
       to[i] = x - (x >= p ? p : 0);
     }
   }
+
+ private:
+  // The store holds bytes; all of a run reads them as one of the two.
+  static double* doubles(std::uint64_t* counts) { return reinterpret_cast<double*>(counts); }
+  static const double* doubles(const std::uint64_t* counts) {
+    return reinterpret_cast<const double*>(counts);
+  }
+
+  std::size_t n_, lanes_;
+  one_layer::AddProducts fused_;
+  std::vector<std::uint64_t> primes_, whole_, quotient_;  // [row * lanes + lane]
+  std::vector<double> prime_, weight_, ratio_;
 };
 
 void check(const Lanes& lanes) {
@@ -64,8 +119,8 @@ class Frontier {
            RunControl& control)
       : sweep_(sweep),
         n_t_(lanes.weights.size() / lanes.primes.size()),
-        single_{lanes.primes.size(), lanes.primes.data(), {}, {}},
-        prefix_{lanes.primes.size(), lanes.primes.data(), {}, {}},
+        single_(lanes.primes),
+        prefix_(lanes.primes),
         max_bytes_(max_bytes),
         max_insertions_(max_insertions),
         control_(control) {
@@ -82,11 +137,11 @@ class Frontier {
   }
 
   FrontierResult run() {
-    now_.emplace(sizeof(Cell), single_.lanes);
+    now_.emplace(sizeof(Cell), single_.lanes());
     std::vector<unsigned char> zero(now_->key_bytes(), 0);
     const std::size_t first =
         now_->find_or_insert(zero.data(), StateMap::hash(zero.data(), zero.size()));
-    for (std::size_t i = 0; i < single_.lanes; ++i) now_->counts(first)[i] = 1 % single_.primes[i];
+    single_.set_one(now_->counts(first));
     for (std::size_t m = 0; m < sweep_.n_steps(); ++m) {
       const std::optional<Step> step = sweep_.step(m);
       if (!step) result_.end = FrontierEnd::kTooManySets;
@@ -95,7 +150,7 @@ class Frontier {
       next_.reset();
     }
     // Nothing is left to see: a single state.
-    result_.residues.assign(now_->counts(0), now_->counts(0) + single_.lanes);
+    result_.residues = single_.residues(now_->counts(0));
     return result_;
   }
 
@@ -110,7 +165,7 @@ class Frontier {
 
   bool expand(const Step& step) {
     const std::size_t sets = step.with.size();
-    next_.emplace(sets * sizeof(Cell), single_.lanes);
+    next_.emplace(sets * sizeof(Cell), single_.lanes());
     cells_ = next_->key_bytes() / sizeof(Cell);
     result_.vector_bytes = std::max<std::uint64_t>(result_.vector_bytes, sets * sizeof(Cell));
     batch_.assign(kBatch * cells_, 0);

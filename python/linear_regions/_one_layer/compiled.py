@@ -210,7 +210,7 @@ def frontier_cost(part: Part) -> Cost:
         if across is not None:
             cut[across] = _first_windows(axes[across], w)
         pilot = Part(tuple(cut), part.channels, part.filters)
-        found = _sweep(pilot, (1,), large_primes(1), Control(), _PILOT_INSERTIONS)
+        found = _sweep(pilot, (1,), large_primes(1, 50), Control(), _PILOT_INSERTIONS)
         if found["end"] != "done":
             break
         work = found["work"]
@@ -247,7 +247,7 @@ def lanes_needed(part: Part) -> float:
     -------
     float
     """
-    return log10_binomial_sum(part.n_neurons, part.rank_limit) / 18 + 2
+    return log10_binomial_sum(part.n_neurons, part.rank_limit) / 15 + 2
 
 
 def _overlap(block: Block) -> int:

@@ -53,20 +53,21 @@ def is_prime(n: int) -> bool:
 
 
 @lru_cache(maxsize=8)
-def large_primes(n: int) -> tuple[int, ...]:
-    """Return the `n` largest primes below 2**61.
+def large_primes(n: int, bits: int = 61) -> tuple[int, ...]:
+    """Return the `n` largest primes below 2**bits.
 
     Parameters
     ----------
     n : int
         How many.
+    bits : int, default 61
 
     Returns
     -------
     tuple of int
     """
     found: list[int] = []
-    candidate = 2**61 - 1
+    candidate = 2**bits - 1
     while len(found) < n:
         if is_prime(candidate):
             found.append(candidate)
@@ -119,7 +120,9 @@ def from_residues(residues: Sequence[int], primes: Sequence[int], signed: bool =
 
 
 def primes_for(bound: int) -> tuple[int, ...]:
-    """Return primes whose product exceeds twice a bound, and one more as a check.
+    """Return primes below 2**50 whose product exceeds twice a bound, and one more as a check.
+
+    Modulo such primes the core multiplies several residues at a time, in doubles.
 
     Parameters
     ----------
@@ -130,7 +133,7 @@ def primes_for(bound: int) -> tuple[int, ...]:
     -------
     tuple of int
     """
-    n = bound.bit_length() // 60 + 1
-    while prod(large_primes(n)) <= 2 * bound:
+    n = bound.bit_length() // 49 + 1
+    while prod(large_primes(n, 50)) <= 2 * bound:
         n += 1
-    return large_primes(n + 1)
+    return large_primes(n + 1, 50)
