@@ -2,6 +2,7 @@
 #include "exact_algebra.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 namespace linear_regions {
@@ -113,6 +114,28 @@ bool Echelon::add(Vector row) {
     return true;
   }
   return false;
+}
+
+std::vector<Vector> exact_rows(const Hyperplanes& planes) {
+  const std::size_t columns = planes.columns();
+  if (planes.value.size() != planes.n * columns ||
+      (!planes.exact.empty() && planes.exact.size() != planes.n * columns))
+    throw std::invalid_argument("hyperplanes need n rows of d + 1 values");
+  std::vector<Vector> rows;
+  for (std::size_t i = 0; i < planes.n; ++i) {
+    for (std::size_t k = 0; k < columns; ++k)
+      if (!std::isfinite(planes.row(i)[k]))
+        throw std::invalid_argument("a hyperplane has a value that is not finite");
+    if (planes.exact.empty()) {
+      rows.push_back(integers(planes.row(i), columns));
+    } else {
+      Vector row;
+      for (std::size_t k = 0; k < columns; ++k)
+        row.push_back(parse_hex(planes.exact[i * columns + k]));
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
 }
 
 }  // namespace linear_regions

@@ -7,6 +7,7 @@
 
 #include "exact_numbers.hpp"
 #include "linear_regions/domain_frame.hpp"
+#include "linear_regions/hyperplanes.hpp"
 
 namespace linear_regions {
 
@@ -27,6 +28,10 @@ std::vector<double> rounded_vector(const Vector& v);
 
 // The sides of a domain as rows of integers, up to positive factors.
 std::vector<Vector> exact_sides(const DomainFrame& domain);
+
+// The rows of hyperplanes as integers, up to positive factors. Throws std::invalid_argument for
+// arrays of a wrong size and values that are not finite.
+std::vector<Vector> exact_rows(const Hyperplanes& planes);
 
 // Rows in echelon form.
 class Echelon {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 namespace linear_regions {
+
 std::string hex_text(const Integer& value) {
   const std::string digits = Integer(abs(value)).str(0, std::ios_base::hex);
   return value < 0 ? "-" + digits : digits;
@@ -43,6 +44,17 @@ std::string fraction_text(const Integer& numerator, const Integer& denominator) 
   const Integer n = denominator < 0 ? Integer(-numerator / g) : Integer(numerator / g);
   const Integer d = denominator < 0 ? Integer(-denominator / g) : Integer(denominator / g);
   return hex_text(n) + "/" + hex_text(d);
+}
+
+long bit_count(const Integer& value) {
+  return value.is_zero() ? 0 : static_cast<long>(msb(Integer(abs(value)))) + 1;
+}
+
+double to_double(const Integer& value, long shift) {
+  const long extra = std::max(0L, bit_count(value) - 64);
+  const Integer top = Integer(abs(value)) >> static_cast<unsigned>(extra);
+  const double size = std::ldexp(top.convert_to<double>(), static_cast<int>(extra - shift));
+  return value < 0 ? -size : size;
 }
 
 double ratio(const Integer& numerator, const Integer& denominator) {

@@ -38,6 +38,13 @@ Integer parse_hex(const std::string& text);
 std::string hex_text(const Integer& value);
 std::string fraction_text(const Integer& numerator, const Integer& denominator);
 
+// Bits of |value|: 0 for zero, else floor(log2) + 1.
+long bit_count(const Integer& value);
+
+// value * 2^-shift as a double, cut to 64 leading bits and rounded: within one unit of the last
+// place.
+double to_double(const Integer& value, long shift);
+
 // numerator / denominator rounded to double; infinite beyond the range.
 double ratio(const Integer& numerator, const Integer& denominator);
 

@@ -12,9 +12,9 @@ namespace {
 // The simplex tableau of one solve: `inverse` / `denominator` is the inverse of the basis.
 class Tableau {
  public:
-  Tableau(std::vector<const IntegerRow*> rows, std::vector<int> signs, std::size_t dim)
+  Tableau(std::vector<const Vector*> rows, std::vector<int> signs, std::size_t dim)
       : rows_(std::move(rows)), signs_(std::move(signs)), m_(dim + 1), price_(m_), column_(m_) {
-    inverse_.assign(m_, IntegerRow(m_));
+    inverse_.assign(m_, Vector(m_));
     for (std::size_t k = 0; k < m_; ++k) {
       inverse_[k][k] = 1;
       basis_.push_back(-1 - static_cast<std::ptrdiff_t>(k));  // artificial columns come first
@@ -44,8 +44,8 @@ class Tableau {
   }
 
   // After false: s_i v_i . price <= -(last price) < 0 for all rows.
-  IntegerRow interior() const {
-    IntegerRow x(price_.begin(), price_.end() - 1);
+  Vector interior() const {
+    Vector x(price_.begin(), price_.end() - 1);
     for (Integer& v : x) v = -v;
     return x;
   }
@@ -97,13 +97,13 @@ class Tableau {
     basis_[leaving] = static_cast<std::ptrdiff_t>(entering);
   }
 
-  std::vector<const IntegerRow*> rows_;
+  std::vector<const Vector*> rows_;
   std::vector<int> signs_;
   std::size_t m_;
-  std::vector<IntegerRow> inverse_;
+  std::vector<Vector> inverse_;
   Integer denominator_ = 1;
   std::vector<std::ptrdiff_t> basis_;
-  IntegerRow price_, column_;
+  Vector price_, column_;
 };
 
 }  // namespace
@@ -118,12 +118,12 @@ struct ExactLp::Impl {
   std::size_t dim;
   const ExactRowSource& source;
   std::function<bool()> keep_going;
-  std::unordered_map<std::size_t, IntegerRow> rows;
+  std::unordered_map<std::size_t, Vector> rows;
 
-  const IntegerRow& row(std::size_t i) {
+  const Vector& row(std::size_t i) {
     const auto found = rows.find(i);
     if (found != rows.end()) return found->second;
-    IntegerRow row;
+    Vector row;
     for (const std::string& text : source.exact_row(i)) row.push_back(parse_hex(text));
     return rows.emplace(i, std::move(row)).first->second;
   }
@@ -146,7 +146,7 @@ void ExactLp::forget(std::size_t row) {
 }
 
 ExactLp::Outcome ExactLp::solve(std::span<const SignedRow> cone) {
-  std::vector<const IntegerRow*> rows;
+  std::vector<const Vector*> rows;
   std::vector<int> signs;
   for (const SignedRow& r : cone) {
     rows.push_back(&impl_->row(static_cast<std::size_t>(r.row)));

@@ -1,58 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "arrangement/exact_minors.hpp"
 
-#include <boost/multiprecision/cpp_int.hpp>
-#include <cmath>
 #include <stdexcept>
-#include <string>
-#include <vector>
+
+#include "exact_algebra.hpp"
 
 namespace linear_regions {
-namespace {
-
-using Integer = boost::multiprecision::cpp_int;
-
-Integer parse_hex(const std::string& text) {
-  const bool negative = !text.empty() && text[0] == '-';
-  Integer value("0x" + text.substr(negative ? 1 : 0));
-  return negative ? Integer(-value) : value;
-}
-
-// The row times the power of two that makes all its entries integers.
-void integers(const double* row, std::size_t columns, Integer* out) {
-  int least = 1 << 28;
-  for (std::size_t c = 0; c < columns; ++c) {
-    if (row[c] == 0.0) continue;
-    int exponent = 0;
-    std::frexp(row[c], &exponent);
-    least = std::min(least, exponent - 53);
-  }
-  for (std::size_t c = 0; c < columns; ++c) {
-    if (row[c] == 0.0) continue;
-    int exponent = 0;
-    const double fraction = std::frexp(row[c], &exponent);
-    out[c] = Integer(static_cast<std::int64_t>(std::ldexp(fraction, 53)))
-             << static_cast<unsigned>(exponent - 53 - least);
-  }
-}
-
-}  // namespace
 
 struct ExactMinors::Impl {
   const Hyperplanes& hyperplanes;
-  std::vector<Integer> rows;  // n * (d + 1)
-  std::vector<Integer> matrix;
+  std::vector<Vector> rows;  // d + 1 columns
+  Vector matrix;
 
   void read() {
-    if (!rows.empty()) return;
-    const std::size_t columns = hyperplanes.columns();
-    rows.resize(hyperplanes.n * columns);
-    if (!hyperplanes.exact.empty()) {
-      for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = parse_hex(hyperplanes.exact[i]);
-      return;
-    }
-    for (std::size_t i = 0; i < hyperplanes.n; ++i)
-      integers(hyperplanes.row(i), columns, rows.data() + i * columns);
+    if (rows.empty()) rows = exact_rows(hyperplanes);
   }
 
   void fill(std::span<const std::uint32_t> chosen, std::size_t level, bool offset) {
@@ -64,7 +25,7 @@ struct ExactMinors::Impl {
         matrix[i * k + level - 1] = 1;
         continue;
       }
-      const Integer* row = rows.data() + chosen[i] * (d + 1);
+      const Vector& row = rows[chosen[i]];
       for (std::size_t c = 0; c < level; ++c) matrix[i * k + c] = row[c];
       if (!offset) continue;
       matrix[i * k + level] = row[level];

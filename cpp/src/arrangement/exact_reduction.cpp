@@ -8,7 +8,7 @@
 namespace linear_regions::arrangement {
 namespace {
 
-bool is_zero(const IntegerRow& row) {
+bool is_zero(const Vector& row) {
   for (const Integer& v : row)
     if (!v.is_zero()) return false;
   return true;
@@ -18,7 +18,7 @@ bool is_zero(const IntegerRow& row) {
 class Echelon {
  public:
   // True if the row was independent of the earlier ones.
-  bool add(IntegerRow row) {
+  bool add(Vector row) {
     for (std::size_t j = 0; j < rows_.size(); ++j) clear(row, rows_[j], pivot_[j]);
     std::size_t lead = 0;
     while (lead < row.size() && row[lead].is_zero()) ++lead;
@@ -26,13 +26,13 @@ class Echelon {
     if (row[lead] < 0)
       for (Integer& v : row) v = -v;
     make_primitive(row);
-    for (IntegerRow& other : rows_) clear(other, row, lead);
+    for (Vector& other : rows_) clear(other, row, lead);
     rows_.push_back(std::move(row));
     pivot_.push_back(lead);
     return true;
   }
 
-  bool contains(IntegerRow row) const {
+  bool contains(Vector row) const {
     for (std::size_t j = 0; j < rows_.size(); ++j) clear(row, rows_[j], pivot_[j]);
     return is_zero(row);
   }
@@ -52,7 +52,7 @@ class Echelon {
 
  private:
   // row -= (its entry at `pivot`) * by, scaled by a positive number to stay in integers.
-  static void clear(IntegerRow& row, const IntegerRow& by, std::size_t pivot) {
+  static void clear(Vector& row, const Vector& by, std::size_t pivot) {
     if (row[pivot].is_zero()) return;
     const Integer g = gcd(row[pivot], by[pivot]);
     const Integer keep = by[pivot] / g, subtract = row[pivot] / g;
@@ -60,45 +60,23 @@ class Echelon {
     make_primitive(row);
   }
 
-  std::vector<IntegerRow> rows_;
+  std::vector<Vector> rows_;
   std::vector<std::size_t> pivot_;
 };
 
-std::vector<IntegerRow> integer_rows(const Hyperplanes& planes) {
-  const std::size_t columns = planes.columns();
-  if (planes.value.size() != planes.n * columns ||
-      (!planes.exact.empty() && planes.exact.size() != planes.n * columns))
-    throw std::invalid_argument("hyperplanes need n rows of d + 1 values");
-  std::vector<IntegerRow> rows;
-  for (std::size_t i = 0; i < planes.n; ++i) {
-    for (std::size_t k = 0; k < columns; ++k)
-      if (!std::isfinite(planes.row(i)[k]))
-        throw std::invalid_argument("a hyperplane has a value that is not finite");
-    if (planes.exact.empty()) {
-      rows.push_back(integers(planes.row(i), columns));
-    } else {
-      IntegerRow row;
-      for (std::size_t k = 0; k < columns; ++k)
-        row.push_back(parse_hex(planes.exact[i * columns + k]));
-      rows.push_back(std::move(row));
-    }
-  }
-  return rows;
-}
-
-long longest(const IntegerRow& row) {
+long longest(const Vector& row) {
   long bits = 0;
   for (const Integer& v : row) bits = std::max(bits, bit_count(v));
   return bits;
 }
 
 // Shifts that bring each column's largest entry, relative to its row, near to 1.
-std::vector<long> column_shifts(const std::vector<IntegerRow>& rows, std::size_t columns) {
+std::vector<long> column_shifts(const std::vector<Vector>& rows, std::size_t columns) {
   constexpr long kNegligible = 20;
   std::vector<long> shift(columns, 0);
   for (std::size_t k = 0; k < columns; ++k) {
     long most = -(1L << 40);
-    for (const IntegerRow& row : rows)
+    for (const Vector& row : rows)
       if (!row[k].is_zero()) most = std::max(most, bit_count(row[k]) - longest(row));
     if (most < -kNegligible && most > -(1L << 40)) shift[k] = -most;
   }
@@ -108,9 +86,9 @@ std::vector<long> column_shifts(const std::vector<IntegerRow>& rows, std::size_t
 }  // namespace
 
 struct Reduction::Impl {
-  std::vector<IntegerRow> given, sides;  // d + 1 columns
-  std::vector<IntegerRow> distinct;      // the columns kept, shifted
-  std::vector<std::size_t> columns;      // the columns kept
+  std::vector<Vector> given, sides;  // d + 1 columns
+  std::vector<Vector> distinct;      // the columns kept, shifted
+  std::vector<std::size_t> columns;  // the columns kept
   std::vector<long> shift;
   std::vector<std::pair<Integer, Integer>> common;  // central: the common point, per column
   std::vector<double> common_value;
@@ -120,9 +98,9 @@ struct Reduction::Impl {
   // Choose the columns; true if the arrangement is central.
   bool choose_columns(std::size_t n_columns) {
     Echelon echelon;
-    for (const IntegerRow& row : given)
+    for (const Vector& row : given)
       if (echelon.rank() < n_columns) echelon.add(row);
-    IntegerRow e(n_columns);
+    Vector e(n_columns);
     e.back() = 1;
     const bool is_central = sides.empty() && !echelon.contains(e);
     if (is_central) {
@@ -136,20 +114,20 @@ struct Reduction::Impl {
       }
     } else {
       echelon.add(e);
-      for (const IntegerRow& row : sides) echelon.add(row);
+      for (const Vector& row : sides) echelon.add(row);
     }
     columns = echelon.pivots();
     return is_central;
   }
 
-  IntegerRow restricted(const IntegerRow& row) const {
-    IntegerRow out;
+  Vector restricted(const Vector& row) const {
+    Vector out;
     for (const std::size_t k : columns) out.push_back(row[k]);
     return out;
   }
 
   // Number of the row and the sign of the given one against it; enters it if it is new.
-  SignedRow enter(IntegerRow row) {
+  SignedRow enter(Vector row) {
     for (std::size_t k = 0; k < row.size(); ++k) row[k] <<= static_cast<unsigned>(shift[k]);
     make_primitive(row);
     const auto first = std::find_if(row.begin(), row.end(), [](auto& v) { return !v.is_zero(); });
@@ -158,7 +136,7 @@ struct Reduction::Impl {
     for (const Integer& v : row) key += hex_text(flip ? Integer(-v) : v) + " ";
     const auto [at, is_new] = known.emplace(key, static_cast<std::int32_t>(distinct.size()));
     if (is_new) distinct.push_back(row);
-    const IntegerRow& kept = distinct[static_cast<std::size_t>(at->second)];
+    const Vector& kept = distinct[static_cast<std::size_t>(at->second)];
     for (std::size_t k = 0; k < row.size(); ++k)
       if (!row[k].is_zero()) return {at->second, row[k].sign() == kept[k].sign() ? 1 : -1};
     return {at->second, 1};
@@ -166,7 +144,7 @@ struct Reduction::Impl {
 
   void fill(ConeRows& out) const {
     out.reset(columns.size(), distinct.size());
-    for (const IntegerRow& row : distinct) {
+    for (const Vector& row : distinct) {
       const long bits = longest(row);
       const long scale = bits <= 15 ? 0 : bits - 1;
       std::vector<double> values;
@@ -183,7 +161,7 @@ struct Reduction::Impl {
   }
 
   void fill_given(std::size_t d) {
-    const auto put = [&](const IntegerRow& row) {
+    const auto put = [&](const Vector& row) {
       const long bits = longest(row);
       double largest = 0;
       for (const Integer& v : row) {
@@ -193,8 +171,8 @@ struct Reduction::Impl {
       // Rounding of the entries (relative 2^-52, or underflow) and of the sum, as in ConeRows.
       value_bound.push_back((2.0 * static_cast<double>(d) + 16) * kRounding * largest);
     };
-    for (const IntegerRow& row : given) put(row);
-    for (const IntegerRow& row : sides) put(row);
+    for (const Vector& row : given) put(row);
+    for (const Vector& row : sides) put(row);
   }
 
   // -1, 0, 1; the row's number counts sides after the hyperplanes.
@@ -217,14 +195,14 @@ Reduction::Reduction(const Hyperplanes& planes, const ConvexDomain& domain)
     : n(planes.n), d(planes.d), impl_(std::make_unique<Impl>()) {
   if (domain.sides.n > 0 && domain.sides.d != planes.d)
     throw std::invalid_argument("the domain has another dimension than the hyperplanes");
-  impl_->given = integer_rows(planes);
-  if (domain.sides.n > 0) impl_->sides = integer_rows(domain.sides);
+  impl_->given = exact_rows(planes);
+  if (domain.sides.n > 0) impl_->sides = exact_rows(domain.sides);
   central = impl_->choose_columns(d + 1);
-  IntegerRow e(d + 1);
+  Vector e(d + 1);
   e.back() = 1;
-  std::vector<IntegerRow> all;
-  for (const IntegerRow& row : impl_->given) all.push_back(impl_->restricted(row));
-  for (const IntegerRow& row : impl_->sides) all.push_back(impl_->restricted(row));
+  std::vector<Vector> all;
+  for (const Vector& row : impl_->given) all.push_back(impl_->restricted(row));
+  for (const Vector& row : impl_->sides) all.push_back(impl_->restricted(row));
   if (!central) all.push_back(impl_->restricted(e));
   impl_->shift = column_shifts(all, impl_->columns.size());
   identity = true;

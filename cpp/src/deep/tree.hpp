@@ -29,7 +29,7 @@
 #include "arrangement/cone_rows.hpp"
 #include "arrangement/exact_lp.hpp"
 #include "arrangement/small_lp.hpp"
-#include "deep/tree_maps.hpp"
+#include "deep/maps.hpp"
 #include "exact_signs.hpp"
 #include "linear_regions/deep_tree.hpp"
 
@@ -207,7 +207,7 @@ class Tree {
   const bool caller_;
   const Hooks* hooks_ = nullptr;
 
-  TreeMaps maps_;
+  DeepMaps maps_;
   Path path_;
   ExactSigns exact_;
   arrangement::ConeRows rows_;
@@ -236,7 +236,7 @@ class Tree {
   arrangement::LpState found_state_;
   bool found_fresh_ = false;
 
-  TreeRows opening_;
+  DeepRows opening_;
   std::vector<double> row_, values_, across_, pattern_values_;
   std::vector<std::uint64_t> pattern_;
   std::uint64_t next_cell_ = 1;

@@ -92,7 +92,7 @@ TreeRoot::TreeRoot(const Tape& t, const DomainFrame& domain, Arithmetic how)
                     : place.exact_sides.empty() ? 0.0
                                                 : 2 * kUlp * norm_of(side, d + 1));
   }
-  TreeRows opening(d + 2);
+  DeepRows opening(d + 2);
   for (std::size_t i = 0; i < n; ++i) {
     double* row = opening.add(static_cast<std::int32_t>(i));
     for (std::size_t j = 0; j <= d; ++j) row[j] = place.columns[j][i];
@@ -101,7 +101,7 @@ TreeRoot::TreeRoot(const Tape& t, const DomainFrame& domain, Arithmetic how)
     if (!tame) row[d + 1] = kInfinity;
     if (norm == 0.0 && row[d + 1] == 0.0) opening.drop_last();
   }
-  TreeMaps maps(t, d);
+  DeepMaps maps(t, d);
   first_block.resize(maps.block_size(0));
   maps.base(0, opening, {first_block.data()}, first_block.data());
   most_rows = place.n_sides() + 2;
