@@ -1,26 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "linear_regions/cones.hpp"
 
-#include "run.hpp"
+#include "search.hpp"
 
 namespace linear_regions::bindings {
 namespace {
-
-py::dict report(const ConeResult& result, const Poll& poll) {
-  py::dict work;
-  work["cells"] = result.work.cells;
-  work["layer_cells"] = result.work.layer_cells;
-  work["exact_signs"] = result.work.exact_signs;
-  work["exact_rows"] = result.work.exact_rows;
-  work["stolen"] = result.work.stolen;
-  py::dict out;
-  out["regions"] = result.regions;
-  out["status"] = name_of(result.status);
-  out["seconds"] = result.seconds;
-  out["work"] = work;
-  out["interrupted"] = poll.interrupted();
-  return out;
-}
 
 py::dict columns_of(ConeBlock&& block) {
   const auto n = static_cast<py::ssize_t>(block.n), dim = static_cast<py::ssize_t>(block.dim);
@@ -44,77 +28,21 @@ py::dict columns_of(ConeBlock&& block) {
   return out;
 }
 
-Arithmetic arithmetic_of(bool certified) {
-  return certified ? Arithmetic::kCertified : Arithmetic::kFloat;
-}
-
-py::dict count(const Tape& tape, const DomainFrame& domain, bool certified, unsigned threads,
-               std::optional<std::uint64_t> limit, std::optional<double> time_limit,
-               py::object callback) {
-  Poll poll(std::move(callback));
-  RunControl control;
-  prepare(control, poll, threads, limit, time_limit);
-  ConeResult result;
-  {
-    // Tape and domain are immutable; the callback takes the GIL back by itself.
-    const py::gil_scoped_release release;
-    result = count_cones(tape, domain, arithmetic_of(certified), control);
-  }
-  return report(result, poll);
-}
-
-py::dict list(const Tape& tape, const DomainFrame& domain, bool certified, unsigned threads,
-              std::optional<std::uint64_t> limit, std::optional<double> time_limit,
-              py::object callback) {
-  Poll poll(std::move(callback));
-  RunControl control;
-  prepare(control, poll, threads, limit, time_limit);
-  ConeResult result;
-  ConeBlock block;
-  {
-    const py::gil_scoped_release release;  // as above
-    result = list_cones(tape, domain, arithmetic_of(certified), control, block);
-  }
-  py::dict out = report(result, poll);
-  out["columns"] = columns_of(std::move(block));
-  return out;
-}
-
-py::dict stream(const Tape& tape, const DomainFrame& domain, bool certified, std::size_t block,
-                std::optional<std::uint64_t> limit, std::optional<double> time_limit,
-                py::object callback, const py::object& sink) {
-  Poll poll(std::move(callback));
-  RunControl control;
-  prepare(control, poll, 1, limit, time_limit);
-  std::shared_ptr<py::error_already_set> error;
-  const auto deliver = [&](ConeBlock&& columns) {
-    const py::gil_scoped_acquire gil;
-    try {
-      return sink(columns_of(std::move(columns))).cast<bool>();
-    } catch (py::error_already_set& raised) {
-      error = std::make_shared<py::error_already_set>(raised);
-      return false;
-    }
-  };
-  ConeResult result;
-  {
-    const py::gil_scoped_release release;  // as above; `deliver` takes the GIL for itself
-    result = stream_cones(tape, domain, arithmetic_of(certified), control, block, deliver);
-  }
-  if (error) throw py::error_already_set(*error);
-  return report(result, poll);
-}
+struct Cones {
+  using Domain = DomainFrame;
+  using Result = ConeResult;
+  using Block = ConeBlock;
+  static constexpr auto count = &count_cones;
+  static constexpr auto list = &list_cones;
+  static constexpr auto stream = &stream_cones;
+  static py::dict work(const decltype(Result::work)& work) { return work_of(work); }
+  static py::dict columns(Block&& block) { return columns_of(std::move(block)); }
+};
 
 }  // namespace
 
 void bind_cones(py::module_& m) {
-  m.def("count_cones", &count, py::arg("tape"), py::arg("domain"), py::arg("certified"),
-        py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"));
-  m.def("list_cones", &list, py::arg("tape"), py::arg("domain"), py::arg("certified"),
-        py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"));
-  m.def("stream_cones", &stream, py::arg("tape"), py::arg("domain"), py::arg("certified"),
-        py::arg("block"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"),
-        py::arg("sink"));
+  Search<Cones>::bind(m, "cones");
 }
 
 }  // namespace linear_regions::bindings

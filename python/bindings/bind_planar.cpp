@@ -2,7 +2,7 @@
 #include "linear_regions/planar.hpp"
 
 #include "bindings.hpp"
-#include "run.hpp"
+#include "search.hpp"
 
 namespace linear_regions::bindings {
 namespace {
@@ -32,22 +32,6 @@ PlanarDomain make_domain(const Array<double>& columns, const Array<double>& edge
   return domain;
 }
 
-py::dict report(const PlanarResult& result, const Poll& poll) {
-  py::dict work;
-  work["cells"] = result.work.cells;
-  work["layer_cells"] = result.work.layer_cells;
-  work["exact_signs"] = result.work.exact_signs;
-  work["exact_rows"] = result.work.exact_rows;
-  work["stolen"] = result.work.stolen;
-  py::dict out;
-  out["regions"] = result.regions;
-  out["status"] = name_of(result.status);
-  out["seconds"] = result.seconds;
-  out["work"] = work;
-  out["interrupted"] = poll.interrupted();
-  return out;
-}
-
 py::dict columns_of(RegionBlock&& block) {
   const auto n = static_cast<py::ssize_t>(block.n);
   const auto total = static_cast<py::ssize_t>(block.vertices.size() / 3);
@@ -65,66 +49,16 @@ py::dict columns_of(RegionBlock&& block) {
   return out;
 }
 
-Arithmetic arithmetic_of(bool certified) {
-  return certified ? Arithmetic::kCertified : Arithmetic::kFloat;
-}
-
-py::dict count(const Tape& tape, const PlanarDomain& domain, bool certified, unsigned threads,
-               std::optional<std::uint64_t> limit, std::optional<double> time_limit,
-               py::object callback) {
-  Poll poll(std::move(callback));
-  RunControl control;
-  prepare(control, poll, threads, limit, time_limit);
-  PlanarResult result;
-  {
-    // Tape and domain are immutable; the callback takes the GIL back by itself.
-    const py::gil_scoped_release release;
-    result = count_planar(tape, domain, arithmetic_of(certified), control);
-  }
-  return report(result, poll);
-}
-
-py::dict list(const Tape& tape, const PlanarDomain& domain, bool certified, unsigned threads,
-              std::optional<std::uint64_t> limit, std::optional<double> time_limit,
-              py::object callback) {
-  Poll poll(std::move(callback));
-  RunControl control;
-  prepare(control, poll, threads, limit, time_limit);
-  PlanarResult result;
-  RegionBlock block;
-  {
-    const py::gil_scoped_release release;  // as above
-    result = list_planar(tape, domain, arithmetic_of(certified), control, block);
-  }
-  py::dict out = report(result, poll);
-  out["columns"] = columns_of(std::move(block));
-  return out;
-}
-
-py::dict stream(const Tape& tape, const PlanarDomain& domain, bool certified, std::size_t block,
-                std::optional<std::uint64_t> limit, std::optional<double> time_limit,
-                py::object callback, const py::object& sink) {
-  Poll poll(std::move(callback));
-  RunControl control;
-  prepare(control, poll, 1, limit, time_limit);
-  std::shared_ptr<py::error_already_set> error;
-  const auto deliver = [&](RegionBlock&& columns) {
-    const py::gil_scoped_acquire gil;
-    try {
-      return sink(columns_of(std::move(columns))).cast<bool>();
-    } catch (py::error_already_set& raised) {
-      error = std::make_shared<py::error_already_set>(raised);
-      return false;
-    }
-  };
-  PlanarResult result;
-  {
-    const py::gil_scoped_release release;  // as above; `deliver` takes the GIL for itself
-    result = stream_planar(tape, domain, arithmetic_of(certified), control, block, deliver);
-  }
-  if (error) throw py::error_already_set(*error);
-  return report(result, poll);
-}
+struct Planar {
+  using Domain = PlanarDomain;
+  using Result = PlanarResult;
+  using Block = RegionBlock;
+  static constexpr auto count = &count_planar;
+  static constexpr auto list = &list_planar;
+  static constexpr auto stream = &stream_planar;
+  static py::dict work(const decltype(Result::work)& work) { return work_of(work); }
+  static py::dict columns(Block&& block) { return columns_of(std::move(block)); }
+};
 
 }  // namespace
 
@@ -133,13 +67,7 @@ void bind_planar(py::module_& m) {
       .def(py::init(&make_domain), py::arg("columns"), py::arg("edges"), py::arg("at_infinity"),
            py::arg("exact_columns") = std::vector<std::string>{},
            py::arg("exact_denominator") = "1", py::arg("exact_edges") = std::vector<std::string>{});
-  m.def("count_planar", &count, py::arg("tape"), py::arg("domain"), py::arg("certified"),
-        py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"));
-  m.def("list_planar", &list, py::arg("tape"), py::arg("domain"), py::arg("certified"),
-        py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"));
-  m.def("stream_planar", &stream, py::arg("tape"), py::arg("domain"), py::arg("certified"),
-        py::arg("block"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"),
-        py::arg("sink"));
+  Search<Planar>::bind(m, "planar");
 }
 
 }  // namespace linear_regions::bindings

@@ -9,7 +9,7 @@ namespace {
 
 SignTreeOptions options_of(bool certified, bool points) {
   SignTreeOptions options;
-  options.arithmetic = certified ? Arithmetic::kCertified : Arithmetic::kFloat;
+  options.arithmetic = arithmetic_of(certified);
   options.points = points;
   return options;
 }
@@ -26,12 +26,8 @@ py::dict report(const SignTreeResult& result, const Poll& poll) {
   work["exact_lps"] = w.exact_lps;
   work["exact_witnesses"] = w.exact_witnesses;
   work["stolen"] = w.stolen;
-  py::dict out;
+  py::dict out = ending(result, poll, std::move(work));
   out["chambers"] = result.chambers;
-  out["status"] = name_of(result.status);
-  out["seconds"] = result.seconds;
-  out["work"] = work;
-  out["interrupted"] = poll.interrupted();
   return out;
 }
 
@@ -91,22 +87,18 @@ py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certif
   Poll poll(std::move(callback));
   RunControl control;
   prepare(control, poll, 1, limit, time_limit);
-  std::shared_ptr<py::error_already_set> error;
-  const auto deliver = [&](ChamberBlock&& columns) {
-    const py::gil_scoped_acquire gil;
-    try {
-      return sink(columns_of(std::move(columns), planes.d, points)).cast<bool>();
-    } catch (py::error_already_set& raised) {
-      error = std::make_shared<py::error_already_set>(raised);
-      return false;
-    }
+  const auto columns = [&](ChamberBlock&& chambers) {
+    return columns_of(std::move(chambers), planes.d, points);
   };
+  Delivery<ChamberBlock, decltype(columns)> delivery(sink, columns);
   SignTreeResult result;
   {
-    const py::gil_scoped_release release;  // as above; `deliver` takes the GIL for itself
-    result = sign_tree_stream(planes, domain, options, control, block, deliver);
+    const py::gil_scoped_release release;  // as above; the delivery takes the GIL for itself
+    result =
+        sign_tree_stream(planes, domain, options, control, block,
+                         [&](ChamberBlock&& chambers) { return delivery(std::move(chambers)); });
   }
-  if (error) throw py::error_already_set(*error);
+  delivery.rethrow();
   return report(result, poll);
 }
 

@@ -31,8 +31,7 @@ py::dict run_sweep(const Hyperplanes& hyperplanes, std::uint64_t first, std::uin
   try {
     // The hyperplanes are immutable, and nobody else has seen `out` yet.
     const py::gil_scoped_release release;
-    result = sweep(hyperplanes, first, last,
-                   certified ? Arithmetic::kCertified : Arithmetic::kFloat, control, words, stride);
+    result = sweep(hyperplanes, first, last, arithmetic_of(certified), control, words, stride);
   } catch (const NotSimple& found) {
     report["not_simple"] = found.what();
     report["coordinates"] = found.coordinates();
@@ -42,11 +41,8 @@ py::dict run_sweep(const Hyperplanes& hyperplanes, std::uint64_t first, std::uin
   work["lines"] = result.lines;
   work["exact_signs"] = result.exact_signs;
   work["exact_chambers"] = result.exact_chambers;
+  report = ending(result, poll, std::move(work));
   report["chambers"] = result.chambers;
-  report["status"] = name_of(result.status);
-  report["seconds"] = result.seconds;
-  report["work"] = work;
-  report["interrupted"] = poll.interrupted();
   return report;
 }
 

@@ -80,6 +80,7 @@ void bind_flat_count(py::module_& m);
 void bind_hyperplanes(py::module_& m);
 void bind_deep_tree(py::module_& m);
 void bind_frame(py::module_& m);
+void bind_cones(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);
 void bind_sign_tree(py::module_& m);

@@ -4,10 +4,6 @@
 
 namespace py = pybind11;
 
-namespace linear_regions::bindings {
-void bind_cones(py::module_& m);
-}
-
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Compiled core of linear_regions; private.";
   m.attr("__version__") = LINEAR_REGIONS_VERSION;

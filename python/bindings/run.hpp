@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "bindings.hpp"
+#include "linear_regions/planar.hpp"
 
 namespace linear_regions::bindings {
 
@@ -33,5 +34,46 @@ inline const char* name_of(Status status) {
   }
   return "cancelled";
 }
+
+inline Arithmetic arithmetic_of(bool certified) {
+  return certified ? Arithmetic::kCertified : Arithmetic::kFloat;
+}
+
+// How a run ended; the caller adds what it found.
+template <typename Result>
+py::dict ending(const Result& result, const Poll& poll, py::dict work) {
+  py::dict out;
+  out["status"] = name_of(result.status);
+  out["seconds"] = result.seconds;
+  out["work"] = std::move(work);
+  out["interrupted"] = poll.interrupted();
+  return out;
+}
+
+// Hands blocks of a stream to a Python callable, which returns False to stop. What it raises stops
+// the stream, too, and is raised again by `rethrow`.
+template <typename Block, typename Columns>
+class Delivery {
+ public:
+  Delivery(const py::object& sink, Columns columns) : sink_(sink), columns_(std::move(columns)) {}
+
+  bool operator()(Block&& block) {
+    const py::gil_scoped_acquire gil;
+    try {
+      return sink_(columns_(std::move(block))).template cast<bool>();
+    } catch (py::error_already_set& raised) {
+      error_ = std::make_shared<py::error_already_set>(raised);
+      return false;
+    }
+  }
+  void rethrow() const {
+    if (error_) throw py::error_already_set(*error_);
+  }
+
+ private:
+  const py::object& sink_;
+  Columns columns_;
+  std::shared_ptr<py::error_already_set> error_;
+};
 
 }  // namespace linear_regions::bindings
