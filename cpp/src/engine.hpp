@@ -22,6 +22,7 @@
 #include "linear_regions/planar.hpp"
 #include "polygon.hpp"
 #include "row_maps.hpp"
+#include "task.hpp"
 
 namespace linear_regions {
 
@@ -36,11 +37,6 @@ struct PlanarRoot {
   std::vector<EdgeLine> lines;   // the domain's edges, in engine coordinates
   std::vector<Vertex> vertices;
   LineVector first_block;  // stage 0
-};
-
-struct Task {
-  std::vector<std::uint32_t> path;  // child numbers from the root
-  double weight = 1.0;              // share of the whole search, by halving
 };
 
 class RegionSink;

@@ -6,9 +6,9 @@
 #include <limits>
 #include <map>
 
-#include "arrangement/team.hpp"
 #include "arrangement/tree.hpp"
 #include "float_environment.hpp"
+#include "team.hpp"
 
 namespace linear_regions {
 namespace {
@@ -16,8 +16,6 @@ namespace {
 using arrangement::ChamberSink;
 using arrangement::Frame;
 using arrangement::Reduction;
-using arrangement::TaskPath;
-using arrangement::Team;
 using arrangement::Tree;
 
 class BlockSink : public ChamberSink {

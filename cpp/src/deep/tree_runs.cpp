@@ -5,15 +5,12 @@
 #include <limits>
 #include <map>
 
-#include "arrangement/team.hpp"
 #include "deep/tree.hpp"
 #include "float_environment.hpp"
+#include "team.hpp"
 
 namespace linear_regions {
 namespace {
-
-using arrangement::TaskPath;
-using arrangement::Team;
 
 class BlockSink : public TreeSink {
  public:

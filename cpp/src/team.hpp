@@ -23,7 +23,7 @@
 
 #include "linear_regions/run_control.hpp"
 
-namespace linear_regions::arrangement {
+namespace linear_regions {
 
 using TaskPath = std::vector<std::uint32_t>;
 
@@ -149,4 +149,4 @@ class Team {
   bool started_ = false, dropped_ = false;
 };
 
-}  // namespace linear_regions::arrangement
+}  // namespace linear_regions
