@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "arrangement/sweeper.hpp"
+#include "linear_regions/sign_vector.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -9,13 +10,6 @@ namespace linear_regions::sweeping {
 namespace {
 
 constexpr double kUlp = 0x1p-53, kTiny = 0x1p-900;
-
-void set_bit(std::uint64_t* words, std::size_t i) {
-  words[i >> 6] |= std::uint64_t{1} << (i & 63);
-}
-bool bit(const std::uint64_t* words, std::size_t i) {
-  return (words[i >> 6] >> (i & 63)) & 1;
-}
 
 [[noreturn]] void not_simple(const char* what, const std::vector<std::uint32_t>& rows,
                              bool coordinates) {
@@ -184,7 +178,7 @@ void Sweeper::store_line(const Depth& here, std::size_t first, std::size_t last,
   const std::size_t stride = out_ != nullptr ? stride_ : words_;
   std::fill(exempt_.begin(), exempt_.end(), 0);
   if (n_ % 64 != 0) exempt_.back() = ~std::uint64_t{0} << (n_ % 64);
-  for (const std::uint32_t p : prefix_) set_bit(exempt_.data(), p);
+  for (const std::uint32_t p : prefix_) set_sign(exempt_.data(), p);
   if (blind && !certified_) {  // an estimate anyway
     for (std::size_t j = first; j < last; ++j)
       std::fill_n(out + (j - first) * stride, words_, std::uint64_t{0});
@@ -202,7 +196,8 @@ void Sweeper::store_line(const Depth& here, std::size_t first, std::size_t last,
     const std::uint64_t* up = up_.data() + m * mask_words;
     for (std::size_t j = first; j < last; ++j) {
       const std::size_t at = m < prefix_.size() ? prefix_[m] : j;
-      own_[(j - first) * words_ + (at >> 6)] |= static_cast<std::uint64_t>(bit(up, j)) << (at & 63);
+      own_[(j - first) * words_ + (at >> 6)] |= static_cast<std::uint64_t>(get_sign(up, j))
+                                                << (at & 63);
     }
   }
   if (!certified_) std::fill_n(vertices_.threshold, lanes_, 0.0);
@@ -215,7 +210,7 @@ void Sweeper::store_line(const Depth& here, std::size_t first, std::size_t last,
   for (std::size_t i = 0; i < n_open; ++i)
     known_[open_[i] >> 6] &= ~(std::uint64_t{1} << (open_[i] & 63));
   for (std::size_t j = first; j < last; ++j)
-    if (!bit(known_.data(), j)) exact_chamber(j, out + (j - first) * stride);
+    if (!get_sign(known_.data(), j)) exact_chamber(j, out + (j - first) * stride);
 }
 
 // Rows without a sign of their own get one that is always certain.
@@ -246,7 +241,7 @@ void Sweeper::exact_chamber(std::size_t row, std::uint64_t* words) {
     const int sign = exact_sign(false) * base;
     chosen_[i] = self;
     if (sign == 0) not_simple("meet in a line on which the functional is constant", chosen_, true);
-    if (sign > 0) set_bit(words, self);
+    if (sign > 0) set_sign(words, self);
   }
   std::size_t next = 0;
   for (std::size_t k = 0; k < n_; ++k) {
@@ -257,7 +252,7 @@ void Sweeper::exact_chamber(std::size_t row, std::uint64_t* words) {
     chosen_.push_back(static_cast<std::uint32_t>(k));
     const int sign = exact_sign(true) * base;
     if (sign == 0) not_simple("meet in a common point", chosen_, lower);
-    if (sign > 0) set_bit(words, k);
+    if (sign > 0) set_sign(words, k);
     chosen_.pop_back();
   }
 }
@@ -267,7 +262,7 @@ void Sweeper::level_zero(std::uint64_t* words) {
     chosen_.assign(1, static_cast<std::uint32_t>(k));
     const int sign = exact_sign(true);
     if (sign == 0) not_simple("has no definite sign", chosen_, d_ > 0);
-    if (sign > 0) set_bit(words, k);
+    if (sign > 0) set_sign(words, k);
   }
 }
 

@@ -63,6 +63,12 @@ struct ConeRoot {
 template <int W>
 class ConeSink;
 
+// The sign words of a ray stand behind its coordinates.
+template <typename R>
+inline std::uint64_t* signs_of(R& ray, std::size_t stride) {
+  return const_cast<std::uint64_t*>(reinterpret_cast<const std::uint64_t*>(ray.x() + stride));
+}
+
 template <int W>
 class ConeEngine {
  public:

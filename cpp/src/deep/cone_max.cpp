@@ -6,16 +6,9 @@
 #include <cstring>
 
 #include "deep/cone_engine.hpp"
+#include "linear_regions/sign_vector.hpp"
 
 namespace linear_regions {
-namespace {
-
-bool bit(const std::uint64_t* words, std::int32_t i) {
-  return (words[i >> 6] >> (i & 63)) & 1;
-}
-
-}  // namespace
-
 template <int W>
 bool ConeEngine<W>::entry_zero(const LayerCell& cell, std::int32_t a) const {
   const std::size_t n = tape_.slots()[tape_.split(cell.split).inputs[0]].size;
@@ -222,7 +215,7 @@ void ConeEngine<W>::expand_max(std::int32_t index) {
   const Op& op = tape_.split(cell.split);
   const std::size_t n_in = tape_.slots()[op.inputs[0]].size;
   std::int32_t first = 0;
-  while (!bit(parent.mixed, first)) ++first;
+  while (!get_sign(parent.mixed, first)) ++first;
   const std::int32_t window = cell.member[first];
   for (std::int32_t k = op.max.start[window]; k < op.max.start[window + 1]; ++k) {
     Node child = child_of(index);
@@ -249,7 +242,7 @@ void ConeEngine<W>::expand_max(std::int32_t index) {
                 static_cast<std::size_t>(cell.m) * sizeof(std::int32_t));
     std::int32_t left = 0;
     for (std::int32_t i = first; i < cell.m; ++i) {
-      if (!bit(parent.mixed, i)) continue;
+      if (!get_sign(parent.mixed, i)) continue;
       const std::int32_t winner = i == first ? k : find_winner(cell, cell.member[i], child);
       if (winner < 0) {
         ++left;

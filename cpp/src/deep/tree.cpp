@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "deep/tree.hpp"
+#include "linear_regions/sign_vector.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -10,10 +11,6 @@ namespace linear_regions {
 namespace {
 
 constexpr unsigned kNodesPerTick = 16;
-
-bool bit(const std::vector<std::uint64_t>& words, std::size_t i) {
-  return (words[i >> 6] >> (i & 63)) & 1;
-}
 
 void put_bit(std::vector<std::uint64_t>& words, std::size_t i, bool value) {
   const std::uint64_t one = std::uint64_t{1} << (i & 63);
@@ -147,9 +144,9 @@ void Tree::restore(TreeTask&& task) {
     known_[s].clear();
     if (pointwise(split_)) gather_member_rows(split_);
     for (std::size_t k = 0; k < layer.k; ++k) {
-      if (!bit(layer.bounds, k)) continue;
+      if (!get_sign(layer.bounds.data(), k)) continue;
       if (pointwise(split_))
-        push_member(split_, k, bit(layer.member_on, k) ? 1 : -1);
+        push_member(split_, k, get_sign(layer.member_on.data(), k) ? 1 : -1);
       else
         push_winner(layer.member[k], layer.choice[k], static_cast<std::int32_t>(k));
     }
@@ -278,9 +275,9 @@ void Tree::compute_block(int split) {
       const std::int32_t unit = p.unit_of_cut[layer.member[k]];
       std::size_t piece = 0;
       for (std::int32_t q = p.cut_start[unit]; q < p.cut_start[unit + 1]; ++q)
-        piece += bit(layer.on, static_cast<std::size_t>(q));
+        piece += get_sign(layer.on.data(), static_cast<std::size_t>(q));
       for (; k < layer.m && p.unit_of_cut[layer.member[k]] == unit; ++k)
-        piece += bit(layer.member_on, k);
+        piece += get_sign(layer.member_on.data(), k);
       maps_.row_at(map, n, unit, row.data());
       const PieceTable& table = p.tables[static_cast<std::size_t>(p.table_of[unit])];
       if (maps_.piece_row(row.data(), table, piece, out.data()))
@@ -322,7 +319,7 @@ void Tree::fill_pattern() {
                       op.pattern_bit[64 * w + static_cast<std::size_t>(std::countr_zero(rest))]),
                   true);
       for (std::size_t k = 0; k < layer.m; ++k)
-        if (bit(layer.member_on, k))
+        if (get_sign(layer.member_on.data(), k))
           put_bit(
               pattern_,
               static_cast<std::size_t>(op.pattern_bit[static_cast<std::size_t>(layer.member[k])]),

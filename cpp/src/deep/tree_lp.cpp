@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "deep/tree.hpp"
+#include "linear_regions/sign_vector.hpp"
 
 namespace linear_regions {
 namespace {
@@ -22,9 +23,6 @@ constexpr std::size_t kMostPoints = 128, kMostCircuits = 128;
 // Rounding an exact witness times these tries that many directions near it.
 constexpr unsigned kFactors[] = {1, 3, 5, 7, 9, 11, 13, 15};
 
-bool bit(const std::vector<std::uint64_t>& words, std::size_t i) {
-  return (words[i >> 6] >> (i & 63)) & 1;
-}
 void put_bit(std::vector<std::uint64_t>& words, std::size_t i) {
   words[i >> 6] |= std::uint64_t{1} << (i & 63);
 }
@@ -137,7 +135,8 @@ void Tree::refresh() {
 bool Tree::known_impossible(std::size_t member, int sign) {
   const TreeLayer& layer = layers_[static_cast<std::size_t>(split_)];
   for (const auto& c : known_[static_cast<std::size_t>(split_)].circuits) {
-    if (!bit(c.first, member) || bit(c.second, member) != (sign > 0)) continue;
+    if (!get_sign(c.first.data(), member) || get_sign(c.second.data(), member) != (sign > 0))
+      continue;
     bool holds = true;
     for (std::size_t w = 0; w < c.first.size() && holds; ++w) {
       std::uint64_t mask = c.first[w];
@@ -157,7 +156,7 @@ bool Tree::known_impossible(std::size_t member, int sign) {
 bool Tree::known_point(std::size_t member, int sign) {
   const TreeLayer& layer = layers_[static_cast<std::size_t>(split_)];
   for (const auto& p : known_[static_cast<std::size_t>(split_)].points) {
-    if (!bit(sign > 0 ? p.first : p.second, member)) continue;
+    if (!get_sign((sign > 0 ? p.first : p.second).data(), member)) continue;
     bool inside = true;
     for (std::size_t w = 0; w < layer.bounds.size() && inside; ++w) {
       const std::uint64_t on = layer.member_on[w];

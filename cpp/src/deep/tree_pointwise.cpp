@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "deep/tree.hpp"
+#include "linear_regions/sign_vector.hpp"
 #include "polygon.hpp"
 
 namespace linear_regions {
@@ -13,9 +14,6 @@ namespace {
 
 constexpr std::size_t kPointsAtEntry = 8;
 
-bool bit(const std::vector<std::uint64_t>& words, std::size_t i) {
-  return (words[i >> 6] >> (i & 63)) & 1;
-}
 void put_bit(std::vector<std::uint64_t>& words, std::size_t i, bool value) {
   const std::uint64_t one = std::uint64_t{1} << (i & 63);
   words[i >> 6] = value ? words[i >> 6] | one : words[i >> 6] & ~one;
@@ -125,7 +123,7 @@ void Tree::base_pointwise(int split) {
         fixed = false;
         ++next;
       }
-      piece += bit(layer.on, static_cast<std::size_t>(q));
+      piece += get_sign(layer.on.data(), static_cast<std::size_t>(q));
     }
     if (!fixed) continue;
     const auto unit = static_cast<std::int32_t>(j);
