@@ -35,7 +35,7 @@ def test_first_screen_has_picture_commands_and_example():
 def test_the_two_commands_stand_alone_in_their_blocks():
     assert blocks("bash") == [
         'pip install ".[plot]" && linear-regions report\n',
-        'pip install ".[test]" && pytest\n',
+        'pip install ".[test]" && pytest -n auto\n',
     ]
 
 
