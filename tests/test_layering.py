@@ -39,11 +39,13 @@ GROUPS = {
     "version": ["_version"],
     "lower": ["_lower"],
     "methods": ["_methods"],
+    # Kernels on a GPU: knows CuPy and no engine.
+    "device": ["_device"],
     "engine": [
         "_adjacency", "_arrangement", "_arrangement_count", "_build_info", "_chambers", "_count",
         "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes", "_pieces", "_region",
-        "_region_columns", "_region_table", "_regions", "_sample", "_sweep", "_sweep_points",
-        "_unstable", "_volumes",
+        "_region_columns", "_region_table", "_regions", "_sample", "_sweep", "_sweep_device",
+        "_sweep_points", "_unstable", "_volumes",
     ],
     "importers": ["importers"],
     "face": [""],
@@ -78,7 +80,10 @@ TOP = {
     "lower": _IR | {"domain", "core"},
     "methods": _IR | {"domain", "result"},
     "version": {"core"},
-    "engine": _IR | {"domain", "result", "lower", "methods", "core", "run", "version"},
+    "device": {"errors", "numbers"},
+    "engine": _IR | {
+        "domain", "result", "lower", "methods", "core", "run", "version", "device",
+    },
     "importers": _IR | {"files"},
     "face": {
         "errors", "network", "domain", "vnnlib", "result", "bounds", "one_layer", "methods",
@@ -98,6 +103,7 @@ INSIDE = {
     "face": {"reference"},
     "report": {"face"},
     "result": {"version"},
+    "device": {"face"},
 }
 OUTSIDE_TOP = {"numpy"}
 OUTSIDE_INSIDE = {"cupy", "matplotlib", "networkx", "pandas", "onnx", "torch", "tqdm"}
@@ -247,9 +253,21 @@ def test_public_headers_do_not_include_private_ones():
 
 
 def test_kernels_include_only_host_device_headers():
-    allowed = {"linear_regions/hash.hpp", "linear_regions/sign_vector.hpp"}
-    for path in (ROOT / "cuda").rglob("*.cu"):
+    # What NVRTC compiles: the headers of the kernels, and those of the core that need no others but
+    # where NVRTC is told to look away.
+    own = {path.name for path in (ROOT / "cuda").glob("*.hpp")}
+    shared = {"hash.hpp", "host_device.hpp", "sign_vector.hpp"}
+    allowed = own | {f"linear_regions/{name}" for name in shared}
+    for path in [*(ROOT / "cuda").glob("*.cu"), *(ROOT / "cuda").glob("*.hpp")]:
         assert set(includes(path)) <= allowed, path
+    for name in shared:
+        text = (CORE / "include" / "linear_regions" / name).read_text(encoding="utf-8")
+        seen = re.sub(r"#if !defined\(__CUDACC_RTC__\).*?#endif", "", text, flags=re.DOTALL)
+        assert "#include <" not in seen, name
+    installed = re.search(
+        r"install\(FILES(.*?)DESTINATION linear_regions/_cuda", cmake_lists(), re.S
+    )
+    assert set(re.findall(r"linear_regions/(\w+\.hpp)", installed.group(1))) == shared
 
 
 def cmake_lists() -> str:

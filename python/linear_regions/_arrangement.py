@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ._arrangement_count import check_equal, count_place, visited
+from ._arrangement_count import check_equal, count_place, sign_vectors_on_device, visited
 from ._chambers import Chambers, list_chambers, stream_chambers
+from ._device.launch import is_cuda
 from ._flat_count import FlatCount, whitney_numbers
 from ._geometry import integer
 from ._hyperplanes import RowArray, checked_rows, exact_rows, place_of
@@ -116,6 +117,7 @@ class Arrangement(Value):
         *,
         method: str = "auto",
         arithmetic: str = "certified",
+        device: str = "cpu",
         verify: bool = False,
         threads: int | None = None,
         limit: int | None = None,
@@ -135,6 +137,8 @@ class Arrangement(Value):
             arrangements in the whole space. "auto" takes the recursion where it can.
         arithmetic : {"certified", "float"}, default "certified"
             ``"float"`` is for the tree and the sweep, and gives an estimate.
+        device : str, default "cpu"
+            ``"cuda"`` or ``"cuda:<number>"`` sweeps on a GPU, certified as well.
         verify : bool, default False
             Count again by another engine, and raise where the numbers differ.
         threads, limit, time_limit, cancel, progress
@@ -148,7 +152,7 @@ class Arrangement(Value):
 
         Raises
         ------
-        Unsupported, InvalidInput, DegenerateInput, TypeError
+        Unsupported, InvalidInput, DegenerateInput, DeviceError, TypeError
             If the method cannot do this, or an argument is wrong.
         Interrupted
             On Ctrl-C, with the partial result in ``partial``.
@@ -179,7 +183,7 @@ class Arrangement(Value):
         )
         try:
             place = place_of(self.normals, self.offsets, domain)
-            return count_place(place, method, run, verify=verify)
+            return count_place(place, method, run, verify=verify, device=device)
         finally:
             run.close()
 
@@ -358,6 +362,7 @@ class Arrangement(Value):
         *,
         method: str = "auto",
         arithmetic: str = "certified",
+        device: str = "cpu",
         verify: bool = False,
         threads: int | None = None,
         limit: int | None = None,
@@ -368,15 +373,20 @@ class Arrangement(Value):
         ----------
         domain, method, arithmetic, verify, threads, limit
             As for `chambers`, which also takes a time limit and can be cancelled.
+        device : str, default "cpu"
+            ``"cuda"`` or ``"cuda:<number>"``: a GPU sweeps a simple arrangement in the whole space.
 
         Returns
         -------
         uint64 array, shape (n_chambers, words)
+            A CuPy array where a GPU made it, with the same rows in the same order.
 
         Raises
         ------
         DegenerateInput, Unsupported, InvalidInput, TypeError, Interrupted
             As for `chambers`.
+        DeviceError
+            If CuPy or the device is missing.
 
         Examples
         --------
@@ -384,6 +394,19 @@ class Arrangement(Value):
         >>> sorted(lr.Arrangement([[1], [1]], [0, -1]).sign_vectors()[:, 0].tolist())
         [0, 1, 3]
         """
+        if is_cuda(device):
+            run = run_control(
+                arithmetic=arithmetic,
+                threads=threads,
+                limit=limit,
+                time_limit=None,
+                cancel=None,
+                progress=False,
+            )
+            place = place_of(self.normals, self.offsets, domain)
+            words: npt.NDArray[np.uint64]
+            words = sign_vectors_on_device(place, method, run, device, verify=verify)
+            return words
         found = self.chambers(
             domain,
             method=method,

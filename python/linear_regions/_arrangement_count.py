@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from ._chambers import check_method, count_by_sweep, count_by_tree
+from ._device.launch import is_cuda
 from ._flat_count import whitney_numbers
 from ._hyperplanes import Place, exact_rows
 from ._run import Run
+from ._sweep_device import count_on_device, list_on_device
 from ._version import __version__
 from .errors import Interrupted, InvalidInput, LinearRegionsError, Unsupported
 from .result import RegionCount
 
-__all__ = ["check_equal", "count_place", "visited"]
+__all__ = ["check_equal", "count_place", "sign_vectors_on_device", "visited"]
 
 _COUNTING = ("auto", "recursion", "tree", "sweep")
 _REFERENCE = {
@@ -26,9 +28,16 @@ _REFERENCE = {
 }
 
 
-def count_place(place: Place, method: str, run: Run, *, verify: bool = False) -> RegionCount:
+def count_place(
+    place: Place, method: str, run: Run, *, verify: bool = False, device: str = "cpu"
+) -> RegionCount:
     """Count the chambers of hyperplanes in the coordinates of a domain."""
     check_method(method, _COUNTING)
+    if is_cuda(device):
+        result = visited(count_on_device(place, method, run, device), "sweep", run)
+        if verify and result.status == "complete":
+            check_equal(result.value, "sweep", count_place(place, "recursion", run))
+        return result
     if method == "auto":
         can = not place.sides and run.certified and run.limit is None
         method = "recursion" if can else "tree"
@@ -44,6 +53,18 @@ def count_place(place: Place, method: str, run: Run, *, verify: bool = False) ->
         other = "tree" if method != "tree" or place.sides else "recursion"
         check_equal(result.value, result.method, count_place(place, other, run))
     return result
+
+
+def sign_vectors_on_device(
+    place: Place, method: str, run: Run, device: str, *, verify: bool
+) -> Any:
+    """Return the sign vectors of all chambers as an array of a device."""
+    words, report = list_on_device(place, method, run, device)
+    if report["interrupted"]:
+        raise Interrupted(partial=words)
+    if verify and report["status"] == "complete" and run.limit is None:
+        check_equal(len(words), "sweep", count_place(place, "recursion", run))
+    return words
 
 
 def check_equal(value: int, method: str, other: RegionCount) -> None:

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+//
+// Bits of one layer into packed patterns, 32 by a vote.
+//
+// A layer's bits are neighbours in the pattern: bits first_bit .. first_bit + n_bits - 1, so they
+// may start in the middle of a word. A word is written by one team; it keeps the bits before
+// first_bit, which belong to layers packed earlier, and clears those behind the layer.
+#pragma once
+
+#include "atomics.hpp"
+
+namespace linear_regions {
+
+// z > b for numbers in single and half precision, on their bits: sign and size become a signed
+// integer, in which both zeros are 0. The comparison of the processor itself would do, but CuPy
+// compiles with -ftz=true, and then it takes the smallest numbers of single precision for zero.
+template <class Bits>
+LR_DEVICE bool bits_above(Bits value, Bits threshold, int infinity) {
+  constexpr int kSign = 8 * static_cast<int>(sizeof(Bits)) - 1;
+  const int size = static_cast<int>(value & ((1U << kSign) - 1));
+  const int bound = static_cast<int>(threshold & ((1U << kSign) - 1));
+  if (size > infinity) return false;  // NaN
+  return ((value >> kSign) != 0 ? -size : size) > ((threshold >> kSign) != 0 ? -bound : bound);
+}
+
+LR_DEVICE inline bool number_above(unsigned short value, unsigned short threshold) {
+  return bits_above(value, threshold, 0x7c00);
+}
+LR_DEVICE inline bool number_above(unsigned value, unsigned threshold) {
+  return bits_above(value, threshold, 0x7f800000);
+}
+LR_DEVICE inline bool number_above(double value, double threshold) {
+  return is_above(value, threshold);
+}
+
+// Number of words that a layer touches, and the first of them.
+struct WordRange {
+  Size first, count;
+};
+
+LR_DEVICE inline WordRange words_of_bits(Size first_bit, Size n_bits) {
+  const Size first = first_bit / kWordBits;
+  return {first, n_bits == 0 ? 0 : (first_bit + n_bits - 1) / kWordBits - first + 1};
+}
+
+// The 32 bits of a word from `shift` (0 or 32) on: f(bit of the layer, positive, doubtful).
+template <class F>
+LR_DEVICE unsigned vote_half(const Team& team, Size word, Size shift, Size first_bit, Size n_bits,
+                             F f, unsigned& doubtful) {
+  unsigned positive;
+  team.vote(
+      [&](Size lane, bool& above, bool& doubt) {
+        const Size at = word * kWordBits + shift + lane;
+        if (at >= first_bit && at - first_bit < n_bits) f(at - first_bit, above, doubt);
+      },
+      positive, doubtful);
+  return positive;
+}
+
+// Packs word number `at` of all the words of the layer, row by row. Returns whether a bit was
+// doubtful.
+template <class F>
+LR_DEVICE bool pack_layer_word(const Team& team, Size word, Size first_bit, Size n_bits, F f,
+                               Word* words) {
+  unsigned doubt_low, doubt_high;
+  const unsigned low = vote_half(team, word, 0, first_bit, n_bits, f, doubt_low);
+  const unsigned high = vote_half(team, word, 32, first_bit, n_bits, f, doubt_high);
+  if (team.leads()) {
+    Word kept = 0;
+    if (first_bit > word * kWordBits)
+      kept = words[word] & ((Word{1} << (first_bit - word * kWordBits)) - 1);
+    words[word] = kept | join_halves(low, high);
+  }
+  return (doubt_low | doubt_high) != 0;
+}
+
+// What is packed of a layer of units: bit u * n_breaks + j is value[u] > threshold[c][j], with c =
+// u / per_channel.
+template <class Number>
+struct UnitLayer {
+  const Number* values;  // (n_rows, row_stride)
+  Size row_stride, n_rows, n_units, per_channel, n_breaks;
+  const Number* thresholds;
+  const double* margin;  // of every unit, or null
+  Size first_bit, n_words;
+};
+
+// Is a value that far from its breakpoint that its sign does not depend on how it was rounded?
+LR_DEVICE inline bool is_close(double value, double threshold, double margin) {
+  const double distance = value > threshold ? value - threshold : threshold - value;
+  return !(distance > margin);  // so is NaN
+}
+
+// Where margins are given, a value that is not further than its margin from a threshold marks its
+// row as doubtful. doubtful: (n_rows,) or null.
+template <class Number>
+LR_DEVICE void pack_units(const UnitLayer<Number>& layer, Word* words, unsigned char* doubtful) {
+  const Size n_bits = layer.n_units * layer.n_breaks;
+  const WordRange range = words_of_bits(layer.first_bit, n_bits);
+  const auto pack = [&](const Team& team, Size at, double*) {
+    const Size row = at / range.count, word = range.first + at % range.count;
+    const Number* values = layer.values + row * layer.row_stride;
+    const auto bit = [&](Size b, bool& above, bool& doubt) {
+      // Most layers have one breakpoint, and a division takes longer than everything else here.
+      const Size unit = layer.n_breaks == 1 ? b : b / layer.n_breaks;
+      const Size channel = layer.per_channel == layer.n_units ? 0 : unit / layer.per_channel;
+      const Number threshold =
+          layer.thresholds[channel * layer.n_breaks + (b - unit * layer.n_breaks)];
+      above = number_above(values[unit], threshold);
+      if constexpr (sizeof(Number) == sizeof(double)) {
+        if (layer.margin != nullptr) doubt = is_close(values[unit], threshold, layer.margin[unit]);
+      }
+    };
+    if (pack_layer_word(team, word, layer.first_bit, n_bits, bit, words + row * layer.n_words) &&
+        doubtful != nullptr && team.leads())
+      set_flag(doubtful + row);
+  };
+  for_each_team(layer.n_rows * range.count, nullptr, 0, pack);
+}
+
+// A layer of windows: bits w * bits .. of window w are the code of its winner.
+LR_DEVICE inline void pack_codes(const unsigned* codes, Size n_rows, Size n_windows, Size bits,
+                                 Size first_bit, Size n_words, Word* words) {
+  const Size n_bits = n_windows * bits;
+  const WordRange range = words_of_bits(first_bit, n_bits);
+  for_each_team(n_rows * range.count, nullptr, 0, [&](const Team& team, Size at, double*) {
+    const Size row = at / range.count, word = range.first + at % range.count;
+    const auto bit = [&](Size b, bool& above, bool&) {
+      above = ((codes[row * n_windows + b / bits] >> (b % bits)) & 1U) != 0;
+    };
+    pack_layer_word(team, word, first_bit, n_bits, bit, words + row * n_words);
+  });
+}
+
+}  // namespace linear_regions
