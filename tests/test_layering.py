@@ -44,8 +44,12 @@ GROUPS = {
     "engine": [
         "_adjacency", "_arrangement", "_arrangement_count", "_build_info", "_chambers", "_count",
         "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes", "_pieces", "_region",
-        "_region_columns", "_region_table", "_regions", "_sample", "_sweep", "_sweep_device",
-        "_sweep_points", "_unstable", "_volumes",
+        "_region_columns", "_region_table", "_regions", "_sample", "_segments", "_sweep",
+        "_sweep_device", "_sweep_points", "_unstable", "_volumes",
+    ],
+    # Measures of search and training: many small questions to the engines.
+    "training": [
+        "_local_complexity", "_monitor", "_pattern_source", "_torch_record", "nas",
     ],
     "importers": ["importers"],
     "face": [""],
@@ -84,11 +88,12 @@ TOP = {
     "engine": _IR | {
         "domain", "result", "lower", "methods", "core", "run", "version", "device",
     },
+    "training": _IR | {"domain", "result", "lower", "core", "run", "version", "engine"},
     "importers": _IR | {"files"},
     "face": {
         "errors", "network", "domain", "vnnlib", "result", "bounds", "one_layer", "methods",
         "constructions", "average",
-        "engine", "importers", "report", "core", "version",
+        "engine", "training", "importers", "report", "core", "version",
     },
     # Pictures, reports and the command line are users of the public names, like everybody else;
     # the first two are public themselves, so they take them inside functions.
@@ -100,6 +105,7 @@ INSIDE = {
     "domain": {"network"},
     "one_layer": {"core"},
     "importers": {"files"},
+    "training": {"importers"},
     "face": {"reference"},
     "report": {"face"},
     "result": {"version"},

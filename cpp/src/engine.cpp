@@ -32,6 +32,8 @@ Work& Work::operator+=(const Work& o) {
 PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
     : tape(t), domain(d), arithmetic(how) {
   const std::size_t n = t.n_in();
+  if (!d.rest1.empty() && d.rest1.size() != n)
+    throw std::invalid_argument("the rest of a direction has another size than the direction");
   if (d.direction1.size() != n || d.direction2.size() != n || d.origin.size() != n)
     throw std::invalid_argument("the domain has another input size than the network");
   if (d.edges.size() < 3) throw std::invalid_argument("a planar domain needs at least three edges");
@@ -89,6 +91,8 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
     Row4 row{{std::ldexp(d.direction1[j], scale_x), std::ldexp(d.direction2[j], scale_y),
               d.origin[j], 0}};
     if (!d.exact_columns.empty()) row.v[3] = 2 * kUlp * row.norm() + 0x1p-600;
+    if (!d.rest1.empty() && d.rest1[j] != 0)
+      row.v[3] = std::fabs(std::ldexp(d.rest1[j], scale_x)) + 0x1p-600;
     // Scaling may underflow to a row of zeros, which would mean "exactly zero".
     if (!row.zero() || d.direction1[j] != 0 || d.direction2[j] != 0)
       opening.add(static_cast<std::int32_t>(j), row);

@@ -54,7 +54,10 @@ struct ExactStage::Impl {
 
   Impl(const Tape& tape, const PlanarDomain& d, const Path& path)
       : rows(tape, path,
-             {{d.direction1, d.direction2, d.origin}, d.exact_columns, d.exact_denominator}),
+             {{d.direction1, d.direction2, d.origin},
+              d.exact_columns,
+              d.exact_denominator,
+              d.rest1}),
         domain(d) {}
 
   ExactLine line(const Line& l) {

@@ -27,9 +27,12 @@ void ExactRows::prepare_input(Unit& unit) {
   }
   int least = kNoExponent;
   for (const auto& column : columns_.rounded) least = least_exponent(column.data(), n, least);
+  least = least_exponent(columns_.rest.data(), columns_.rest.size(), least);
   unit.scale = least == kNoExponent ? 0 : least;
   for (std::size_t j = 0; j < n; ++j)
     for (std::size_t i = 0; i < k; ++i) input_[j][i] = scaled(columns_.rounded[i][j], unit.scale);
+  for (std::size_t j = 0; j < columns_.rest.size(); ++j)
+    input_[j][0] += scaled(columns_.rest[j], unit.scale);
 }
 
 void ExactRows::prepare_op(std::size_t index, std::vector<Unit>& result) {

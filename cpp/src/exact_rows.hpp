@@ -28,6 +28,8 @@ struct ExactColumns {
   std::vector<std::span<const double>> rounded;
   std::span<const std::string> exact;
   std::string denominator;
+  // What the doubles of the first column leave out, exactly; empty: nothing.
+  std::span<const double> rest = {};
 };
 
 ExactColumns columns_of(const DomainFrame& domain);

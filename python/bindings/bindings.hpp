@@ -83,6 +83,7 @@ void bind_frame(py::module_& m);
 void bind_cones(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);
+void bind_segments(py::module_& m);
 void bind_sign_tree(py::module_& m);
 void bind_sweep(py::module_& m);
 void bind_regions(py::module_& m);

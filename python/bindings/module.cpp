@@ -30,6 +30,7 @@ PYBIND11_MODULE(_core, m) {
   linear_regions::bindings::bind_planar(m);
   linear_regions::bindings::bind_regions(m);
   linear_regions::bindings::bind_patterns(m);
+  linear_regions::bindings::bind_segments(m);
   linear_regions::bindings::bind_sign_tree(m);
   linear_regions::bindings::bind_sweep(m);
   linear_regions::bindings::bind_one_layer_estimate(m);

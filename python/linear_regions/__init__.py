@@ -12,7 +12,7 @@ except ImportError as error:
     )
     raise
 
-from . import constructions
+from . import constructions, nas
 from ._arrangement import Arrangement
 from ._bounds import (
     Asymptotics,
@@ -28,11 +28,14 @@ from ._build_info import build_info
 from ._chambers import Chambers
 from ._count import count
 from ._expected import Expectation, expected
+from ._local_complexity import LocalComplexity, local_complexity
 from ._methods import Method, methods
+from ._monitor import Monitor
 from ._one_layer import one_layer_bounded, one_layer_maximum, one_layer_sizes
 from ._plot import plot
 from ._regions import Facet, Region, Regions, RegionStream, regions
 from ._sample import patterns, sample
+from ._segments import count_segments
 from ._unstable import unstable
 from ._version import __version__
 from .architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
@@ -99,10 +102,12 @@ __all__ = [
     "Interrupted",
     "InvalidInput",
     "LinearRegionsError",
+    "LocalComplexity",
     "MaxPool",
     "Maxout",
     "Method",
     "MissingExtra",
+    "Monitor",
     "Network",
     "NotApplicable",
     "Order",
@@ -131,12 +136,15 @@ __all__ = [
     "compare_per_parameter",
     "constructions",
     "count",
+    "count_segments",
     "expected",
     "fully_connected_twin",
     "hard_tanh",
     "leaky_relu",
     "load",
+    "local_complexity",
     "methods",
+    "nas",
     "one_layer_asymptotics",
     "one_layer_bounded",
     "one_layer_maximum",

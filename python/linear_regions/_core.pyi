@@ -95,6 +95,16 @@ def count_planar(
     time_limit: float | None,
     poll: _Poll,
 ) -> dict[str, Any]: ...
+def count_segments(
+    tape: Tape,
+    a: _Float,
+    b: _Float,
+    certified: bool,
+    threads: int,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def pattern_distances(words: _Words) -> _Int: ...
 def count_tree(
     tape: Tape,
     domain: DomainFrame,

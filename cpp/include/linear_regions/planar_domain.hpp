@@ -29,6 +29,9 @@ struct PlanarDomain {
   // edges are three integers each.
   std::vector<std::string> exact_columns, exact_edges;
   std::string exact_denominator;
+  // Where direction1 is a rounded difference and exact_columns are empty: what rounding took from
+  // it, so that direction1 + rest1 is exact. Empty: nothing.
+  std::vector<double> rest1;
 };
 
 }  // namespace linear_regions
