@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Measure the sign tree on degenerate arrangements: python -m benchmarks.bench_sign_tree.
+"""Measure both sign trees on degenerate arrangements: python -m benchmarks.bench_sign_tree.
 
-Every case asserts its number of chambers. Processor seconds of this process, the best of some runs;
-the ratio to plain floating point is what certification costs, and two threads are timed by the
-clock. Targets: 2.5 million chambers a second, at most 1.3 times the time in floating point, two
-threads 1.9 times as fast. The yardstick, a tree with one linear program of SciPy per question, is
-run where SciPy is installed, on a small arrangement.
+Every case asserts its number of chambers. Millions of chambers a second of this process, the best
+of some runs: visited by the engine that "auto" takes ("rays" here), listed by it, visited by the
+tree of witnesses, certified and in floating point; the ratio of these two is what certification
+costs. Two threads are timed by the clock. Targets: 2.5 million chambers a second, at most 1.3 times
+the time in floating point, two threads 1.9 times as fast. The yardstick, a tree with one linear
+program of SciPy per question, is run where SciPy is installed, on a small arrangement.
 """
 
 from __future__ import annotations
@@ -59,16 +60,22 @@ def measured(
     chambers: int,
     runs: int,
     *,
+    engine: str = "auto",
     certified: bool = True,
     threads: int = 1,
+    listed: bool = False,
     clock: Callable[[], float] = time.process_time,
-) -> Any:
-    """Best seconds of some runs, and the work."""
+) -> tuple[float, dict[str, int]]:
+    """Return best seconds of some runs, and the work."""
     planes, nothing = hyperplanes(rows), hyperplanes(np.zeros((0, rows.shape[1])))
     best, work = np.inf, {}
     for _ in range(runs):
+        limits = {"threads": threads, "limit": None, "time_limit": None, "poll": None}
         start = clock()
-        found = _core.sign_tree_count(planes, nothing, certified, threads, None, None, None)
+        if listed:
+            found = _core.sign_tree_list(planes, nothing, certified, False, engine=engine, **limits)
+        else:
+            found = _core.sign_tree_count(planes, nothing, certified, engine=engine, **limits)
         best, work = min(best, clock() - start), found["work"]
         if certified:
             assert found["chambers"] == chambers, (found["chambers"], chambers)
@@ -106,19 +113,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--case", action="append", choices=CASES, default=[])
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args(arguments)
-    print(f"{'case':14}{'chambers':>10}{'M/s':>8}{'float':>8}{'cost':>8}{'2 threads':>11}  work")
+    print(
+        f"{'case':14}{'chambers':>10}{'auto':>7}{'listed':>8}{'2 threads':>11}"
+        f"{'witnesses':>11}{'float':>7}{'cost':>7}{'exact':>9}  work"
+    )
     for name in options.case or CASES:
         make, chambers = CASES[name]
-        rows = make()
-        seconds, work = measured(rows, chambers, options.runs, clock=time.process_time)
-        plain, _ = measured(rows, chambers, options.runs, certified=False)
-        one, two = (
-            measured(rows, chambers, options.runs, threads=t, clock=time.perf_counter)[0]
-            for t in (1, 2)
-        )
+        case = (make(), chambers, options.runs)
+        seconds, work = measured(*case)
+        listed, _ = measured(*case, listed=True)
+        one, two = (measured(*case, threads=t, clock=time.perf_counter)[0] for t in (1, 2))
+        tree, tree_work = measured(*case, engine="tree")
+        plain, _ = measured(*case, engine="tree", certified=False)
+        questions = sum(tree_work[k] for k in ("lps", "steps_across", "circuits_reused"))
+        exact = (tree_work["exact_signs"] + tree_work["exact_lps"]) / questions
         print(
-            f"{name:14}{chambers:>10}{chambers / seconds / 1e6:>8.2f}{chambers / plain / 1e6:>8.2f}"
-            f"{seconds / plain - 1:>8.0%}{one / two:>11.2f}  {work}"
+            f"{name:14}{chambers:>10}{chambers / seconds / 1e6:>7.2f}"
+            f"{chambers / listed / 1e6:>8.2f}{one / two:>11.2f}{chambers / tree / 1e6:>11.2f}"
+            f"{chambers / plain / 1e6:>7.2f}{tree / plain - 1:>7.0%}{exact:>9.2%}  {work}"
         )
     yardstick = plain_tree(resonance(4))
     if yardstick is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The sign tree visits every chamber of any arrangement once, and proves it."""
+"""Both sign trees visit every chamber of any arrangement once, and prove it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,15 @@ def core(rows: Rows | np.ndarray, d: int | None = None) -> _core.Hyperplanes:
     return hyperplanes(both, both.shape[1] - 1)
 
 
+ENGINES = ("rays", "tree")
+engines = pytest.mark.parametrize("engine", ENGINES)
+
+
 def count(rows: Rows | np.ndarray, sides: Rows = (), *, threads: int = 1, **options: Any) -> Any:
     planes = core(rows)
-    keys = {"certified": True, "limit": None, "time_limit": None, "poll": None} | options
+    keys = {
+        "certified": True, "limit": None, "time_limit": None, "poll": None, "engine": "tree",
+    } | options  # fmt: skip
     return _core.sign_tree_count(planes, core(sides, planes.d), threads=threads, **keys)
 
 
@@ -41,7 +47,7 @@ def listed(
     planes = core(rows, d)
     keys = {
         "certified": True, "points": True, "threads": 1, "limit": None, "time_limit": None,
-        "poll": None,
+        "poll": None, "engine": "tree",
     } | options  # fmt: skip
     return _core.sign_tree_list(planes, core(sides, planes.d), **keys)
 
@@ -76,12 +82,19 @@ def reference(rows: Rows | np.ndarray, sides: Rows = ()) -> set[str]:
 
 
 def check(rows: Rows | np.ndarray, sides: Rows = ()) -> Any:
-    """The tree's set of sign vectors is the reference's, and its points prove it."""
-    found = listed(rows, sides)
+    """Both trees' sets of sign vectors are the reference's, and points prove them."""
+    expected = reference(rows, sides)
+    check_one(rows, sides, "rays", expected)
+    return check_one(rows, sides, "tree", expected)
+
+
+def check_one(rows: Rows | np.ndarray, sides: Rows, engine: str, expected: set[str]) -> Any:
+    found = listed(rows, sides, engine=engine)
+    assert found["method"] in (engine, "tree")  # without any hyperplane there are no rays
     n, columns = len(rows), found["columns"]
     words = sign_strings(columns["signs"], n)
     assert len(words) == len(set(words)) == found["chambers"]
-    assert set(words) == reference(rows, sides)
+    assert set(words) == expected
     assert found["status"] == "complete"
     exact_points = dict(columns["exact_points"])
     exact = [[Fraction(v) for v in row] for row in np.asarray(rows, dtype=object).tolist()]
@@ -175,34 +188,51 @@ KNOWN = [
 ]  # Sources: OEIS A034997, A000609, A007889, A006531, A048163; Weyl groups' orders; Shi, Catalan.
 
 
+@engines
 @pytest.mark.parametrize(("rows", "chambers"), [k[1:] for k in KNOWN], ids=[k[0] for k in KNOWN])
-def test_known_families_have_their_number_of_chambers(rows, chambers):
-    found = count(rows)
+def test_known_families_have_their_number_of_chambers(rows, chambers, engine):
+    found = count(rows, engine=engine)
     assert found["chambers"] == chambers
     assert found["status"] == "complete"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
+LARGE = pytest.mark.parametrize(
     ("rows", "chambers"), [(resonance(6), 1_066_044), (e7(), 2_903_040)], ids=["resonance_6", "E_7"]
 )
+
+
+@pytest.mark.slow
+@LARGE
 def test_large_families_have_their_number_of_chambers(rows, chambers):
     assert count(rows)["chambers"] == chambers
 
 
-@pytest.mark.parametrize(("n", "d"), [(12, 2), (20, 3), (14, 5), (12, 8), (70, 2), (7, 12)])
-def test_simple_arrangements_have_zaslavskys_number(n, d):
+@LARGE
+def test_rays_count_large_families(rows, chambers):
+    found = count(rows, engine="auto")
+    assert (found["method"], found["chambers"]) == ("rays", chambers)
+
+
+def test_rays_visit_no_chamber_twice():
+    signs = listed(resonance(6), points=False, engine="rays")["columns"]["signs"]
+    assert len(np.unique(signs)) == len(signs) == 1_066_044
+
+
+@engines
+@pytest.mark.parametrize(("n", "d"), [(12, 2), (16, 3), (14, 5), (10, 8), (70, 2), (7, 12)])
+def test_simple_arrangements_have_zaslavskys_number(n, d, engine):
     rows = np.random.default_rng(n).normal(size=(n, d + 1))
-    assert count(rows)["chambers"] == sum(math.comb(n, i) for i in range(d + 1))
+    assert count(rows, engine=engine)["chambers"] == sum(math.comb(n, i) for i in range(d + 1))
     rows[:, -1] = 0
     central = 2 * sum(math.comb(n - 1, i) for i in range(d))
-    assert count(rows)["chambers"] == central
+    assert count(rows, engine=engine)["chambers"] == central
 
 
+@engines
 @pytest.mark.parametrize("n", [63, 64, 65, 128, 129])
-def test_any_number_of_rows_is_packed_right(n):
-    rows = np.random.default_rng(n).normal(size=(n, 3))
-    found = listed(rows)
+def test_any_number_of_rows_is_packed_right(n, engine):
+    rows = np.random.default_rng(n).normal(size=(n, 3)).round(3)
+    found = listed(rows, engine=engine)
     words = sign_strings(found["columns"]["signs"], n)
     assert len(set(words)) == 1 + n + math.comb(n, 2)
     points = found["columns"]["points"]
@@ -317,28 +347,34 @@ def test_float_arithmetic_is_an_estimate_of_the_same_tree():
 # ---- order, limits, streams, threads ----
 
 
-def test_order_does_not_depend_on_threads():
-    rows = resonance(5)
-    one = listed(rows, points=False)["columns"]["signs"]
+@pytest.mark.parametrize(
+    ("engine", "rows", "chambers"),
+    [("tree", resonance(5), 11_292), ("rays", threshold(5), 94_572), ("rays", e6(), 51_840)],
+    ids=["tree", "rays", "rays in six dimensions"],
+)
+def test_order_does_not_depend_on_threads(engine, rows, chambers):
+    one = listed(rows, points=False, engine=engine)["columns"]["signs"]
     for threads in (2, 5):
-        many = listed(rows, points=False, threads=threads)["columns"]["signs"]
+        many = listed(rows, points=False, threads=threads, engine=engine)["columns"]["signs"]
         np.testing.assert_array_equal(one, many)
-    assert count(rows, threads=3)["chambers"] == 11_292
+    assert count(rows, threads=3, engine=engine)["chambers"] == chambers
 
 
-def test_a_limit_gives_the_first_chambers():
+@engines
+def test_a_limit_gives_the_first_chambers(engine):
     rows = resonance(4)
-    everything = listed(rows)["columns"]["signs"]
+    everything = listed(rows, engine=engine)["columns"]["signs"]
     for limit in (1, 2, 7, 369):
-        found = listed(rows, limit=limit, threads=2)
+        found = listed(rows, limit=limit, threads=2, engine=engine)
         assert found["chambers"] == limit
         assert found["status"] == "limit"
         np.testing.assert_array_equal(found["columns"]["signs"], everything[:limit])
-    found = listed(rows, limit=370)
-    assert found["chambers"] == 370
+    found = listed(rows, limit=370, engine=engine)
+    assert (found["chambers"], found["status"]) == (370, "complete")
 
 
-def test_a_stream_is_the_list_in_blocks():
+@engines
+def test_a_stream_is_the_list_in_blocks(engine):
     rows = np.random.default_rng(5).normal(size=(14, 4))
     blocks: list[dict[str, Any]] = []
 
@@ -347,27 +383,60 @@ def test_a_stream_is_the_list_in_blocks():
         return True
 
     planes = core(rows)
-    found = _core.sign_tree_stream(planes, core([], 3), True, True, 100, None, None, None, take)
-    whole = listed(rows)["columns"]
+    found = _core.sign_tree_stream(
+        planes, core([], 3), True, True, 100, None, None, None, take, engine
+    )
+    whole = listed(rows, engine=engine)["columns"]
     assert found["chambers"] == len(whole["signs"])
     assert [len(b["signs"]) for b in blocks[:-1]] == [100] * (len(blocks) - 1)
     np.testing.assert_array_equal(np.concatenate([b["signs"] for b in blocks]), whole["signs"])
     np.testing.assert_array_equal(np.concatenate([b["points"] for b in blocks]), whole["points"])
     stopped = _core.sign_tree_stream(
-        planes, core([], 3), True, False, 10, None, None, None, lambda block: False
+        planes, core([], 3), True, False, 10, None, None, None, lambda block: False, engine
     )
     assert stopped["status"] == "cancelled"
 
 
-def test_a_time_limit_and_a_cancel_end_the_run():
+@engines
+def test_a_time_limit_and_a_cancel_end_the_run(engine):
     rows = np.random.default_rng(6).normal(size=(60, 7))
-    assert count(rows, time_limit=0.05, threads=2)["status"] == "time_limit"
-    cancelled = count(rows, poll=lambda found, fraction: found < 1)
+    assert count(rows, time_limit=0.05, threads=2, engine=engine)["status"] == "time_limit"
+    cancelled = count(rows, poll=lambda found, fraction: found < 1, engine=engine)
     assert cancelled["status"] == "cancelled"
 
 
-def test_a_domain_without_interior_is_refused():
+@engines
+def test_a_domain_without_interior_is_refused(engine):
     with pytest.raises(ValueError, match="no interior point"):
-        count([[1, 0]], [[1, 0], [-1, 0]])
+        count([[1, 0]], [[1, 0], [-1, 0]], engine=engine)
     with pytest.raises(ValueError, match="no interior point"):
-        count([[1, 1, 0]], [[1, 0, -1], [-1, 1, -1], [0, -1, 1]])
+        count([[1, 1, 0]], [[1, 0, -1], [-1, 1, -1], [0, -1, 1]], engine=engine)
+
+
+# ---- which tree runs ----
+
+
+def test_a_trial_gives_degenerate_input_to_rays_and_simple_input_to_witnesses():
+    assert count(resonance(5), engine="auto")["method"] == "rays"
+    simple = np.random.default_rng(7).normal(size=(24, 8))
+    assert count(simple, engine="auto", limit=10)["method"] == "tree"
+    cube = [[*side, 1] for side in np.concatenate([np.eye(16), -np.eye(16)]).astype(int).tolist()]
+    in_cube = count([[1] * 16 + [0]], cube, engine="auto")
+    assert (in_cube["chambers"], in_cube["method"]) == (2, "tree")
+
+
+def test_rays_name_what_they_do_not_take():
+    with pytest.raises(ValueError, match="256 distinct hyperplanes"):
+        count([[1, i] for i in range(257)], engine="rays")
+    with pytest.raises(ValueError, match="certified"):
+        count([[1, 0]], engine="rays", certified=False)
+
+
+def test_rays_that_doubles_do_not_hold_are_exact():
+    rng = np.random.default_rng(11)
+    rows = rng.integers(-40, 41, size=(9, 5)) * rng.integers(1, 2**40, size=(9, 1)) + 1
+    found = count(rows.tolist(), engine="rays")
+    assert found["work"]["exact_rays"] == found["work"]["rays"] > 0
+    assert found["chambers"] == count(rows.tolist())["chambers"]
+    small = count(resonance(4), engine="rays")
+    assert small["work"]["exact_rays"] == 0

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "linear_regions/sign_tree.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -39,6 +40,14 @@ Hyperplanes normal(std::size_t n, std::size_t d, unsigned seed) {
   return planes_of(d, value);
 }
 
+Hyperplanes integers(std::size_t n, std::size_t d, int most, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_int_distribution<int> draw(-most, most);
+  std::vector<double> value(n * (d + 1));
+  for (double& v : value) v = draw(generator);
+  return planes_of(d, value);
+}
+
 SignTreeResult count(const Hyperplanes& planes, unsigned threads = 1,
                      const ConvexDomain& domain = {}) {
   RunControl control;
@@ -46,11 +55,13 @@ SignTreeResult count(const Hyperplanes& planes, unsigned threads = 1,
   return sign_tree_count(planes, domain, {}, control);
 }
 
-ChamberBlock list(const Hyperplanes& planes, unsigned threads, bool points) {
+ChamberBlock list(const Hyperplanes& planes, unsigned threads, bool points,
+                  TreeEngine engine = TreeEngine::kAuto) {
   RunControl control;
   control.threads = threads;
   SignTreeOptions options;
   options.points = points;
+  options.engine = engine;
   ChamberBlock block;
   sign_tree_list(planes, {}, options, control, block);
   return block;
@@ -77,6 +88,36 @@ TEST(lists_do_not_depend_on_threads) {
       CHECK_EQUAL(many.n, one.n);
       CHECK(many.signs == one.signs);
     }
+  }
+}
+
+TEST(both_engines_find_the_same_chambers) {
+  for (const Hyperplanes& planes : {resonance(4), integers(20, 3, 5, 3), integers(70, 2, 9, 5),
+                                    integers(150, 2, 9, 6), normal(12, 4, 7)}) {
+    std::vector<std::vector<Word>> sets[2];
+    for (const TreeEngine engine : {TreeEngine::kRays, TreeEngine::kWitnesses}) {
+      const ChamberBlock block = list(planes, 2, true, engine);
+      CHECK_EQUAL(block.points.size(), block.n * planes.d);
+      auto& set = sets[engine == TreeEngine::kRays ? 0 : 1];
+      for (std::size_t c = 0; c < block.n; ++c)
+        set.emplace_back(block.signs.begin() + static_cast<long>(c * block.words),
+                         block.signs.begin() + static_cast<long>((c + 1) * block.words));
+      std::sort(set.begin(), set.end());
+    }
+    CHECK(sets[0] == sets[1]);
+  }
+}
+
+// More lines than a store keeps.
+TEST(rays_that_are_forgotten_are_found_again) {
+  const Hyperplanes planes = integers(110, 3, 1000, 8);
+  for (const unsigned threads : {1u, 2u}) {
+    RunControl control;
+    control.threads = threads;
+    SignTreeOptions options;
+    options.engine = TreeEngine::kRays;
+    CHECK_EQUAL(sign_tree_count(planes, {}, options, control).chambers,
+                1u + 110u + 110u * 109u / 2u + 110u * 109u * 108u / 6u);
   }
 }
 

@@ -7,33 +7,49 @@
 namespace linear_regions::bindings {
 namespace {
 
-SignTreeOptions options_of(bool certified, bool points) {
+SignTreeOptions options_of(bool certified, bool points, const std::string& engine) {
   SignTreeOptions options;
+  if (engine == "rays") options.engine = TreeEngine::kRays;
+  if (engine == "tree") options.engine = TreeEngine::kWitnesses;
   options.arithmetic = arithmetic_of(certified);
   options.points = points;
   return options;
 }
 
+const char* name_of(TreeEngine engine) {
+  return engine == TreeEngine::kRays ? "rays" : "tree";
+}
+
 py::dict report(const SignTreeResult& result, const Poll& poll) {
   const SignTreeWork& w = result.work;
   py::dict work;
-  work["chains"] = w.chains;
-  work["lps"] = w.lps;
-  work["steps"] = w.steps;
-  work["circuits_reused"] = w.circuits_reused;
-  work["steps_across"] = w.steps_across;
-  work["exact_signs"] = w.exact_signs;
+  if (result.engine == TreeEngine::kRays) {
+    work["cones"] = w.cones;
+    work["splits"] = w.splits;
+    work["rays"] = w.rays;
+    work["rays_reused"] = w.rays_reused;
+    work["exact_rays"] = w.exact_rays;
+  } else {
+    work["chains"] = w.chains;
+    work["lps"] = w.lps;
+    work["steps"] = w.steps;
+    work["circuits_reused"] = w.circuits_reused;
+    work["steps_across"] = w.steps_across;
+    work["exact_signs"] = w.exact_signs;
+    work["exact_witnesses"] = w.exact_witnesses;
+  }
   work["exact_lps"] = w.exact_lps;
-  work["exact_witnesses"] = w.exact_witnesses;
   work["stolen"] = w.stolen;
   py::dict out = ending(result, poll, std::move(work));
   out["chambers"] = result.chambers;
+  out["method"] = name_of(result.engine);
   return out;
 }
 
 py::dict columns_of(ChamberBlock&& block, std::size_t d, bool points) {
   const auto n = static_cast<py::ssize_t>(block.n);
   py::dict out;
+  out["method"] = name_of(block.engine);
   out["signs"] = adopt(std::move(block.signs), {n, static_cast<py::ssize_t>(block.words)});
   if (!points) return out;
   out["points"] = adopt(std::move(block.points), {n, static_cast<py::ssize_t>(d)});
@@ -45,9 +61,9 @@ py::dict columns_of(ChamberBlock&& block, std::size_t d, bool points) {
 
 py::dict count(const Hyperplanes& planes, const Hyperplanes& sides, bool certified,
                unsigned threads, std::optional<std::uint64_t> limit,
-               std::optional<double> time_limit, py::object callback) {
+               std::optional<double> time_limit, py::object callback, const std::string& engine) {
   const ConvexDomain domain{sides};
-  const SignTreeOptions options = options_of(certified, false);
+  const SignTreeOptions options = options_of(certified, false, engine);
   Poll poll(std::move(callback));
   RunControl control;
   prepare(control, poll, threads, limit, time_limit);
@@ -62,9 +78,9 @@ py::dict count(const Hyperplanes& planes, const Hyperplanes& sides, bool certifi
 
 py::dict list(const Hyperplanes& planes, const Hyperplanes& sides, bool certified, bool points,
               unsigned threads, std::optional<std::uint64_t> limit,
-              std::optional<double> time_limit, py::object callback) {
+              std::optional<double> time_limit, py::object callback, const std::string& engine) {
   const ConvexDomain domain{sides};
-  const SignTreeOptions options = options_of(certified, points);
+  const SignTreeOptions options = options_of(certified, points, engine);
   Poll poll(std::move(callback));
   RunControl control;
   prepare(control, poll, threads, limit, time_limit);
@@ -81,9 +97,10 @@ py::dict list(const Hyperplanes& planes, const Hyperplanes& sides, bool certifie
 
 py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certified, bool points,
                 std::size_t block, std::optional<std::uint64_t> limit,
-                std::optional<double> time_limit, py::object callback, const py::object& sink) {
+                std::optional<double> time_limit, py::object callback, const py::object& sink,
+                const std::string& engine) {
   const ConvexDomain domain{sides};
-  const SignTreeOptions options = options_of(certified, points);
+  const SignTreeOptions options = options_of(certified, points, engine);
   Poll poll(std::move(callback));
   RunControl control;
   prepare(control, poll, 1, limit, time_limit);
@@ -106,13 +123,14 @@ py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certif
 
 void bind_sign_tree(py::module_& m) {
   m.def("sign_tree_count", &count, py::arg("planes"), py::arg("sides"), py::arg("certified"),
-        py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"));
+        py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"),
+        py::arg("engine") = "auto");
   m.def("sign_tree_list", &list, py::arg("planes"), py::arg("sides"), py::arg("certified"),
         py::arg("points"), py::arg("threads"), py::arg("limit"), py::arg("time_limit"),
-        py::arg("poll"));
+        py::arg("poll"), py::arg("engine") = "auto");
   m.def("sign_tree_stream", &stream, py::arg("planes"), py::arg("sides"), py::arg("certified"),
         py::arg("points"), py::arg("block"), py::arg("limit"), py::arg("time_limit"),
-        py::arg("poll"), py::arg("sink"));
+        py::arg("poll"), py::arg("sink"), py::arg("engine") = "auto");
 }
 
 }  // namespace linear_regions::bindings

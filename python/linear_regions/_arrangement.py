@@ -9,7 +9,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ._arrangement_count import check_equal, count_place, sign_vectors_on_device, visited
+from ._arrangement_count import (
+    check_equal,
+    count_again,
+    count_place,
+    sign_vectors_on_device,
+    visited,
+)
 from ._chambers import Chambers, list_chambers, stream_chambers
 from ._device.launch import is_cuda
 from ._flat_count import FlatCount, whitney_numbers
@@ -131,10 +137,12 @@ class Arrangement(Value):
         ----------
         domain : Box, Polytope, Space, Slice or Segment, optional
             Count the chambers that meet its relative interior; default the whole space.
-        method : {"auto", "recursion", "tree", "sweep"}, default "auto"
+        method : {"auto", "recursion", "rays", "tree", "sweep"}, default "auto"
             ``"recursion"`` counts without visiting chambers, in the whole space or a free slice;
-            ``"tree"`` visits every chamber and takes every domain; ``"sweep"`` takes simple
-            arrangements in the whole space. "auto" takes the recursion where it can.
+            ``"rays"`` and ``"tree"`` visit every chamber and take every domain, the first up to 256
+            hyperplanes and fastest where they are degenerate or of low dimension; ``"sweep"`` takes
+            simple arrangements in the whole space. "auto" takes the recursion where it can, else
+            the better one of the two trees.
         arithmetic : {"certified", "float"}, default "certified"
             ``"float"`` is for the tree and the sweep, and gives an estimate.
         device : str, default "cpu"
@@ -305,9 +313,10 @@ class Arrangement(Value):
             List the chambers that meet its relative interior; default the whole space.
         points : bool, default False
             Give a proved interior point of every chamber, in coordinates of the domain.
-        method : {"auto", "sweep", "tree"}, default "auto"
-            ``"sweep"`` takes simple arrangements in the whole space, ``"tree"`` everything. "auto"
-            sweeps, and starts the tree when the sweep proves that the input is not simple.
+        method : {"auto", "sweep", "rays", "tree"}, default "auto"
+            ``"sweep"`` takes simple arrangements in the whole space, ``"rays"`` and ``"tree"`` as
+            for `count`. "auto" sweeps, and starts the better one of the two trees when the sweep
+            proves that the input is not simple.
         arithmetic : {"certified", "float"}, default "certified"
             ``"float"``: signs that rounding leaves open are not recomputed exactly.
         verify : bool, default False
@@ -334,7 +343,7 @@ class Arrangement(Value):
         >>> import linear_regions as lr
         >>> found = lr.Arrangement([[1, 0], [1, 0]], [0, -1]).chambers(lr.Box(-1, 1), points=True)
         >>> sorted(found.sign_vectors[:, 0].tolist()), found.method
-        ([0, 1], 'tree')
+        ([0, 1], 'rays')
         """
         run = run_control(
             arithmetic=arithmetic,
@@ -350,8 +359,7 @@ class Arrangement(Value):
             if interrupted:
                 raise Interrupted(partial=found)
             if verify and found.status == "complete":
-                other = "recursion" if not place.sides else "tree"
-                check_equal(len(found), found.method, count_place(place, other, run))
+                check_equal(len(found), found.method, count_again(place, found.method, run))
             return found
         finally:
             run.close()

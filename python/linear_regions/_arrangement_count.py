@@ -18,11 +18,13 @@ from ._version import __version__
 from .errors import Interrupted, InvalidInput, LinearRegionsError, Unsupported
 from .result import RegionCount
 
-__all__ = ["check_equal", "count_place", "sign_vectors_on_device", "visited"]
+__all__ = ["check_equal", "count_again", "count_place", "sign_vectors_on_device", "visited"]
 
-_COUNTING = ("auto", "recursion", "tree", "sweep")
+_COUNTING = ("auto", "recursion", "rays", "tree", "sweep")
+_TREES = ("rays", "tree")
 _REFERENCE = {
     "recursion": "Zaslavsky 1975; no-broken-circuit recursion with merged flats",
+    "rays": "Fukuda, Prodon 1996 (double description); cones split depth-first, exact",
     "tree": "Rada, Cerny 2018 (incremental enumeration), certified",
     "sweep": "Zaslavsky 1975; one lowest vertex per chamber",
 }
@@ -40,18 +42,18 @@ def count_place(
         return result
     if method == "auto":
         can = not place.sides and run.certified and run.limit is None
-        method = "recursion" if can else "tree"
-    if method == "tree":
-        result = visited(count_by_tree(place, run), "tree", run)
+        method = "recursion" if can else "either tree"
+    if method in (*_TREES, "either tree"):
+        answer = count_by_tree(place, method, run)
+        result = visited(answer, answer["method"], run)
     elif method == "sweep":
         if run.limit is not None:
-            raise Unsupported("method 'sweep' counts without a limit; use method='tree'")
+            raise Unsupported("method 'sweep' counts without a limit; use method='rays' or 'tree'")
         result = visited(count_by_sweep(place, run), "sweep", run)
     else:
         result = _by_recursion(place, run)
     if verify and result.status == "complete":
-        other = "tree" if method != "tree" or place.sides else "recursion"
-        check_equal(result.value, result.method, count_place(place, other, run))
+        check_equal(result.value, result.method, count_again(place, result.method, run))
     return result
 
 
@@ -67,6 +69,16 @@ def sign_vectors_on_device(
     return words
 
 
+def count_again(place: Place, method: str, run: Run) -> RegionCount:
+    """Count by another engine than the one that this method names."""
+    if not place.sides and method != "recursion":
+        return count_place(place, "recursion", run)
+    if method in _TREES:
+        return count_place(place, "tree" if method == "rays" else "rays", run)
+    answer = count_by_tree(place, "auto", run)
+    return visited(answer, answer["method"], run)
+
+
 def check_equal(value: int, method: str, other: RegionCount) -> None:
     """Raise where two engines disagree."""
     if other.status == "complete" and other.value != value:
@@ -79,12 +91,13 @@ def check_equal(value: int, method: str, other: RegionCount) -> None:
 def _by_recursion(place: Place, run: Run) -> RegionCount:
     if place.sides:
         raise Unsupported(
-            "method 'recursion' counts in the whole space or a free slice; use method='tree'"
+            "method 'recursion' counts in the whole space or a free slice; use method='rays' or "
+            "'tree'"
         )
     if not run.certified:
         raise InvalidInput("arithmetic='float' is for the methods 'tree' and 'sweep'")
     if run.limit is not None:
-        raise Unsupported("method 'recursion' counts without a limit; use method='tree'")
+        raise Unsupported("method 'recursion' counts without a limit; use 'rays' or 'tree'")
     start = time.perf_counter()
     rows = place.rows
     if isinstance(rows, np.ndarray):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Chambers listed by the sign tree or the sweep: which engine runs, and what it gives back."""
+"""Chambers listed by the sweep or a tree: which engine runs, and what it gives back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Chambers", "count_by_tree", "list_chambers", "stream_chambers"]
 Words = npt.NDArray[np.uint64]
 Sink = Callable[["Chambers"], object]
 
-_LISTING = ("auto", "sweep", "tree")
+_LISTING = ("auto", "sweep", "rays", "tree")
 _MEMORY = 1 << 36  # bytes; beyond it "auto" does not reserve the sweep's output in one piece
 
 
@@ -44,7 +44,7 @@ class Chambers:
     status : {"complete", "limit", "time_limit", "cancelled"}
         How the call ended.
     method : str
-        ``"sweep"`` or ``"tree"``.
+        ``"sweep"``, ``"rays"`` or ``"tree"``.
     arithmetic : {"certified", "float"}
         How decisions were taken.
     seconds : float
@@ -81,12 +81,14 @@ def check_method(method: str, known: tuple[str, ...]) -> None:
 
 
 def _sweep_of(place: Place, method: str) -> Sweep | None:
-    """Return the sweep where it may run; None where the tree has to."""
-    if method == "tree" or (method == "auto" and not (place.dim and len(place.rows))):
+    """Return the sweep where it may run; None where a tree has to."""
+    if method in ("rays", "tree") or (method == "auto" and not (place.dim and len(place.rows))):
         return None
     try:
         if place.sides:
-            raise Unsupported("method 'sweep' lists the whole space only; use method='tree'")
+            raise Unsupported(
+                "method 'sweep' lists the whole space only; use method='rays' or 'tree'"
+            )
         rows = place.rows
         if isinstance(rows, np.ndarray):
             rows = exact_rows(rows[:, :-1], rows[:, -1])
@@ -99,7 +101,9 @@ def _sweep_of(place: Place, method: str) -> Sweep | None:
 
 def _refused(refusal: Exception) -> Exception:
     if isinstance(refusal, NotSimple):
-        return DegenerateInput(f"method 'sweep' needs a simple arrangement: {refusal}; use 'tree'")
+        return DegenerateInput(
+            f"method 'sweep' needs a simple arrangement: {refusal}; use 'rays' or 'tree'"
+        )
     return refusal
 
 
@@ -115,18 +119,32 @@ def list_chambers(place: Place, method: str, run: Run, points: bool) -> tuple[Ch
             except NotSimple as refusal:
                 if method == "sweep":
                     raise _refused(refusal) from None
-    planes, sides = place.lowered()
-    answer = _core.sign_tree_list(
-        planes,
-        sides,
-        run.certified,
-        points,
-        run.threads,
-        run.limit,
-        run.time_limit,
-        run.poll,
-    )
+    answer = _by_tree(_core.sign_tree_list, place, method, run, points=points)
     return _from_tree(answer, answer["columns"], run), answer["interrupted"]
+
+
+def _by_tree(
+    call: Callable[..., dict[str, Any]], place: Place, method: str, run: Run, **options: Any
+) -> dict[str, Any]:
+    """Call one of the core's three functions; a stream has one thread."""
+    planes, sides = place.lowered()
+    if call is not _core.sign_tree_stream:
+        options["threads"] = run.threads
+    try:
+        return call(
+            planes,
+            sides,
+            certified=run.certified,
+            limit=run.limit,
+            time_limit=run.time_limit,
+            poll=run.poll,
+            engine=method if method in ("rays", "tree") else "auto",
+            **options,
+        )
+    except ValueError as refusal:
+        if method == "rays":  # the input was checked before
+            raise Unsupported(str(refusal)) from None
+        raise
 
 
 def _swept(sweep: Sweep, first: int, last: int, run: Run, points: bool) -> tuple[Chambers, bool]:
@@ -155,7 +173,7 @@ def _from_tree(answer: dict[str, Any], columns: dict[str, Any], run: Run) -> Cha
         columns.get("points"),
         exact,
         answer["status"],
-        "tree",
+        answer["method"],
         "certified" if run.certified else "float",
         answer["seconds"],
         answer["work"],
@@ -182,24 +200,14 @@ def stream_chambers(
         except NotSimple as refusal:
             if method == "sweep":
                 raise _refused(refusal) from None
-    planes, sides = place.lowered()
 
     def deliver(columns: dict[str, Any]) -> bool:
-        part = {"status": "complete", "seconds": 0.0, "work": {}}
+        part = {"status": "complete", "seconds": 0.0, "work": {}, "method": columns.pop("method")}
         return sink(_from_tree(part, columns, run)) is not False
 
-    answer = _core.sign_tree_stream(
-        planes,
-        sides,
-        run.certified,
-        points,
-        block,
-        run.limit,
-        run.time_limit,
-        run.poll,
-        deliver,
+    return _by_tree(
+        _core.sign_tree_stream, place, method, run, points=points, block=block, sink=deliver
     )
-    return {**answer, "method": "tree"}
 
 
 def _stream_sweep(sweep: Sweep, run: Run, points: bool, block: int, sink: Sink) -> dict[str, Any]:
@@ -231,12 +239,9 @@ def _stream_sweep(sweep: Sweep, run: Run, points: bool, block: int, sink: Sink) 
     }
 
 
-def count_by_tree(place: Place, run: Run) -> dict[str, Any]:
-    """Count by the sign tree, which stores nothing."""
-    planes, sides = place.lowered()
-    return _core.sign_tree_count(
-        planes, sides, run.certified, run.threads, run.limit, run.time_limit, run.poll
-    )
+def count_by_tree(place: Place, method: str, run: Run) -> dict[str, Any]:
+    """Count by a tree, which stores nothing: "rays", "tree", or whichever suits."""
+    return _by_tree(_core.sign_tree_count, place, method, run)
 
 
 def count_by_sweep(place: Place, run: Run) -> dict[str, Any]:

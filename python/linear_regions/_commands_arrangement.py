@@ -39,7 +39,7 @@ def fill_arrangement(parser: argparse.ArgumentParser) -> None:
     )
     add_limits(parser)
     group = parser.add_argument_group("question")
-    group.add_argument("--method", default="auto", help="auto, recursion, tree or sweep")
+    group.add_argument("--method", default="auto", help="auto, recursion, rays, tree or sweep")
     group.add_argument("--arithmetic", default="certified", choices=("certified", "float"))
     group.add_argument("--verify", action="store_true", help="count by two engines")
     group.add_argument(
@@ -49,7 +49,7 @@ def fill_arrangement(parser: argparse.ArgumentParser) -> None:
         "--output",
         "-o",
         metavar="FILE.npz",
-        help="list the chambers: sign_vectors and points; the method is then tree or sweep",
+        help="list the chambers: sign_vectors and points; the method is then sweep, rays or tree",
     )
 
 

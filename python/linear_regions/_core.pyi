@@ -256,6 +256,7 @@ def sign_tree_count(
     limit: int | None,
     time_limit: float | None,
     poll: _Poll,
+    engine: str = ...,
 ) -> dict[str, Any]: ...
 def sign_tree_list(
     planes: Hyperplanes,
@@ -266,6 +267,7 @@ def sign_tree_list(
     limit: int | None,
     time_limit: float | None,
     poll: _Poll,
+    engine: str = ...,
 ) -> dict[str, Any]: ...
 def sign_tree_stream(
     planes: Hyperplanes,
@@ -277,6 +279,7 @@ def sign_tree_stream(
     time_limit: float | None,
     poll: _Poll,
     sink: Callable[[dict[str, Any]], bool],
+    engine: str = ...,
 ) -> dict[str, Any]: ...
 def count_frontier(
     n_inputs: int,

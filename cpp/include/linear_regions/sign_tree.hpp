@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Sign vectors of all chambers of any arrangement, by a depth-first tree, certified.
 //
+// Two engines: one splits cones that are known by their rays, the other goes from witness to
+// witness by small linear programs. The first is faster where cones have few rays: in degenerate
+// arrangements and in low dimensions. A trial on the first cones decides, the same in every run.
+//
 // Degenerate, central, parallel, duplicate, opposite and zero rows are ordinary input; a domain
 // restricts the search, and chambers outside are never visited. Bit i of a sign vector is set where
 // row i is positive; the bit of a zero row is clear. Chambers come in the serial depth-first order,
@@ -20,6 +24,13 @@
 namespace linear_regions {
 
 struct SignTreeWork {
+  // ---- rays ----
+  std::uint64_t cones = 0;        // cones visited
+  std::uint64_t splits = 0;       // those split by a row
+  std::uint64_t rays = 0;         // rays computed
+  std::uint64_t rays_reused = 0;  // rays that were known
+  std::uint64_t exact_rays = 0;   // rays computed in integers of any size
+  // ---- witnesses ----
   std::uint64_t chains = 0;           // witnesses, one per chamber (or per pair of opposite ones)
   std::uint64_t lps = 0;              // programs solved in doubles
   std::uint64_t steps = 0;            // their steps
@@ -33,16 +44,22 @@ struct SignTreeWork {
   SignTreeWork& operator+=(const SignTreeWork& o);
 };
 
+enum class TreeEngine : std::uint8_t { kAuto, kRays, kWitnesses };
+
 struct SignTreeOptions {
   Arithmetic arithmetic = Arithmetic::kCertified;
   bool points = false;  // interior points as well
+  // kRays takes at most 256 distinct rows, 29 dimensions and certified arithmetic; without any row
+  // the other one runs.
+  TreeEngine engine = TreeEngine::kAuto;
 };
 
 // Chambers in columns; one block holds consecutive chambers of the order.
 struct ChamberBlock {
   std::size_t n = 0, words = 0;
-  std::vector<std::uint64_t> signs;  // n * words
-  std::vector<double> points;        // n * d where asked for; NaN where no double was proved inside
+  TreeEngine engine = TreeEngine::kWitnesses;  // in blocks of a stream: the one that runs
+  std::vector<std::uint64_t> signs;            // n * words
+  std::vector<double> points;  // n * d where asked for; NaN where no double was proved inside
   // Chambers without an interior point in doubles: (number in this block, coordinates as
   // hexadecimal fractions).
   std::vector<std::pair<std::size_t, std::vector<std::string>>> exact_points;
@@ -53,12 +70,14 @@ struct ChamberBlock {
 struct SignTreeResult {
   std::uint64_t chambers = 0;
   Status status = Status::kComplete;
+  TreeEngine engine = TreeEngine::kWitnesses;  // the one that ran
   SignTreeWork work;
   double seconds = 0;
 };
 
 // All three throw std::invalid_argument for values that are not finite, shapes that do not fit, and
-// a domain without interior. Sides of `domain` may be absent: the whole space.
+// a domain without interior, and std::domain_error where a forced engine cannot do it. Sides of
+// `domain` may be absent: the whole space.
 
 // Count without storing: memory does not grow with the number of chambers.
 SignTreeResult sign_tree_count(const Hyperplanes& planes, const ConvexDomain& domain,

@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
 
+#include "arrangement/ray_tree.hpp"
 #include "arrangement/tree.hpp"
 #include "float_environment.hpp"
 #include "team.hpp"
@@ -13,59 +17,56 @@
 namespace linear_regions {
 namespace {
 
+using arrangement::Chamber;
 using arrangement::ChamberSink;
-using arrangement::Frame;
+using arrangement::RayTree;
 using arrangement::Reduction;
 using arrangement::Tree;
 
 class BlockSink : public ChamberSink {
  public:
   BlockSink(ChamberBlock& block, const Reduction& reduction, bool points)
-      : block_(block), points_(points), point_(reduction.d) {
+      : block_(block), reduction_(reduction), points_(points), point_(reduction.d) {
     block_.words = word_count(reduction.n);
   }
 
-  void chamber(Tree& tree, const Frame& frame, bool opposite) override {
+  void chamber(Chamber& chamber, bool opposite) override {
     const std::size_t at = block_.signs.size();
     block_.signs.resize(at + block_.words);
-    tree.reduction().translate(frame.positive.data(), opposite, block_.signs.data() + at);
-    if (points_) add_point(tree, frame, opposite, block_.signs.data() + at);
+    reduction_.translate(chamber.positive(), opposite, block_.signs.data() + at);
+    if (points_) add_point(chamber, opposite, block_.signs.data() + at);
     ++block_.n;
   }
 
  private:
-  // The witness, then a point well inside; where neither rounds to a double inside, the witness
+  // The witness, then a point well inside; where neither rounds to a double inside, the latter
   // exactly.
-  void add_point(Tree& tree, const Frame& frame, bool opposite, const Word* signs) {
-    const Reduction& reduction = tree.reduction();
-    std::shared_ptr<const arrangement::ExactPoint> centre = frame.exact;
-    bool proved = try_point(reduction, frame.x.data(), opposite, signs);
-    if (!proved && reduction.rows.n > 0) {
-      centre = tree.exact_centre(frame);
-      std::vector<double> y(reduction.rows.stride);
+  void add_point(Chamber& chamber, bool opposite, const Word* signs) {
+    if (!try_point(chamber.witness(), opposite, signs)) {
+      const std::shared_ptr<const arrangement::ExactPoint> centre = chamber.exact_centre();
+      std::vector<double> y(reduction_.rows.stride);
       arrangement::ExactLp::round(*centre, 1, y.data());
-      proved = try_point(reduction, y.data(), opposite, signs);
-    }
-    if (!proved) {
-      if (centre == nullptr)
-        centre = arrangement::ExactLp::point(frame.x.data(), reduction.rows.dim);
-      block_.exact_points.emplace_back(block_.n, reduction.exact_affine_point(*centre, opposite));
-      std::fill(point_.begin(), point_.end(), std::numeric_limits<double>::quiet_NaN());
+      if (!try_point(y.data(), opposite, signs)) {
+        block_.exact_points.emplace_back(block_.n,
+                                         reduction_.exact_affine_point(*centre, opposite));
+        std::fill(point_.begin(), point_.end(), std::numeric_limits<double>::quiet_NaN());
+      }
     }
     block_.points.insert(block_.points.end(), point_.begin(), point_.end());
   }
 
   // Points of central arrangements may have to go far from the common point.
-  bool try_point(const Reduction& reduction, const double* y, bool opposite, const Word* signs) {
+  bool try_point(const double* y, bool opposite, const Word* signs) {
     for (const double stretch : {1.0, 0x1p10, 0x1p30, 0x1p60}) {
-      reduction.affine_point(y, opposite, stretch, point_.data());
-      if (reduction.has_signs(point_.data(), signs)) return true;
-      if (!reduction.central) break;
+      reduction_.affine_point(y, opposite, stretch, point_.data());
+      if (reduction_.has_signs(point_.data(), signs)) return true;
+      if (!reduction_.central) break;
     }
     return false;
   }
 
   ChamberBlock& block_;
+  const Reduction& reduction_;
   bool points_;
   std::vector<double> point_;
 };
@@ -73,17 +74,20 @@ class BlockSink : public ChamberSink {
 // Hands over a block whenever it is full.
 class StreamSink : public ChamberSink {
  public:
-  StreamSink(const Reduction& reduction, bool points, std::size_t size, RunControl& control,
-             const std::function<bool(ChamberBlock&&)>& out)
+  StreamSink(const Reduction& reduction, TreeEngine engine, bool points, std::size_t size,
+             RunControl& control, const std::function<bool(ChamberBlock&&)>& out)
       : inner_(block_, reduction, points),
         words_(word_count(reduction.n)),
+        engine_(engine),
         size_(size),
         control_(control),
-        out_(out) {}
+        out_(out) {
+    block_.engine = engine;
+  }
 
-  void chamber(Tree& tree, const Frame& frame, bool opposite) override {
+  void chamber(Chamber& chamber, bool opposite) override {
     if (delivered_ + block_.n >= control_.limit) return;  // the second one of a pair
-    inner_.chamber(tree, frame, opposite);
+    inner_.chamber(chamber, opposite);
     if (block_.n >= size_) flush();
   }
   void flush() {
@@ -93,13 +97,16 @@ class StreamSink : public ChamberSink {
     if (!wanted_) control_.stop(Status::kCancelled);
     block_ = ChamberBlock{};
     block_.words = words_;
+    block_.engine = engine_;
   }
 
  private:
   bool wanted_ = true;  // a reader that said no is not asked again
   ChamberBlock block_;
   BlockSink inner_;
-  std::size_t words_, size_;
+  std::size_t words_;
+  TreeEngine engine_;
+  std::size_t size_;
   RunControl& control_;
   const std::function<bool(ChamberBlock&&)>& out_;
   std::uint64_t delivered_ = 0;
@@ -115,30 +122,24 @@ class Run {
   }
 
   SignTreeResult on_team(bool store) {
-    Team<Frame> team(control_);
-    try {
-      Frame root = Tree(*reduction_, options_.arithmetic, control_, true).root();
-      team.run(std::move(root), [&](Team<Frame>& t, bool caller) { live(t, caller, store); });
-    } catch (const arrangement::ExactLp::Stopped&) {
-      unfinished_ = true;
-    }
-    unfinished_ = unfinished_ || team.dropped();
-    return result();
+    return with_engine([&](auto engine) { team<typename decltype(engine)::type>(store); });
   }
 
   SignTreeResult on_this_thread(std::size_t block, const std::function<bool(ChamberBlock&&)>& out) {
-    StreamSink sink(*reduction_, options_.points, block, control_, out);
-    try {
-      Tree tree(*reduction_, options_.arithmetic, control_, true);
-      Tree::Hooks hooks;
-      hooks.sink = &sink;
-      tree.run(tree.root(), hooks);
-      add(tree);
-    } catch (const arrangement::ExactLp::Stopped&) {
-      unfinished_ = true;
-    }
-    sink.flush();
-    return result();
+    return with_engine([&](auto engine) {
+      using Engine = typename decltype(engine)::type;
+      StreamSink sink(*reduction_, Engine::kEngine, options_.points, block, control_, out);
+      try {
+        Engine tree(*reduction_, control_, options_.arithmetic, true);
+        typename Engine::Hooks hooks;
+        hooks.sink = &sink;
+        tree.run(tree.root(), hooks);
+        add(tree);
+      } catch (const arrangement::ExactLp::Stopped&) {
+        unfinished_ = true;
+      }
+      sink.flush();
+    });
   }
 
   ChamberBlock gather() {
@@ -153,22 +154,36 @@ class Run {
   }
 
  private:
-  void live(Team<Frame>& team, bool caller, bool store) {
+  template <typename Engine>
+  void team(bool store) {
+    Team<typename Engine::Node> team(control_);
+    try {
+      auto root = Engine(*reduction_, control_, options_.arithmetic, true).root();
+      team.run(std::move(root), [&](auto& t, bool caller) { live<Engine>(t, caller, store); });
+    } catch (const arrangement::ExactLp::Stopped&) {
+      unfinished_ = true;
+    }
+    unfinished_ = unfinished_ || team.dropped();
+  }
+
+  template <typename Engine>
+  void live(Team<typename Engine::Node>& team, bool caller, bool store) {
+    using Node = typename Engine::Node;
     const DefaultFloatingPoint environment;
-    Tree tree(*reduction_, options_.arithmetic, control_, caller);
-    Team<Frame>::Task task;
+    Engine tree(*reduction_, control_, options_.arithmetic, caller);
+    typename Team<Node>::Task task;
     while (team.next(task, caller)) {
       ChamberBlock block;
       BlockSink sink(block, *reduction_, options_.points);
-      Tree::Hooks hooks;
+      typename Engine::Hooks hooks;
       std::uint32_t gifts = 0;
       if (store) hooks.sink = &sink;
       if (control_.threads > 1) {
         hooks.hungry = &team.hungry();
-        hooks.give = [&](Frame&& frame) {
+        hooks.give = [&](Node&& node) {
           TaskPath path = task.path;
           path.push_back(~gifts++);
-          team.give({std::move(path), std::move(frame)});
+          team.give({std::move(path), std::move(node)});
         };
         if (caller) hooks.tick = [&] { team.maybe_start_others(); };
       }
@@ -180,20 +195,60 @@ class Run {
     team.finish([&] { add(tree); });
   }
 
-  void add(const Tree& tree) {
+  // Calls back with the type of the engine that suits the input.
+  template <typename Visit>
+  SignTreeResult with_engine(Visit&& visit) {
+    const std::size_t rows = reduction_->rows.n, columns = reduction_->rows.dim;
+    const bool can = rows <= kMostRows && columns <= kMostColumns &&
+                     options_.arithmetic == Arithmetic::kCertified;
+    if (!can && rows > 0 && options_.engine == TreeEngine::kRays)
+      throw std::domain_error(
+          "method 'rays' takes certified arithmetic, up to 256 distinct hyperplanes (sides of the "
+          "domain included) and at most 29 dimensions; use method='tree'");
+    if (!can || rows == 0 || options_.engine == TreeEngine::kWitnesses || !with_rays(visit)) {
+      visit(std::type_identity<Tree>{});
+      return result(TreeEngine::kWitnesses);
+    }
+    if (chambers_ == 0 && !unfinished_)
+      throw std::invalid_argument("the domain has no interior point");
+    return result(TreeEngine::kRays);
+  }
+  template <typename Visit>
+  bool with_rays(Visit& visit) {
+    const std::size_t words = word_count(reduction_->rows.n);
+    if (words <= 1) return try_rays<1>(visit);
+    if (words <= 2) return try_rays<2>(visit);
+    return try_rays<4>(visit);
+  }
+  // False if a trial says that the other engine is faster.
+  template <std::size_t W, typename Visit>
+  bool try_rays(Visit& visit) {
+    if (options_.engine == TreeEngine::kAuto) {
+      RunControl trial;
+      if (!RayTree<W>(*reduction_, trial, options_.arithmetic, false).worthwhile()) return false;
+    }
+    visit(std::type_identity<RayTree<W>>{});
+    return true;
+  }
+
+  template <typename Engine>
+  void add(const Engine& tree) {
     chambers_ += tree.chambers();
     unfinished_ = unfinished_ || tree.unfinished();
     work_ += tree.work();
   }
 
-  SignTreeResult result() const {
+  SignTreeResult result(TreeEngine engine) const {
     SignTreeResult out;
+    out.engine = engine;
     out.chambers = std::min(chambers_, control_.limit);
     out.status = unfinished_ || chambers_ > control_.limit ? control_.status() : Status::kComplete;
     out.work = work_;
     out.seconds = control_.seconds();
     return out;
   }
+
+  static constexpr std::size_t kMostRows = 256, kMostColumns = 30;
 
   const SignTreeOptions options_;
   RunControl& control_;
@@ -207,6 +262,11 @@ class Run {
 }  // namespace
 
 SignTreeWork& SignTreeWork::operator+=(const SignTreeWork& o) {
+  cones += o.cones;
+  splits += o.splits;
+  rays += o.rays;
+  rays_reused += o.rays_reused;
+  exact_rays += o.exact_rays;
   chains += o.chains;
   lps += o.lps;
   steps += o.steps;

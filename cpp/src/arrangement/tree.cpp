@@ -17,7 +17,20 @@ constexpr unsigned kFactors[] = {1, 3, 5, 7, 9, 11, 13, 15};
 
 }  // namespace
 
-Tree::Tree(const Reduction& reduction, Arithmetic arithmetic, RunControl& control, bool caller)
+class Tree::View : public Chamber {
+ public:
+  explicit View(Tree& tree) : tree_(tree) {}
+  const Word* positive() const override { return tree_.now_.positive.data(); }
+  const double* witness() override { return tree_.now_.x.data(); }
+  std::shared_ptr<const ExactPoint> exact_centre() override {
+    return tree_.exact_centre(tree_.now_);
+  }
+
+ private:
+  Tree& tree_;
+};
+
+Tree::Tree(const Reduction& reduction, RunControl& control, Arithmetic arithmetic, bool caller)
     : reduction_(reduction),
       rows_(reduction.rows),
       arithmetic_(arithmetic),
@@ -108,11 +121,12 @@ void Tree::chain(const Hooks& hooks) {
     if (!take(row)) return;
   done_ += now_.share;
   ++chambers_;
-  if (hooks.sink != nullptr) hooks.sink->chamber(*this, now_, false);
+  View view(*this);
+  if (hooks.sink != nullptr) hooks.sink->chamber(view, false);
   // Without rows a central arrangement is its own mirror image.
   if (!reduction_.central || rows_.n == 0) return;
   ++chambers_;
-  if (hooks.sink != nullptr) hooks.sink->chamber(*this, now_, true);
+  if (hooks.sink != nullptr) hooks.sink->chamber(view, true);
 }
 
 // Rows without a known sign, farthest from the witness first: those are seldom cut.

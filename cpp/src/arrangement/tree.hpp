@@ -21,6 +21,7 @@
 #include <memory>
 #include <vector>
 
+#include "arrangement/chamber_sink.hpp"
 #include "arrangement/circuits.hpp"
 #include "arrangement/exact_lp.hpp"
 #include "arrangement/reduction.hpp"
@@ -41,17 +42,10 @@ struct Frame {
   std::shared_ptr<const ExactPoint> exact;
 };
 
-class Tree;
-
-class ChamberSink {
- public:
-  virtual ~ChamberSink() = default;
-  // Signs of the rows of the reduction; `opposite` for the mirror image of a central one.
-  virtual void chamber(Tree& tree, const Frame& frame, bool opposite) = 0;
-};
-
 class Tree {
  public:
+  static constexpr TreeEngine kEngine = TreeEngine::kWitnesses;
+  using Node = Frame;
   struct Hooks {
     ChamberSink* sink = nullptr;
     std::atomic<int>* hungry = nullptr;  // threads without work
@@ -59,7 +53,7 @@ class Tree {
     std::function<void()> tick;          // called now and then
   };
 
-  Tree(const Reduction& reduction, Arithmetic arithmetic, RunControl& control, bool caller);
+  Tree(const Reduction& reduction, RunControl& control, Arithmetic arithmetic, bool caller);
 
   // The cone of the forced signs, and of one positive row in a central arrangement. Throws
   // std::invalid_argument if it is empty.
@@ -70,12 +64,9 @@ class Tree {
   bool unfinished() const { return unfinished_; }
   SignTreeWork work() const;
 
-  const Reduction& reduction() const { return reduction_; }
-  ExactLp& exact() { return exact_; }
-  // A point well inside the frame's cone, from the exact program.
-  std::shared_ptr<const ExactPoint> exact_centre(const Frame& frame);
-
  private:
+  class View;
+  std::shared_ptr<const ExactPoint> exact_centre(const Frame& frame);
   void chain(const Hooks& hooks);
   void order_rows();
   bool take(std::int32_t row);
