@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 from math import comb
 
@@ -89,6 +93,53 @@ def test_frontier_gives_the_known_values(case):
 @pytest.mark.parametrize("case", FRONTIER_SLOW, ids=str)
 def test_frontier_gives_the_known_values_of_larger_layers(case):
     check_frontier(*case)
+
+
+FRONTIER_RUN = """
+import json, sys
+import linear_regions as lr
+from linear_regions import _core
+from linear_regions._one_layer.compiled import frontier_values
+from linear_regions._one_layer.windows import one_layer
+found = []
+for shape, filters, kernel in json.loads(sys.argv[1]):
+    ((part, _),) = one_layer(tuple(shape), lr.ConvSpec(filters, kernel)).parts
+    values, work = frontier_values(part, [1, -2])
+    found.append([[str(v) for v in values], work["insertions"], work["states"]])
+print(json.dumps([_core.build_info()["simd"], found]))
+"""
+
+
+def test_frontier_is_the_same_with_and_without_vector_instructions():
+    # The last but one has vectors of 16 bits, the last is a strip whose rows come back.
+    layers = [[[1, 6, 6], 64, 3], [[2, 4, 4], 5, 2], [[90, 3, 3], 3, 2], [[1, 24, 5], 64, 3]]
+    found = {}
+    for simd in ("generic", "avx2"):
+        run = subprocess.run(
+            [sys.executable, "-c", FRONTIER_RUN, json.dumps(layers)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "LINEAR_REGIONS_SIMD": simd},
+        )
+        name, found[simd] = json.loads(run.stdout)
+        assert name == "generic" or simd == "avx2"
+    assert found["generic"] == found["avx2"]
+
+
+@pytest.mark.parametrize("length", [7, 12, 19])
+def test_long_strips_equal_plain_python(length):
+    part = part_of((1, length, 4), 9, (2, 3))
+    values, _ = frontier_values(part, [1, 2, -1])
+    assert values == [frontier_count(part, point) for point in (1, 2, -1)]
+
+
+def test_frontier_goes_on_in_one_pass_where_no_step_comes_back():
+    # 14 million transitions: more than are recorded; the residue is of independent code.
+    part = part_of((1, 9, 9), 64, 2)
+    (value,), work = frontier_values(part, [1])
+    assert value % MERSENNE == 1829487380944664460
+    assert work["insertions"] == 14129320
 
 
 def test_frontier_takes_the_shorter_side_whatever_the_order_of_the_axes():

@@ -4,101 +4,29 @@
 #include <limits>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
+#include "float_environment.hpp"
 #include "linear_regions/one_layer.hpp"
-#include "one_layer/residue_kernels.hpp"
+#include "one_layer/lane_weights.hpp"
+#include "one_layer/recording.hpp"
+#include "one_layer/state_kernels.hpp"
 #include "one_layer/state_map.hpp"
 #include "one_layer/sweep.hpp"
 
 namespace linear_regions {
 namespace {
 
-__extension__ typedef unsigned __int128 Wide;
-
+using one_layer::BlockPool;
+using one_layer::LaneWeights;
+using one_layer::ReadTable;
+using one_layer::Recording;
+using one_layer::StateKernels;
 using one_layer::StateMap;
 using one_layer::Step;
 using one_layer::Sweep;
-
-constexpr std::uint64_t kFusedLimit = std::uint64_t{1} << 50;
-
-// Products by constants modulo primes. Either in integers (Shoup): with quotient = floor(weight
-// 2^64 / p), one high and two low products give a remainder below 2 p. Or in doubles, several
-// lanes at a time (residue_kernels.hpp); residues are then doubles, too.
-class Weights {
- public:
-  explicit Weights(const std::vector<std::uint64_t>& primes)
-      : n_(primes.size()),
-        lanes_((n_ + 3) / 4 * 4),
-        fused_(std::all_of(primes.begin(), primes.end(),
-                           [](std::uint64_t p) { return p < kFusedLimit; })
-                   ? one_layer::add_products()
-                   : nullptr),
-        primes_(primes) {
-    primes_.resize(lanes_, 2);  // lanes of padding stay zero
-    prime_.assign(primes_.begin(), primes_.end());
-  }
-
-  std::size_t lanes() const { return lanes_; }
-
-  void push_row(const std::vector<std::uint64_t>& row) {
-    for (std::size_t i = 0; i < lanes_; ++i) {
-      const std::uint64_t w = i < n_ ? row[i] : 0;
-      if (fused_ != nullptr) {
-        weight_.push_back(static_cast<double>(w));
-        ratio_.push_back(static_cast<double>(w) / prime_[i]);
-        continue;
-      }
-      whole_.push_back(w);
-      quotient_.push_back(static_cast<std::uint64_t>((static_cast<Wide>(w) << 64) / primes_[i]));
-    }
-  }
-
-  void set_one(std::uint64_t* counts) const {
-    for (std::size_t i = 0; i < n_; ++i) {
-      if (fused_ != nullptr)
-        doubles(counts)[i] = 1;
-      else
-        counts[i] = 1;
-    }
-  }
-
-  std::vector<std::uint64_t> residues(const std::uint64_t* counts) const {
-    std::vector<std::uint64_t> out(n_);
-    for (std::size_t i = 0; i < n_; ++i)
-      out[i] = fused_ != nullptr ? static_cast<std::uint64_t>(doubles(counts)[i]) : counts[i];
-    return out;
-  }
-
-  // to += from * weights of the row
-  void add(std::uint64_t* to, const std::uint64_t* from, std::size_t row) const {
-    if (fused_ != nullptr) {
-      fused_(doubles(to), doubles(from), &weight_[row * lanes_], &ratio_[row * lanes_],
-             prime_.data(), lanes_);
-      return;
-    }
-    const std::uint64_t *w = &whole_[row * lanes_], *q = &quotient_[row * lanes_];
-    for (std::size_t i = 0; i < n_; ++i) {
-      const std::uint64_t p = primes_[i];
-      const auto high = static_cast<std::uint64_t>((static_cast<Wide>(from[i]) * q[i]) >> 64);
-      std::uint64_t x = from[i] * w[i] - high * p;
-      x -= x >= p ? p : 0;
-      x += to[i];
-      to[i] = x - (x >= p ? p : 0);
-    }
-  }
-
- private:
-  // The store holds bytes; all of a run reads them as one of the two.
-  static double* doubles(std::uint64_t* counts) { return reinterpret_cast<double*>(counts); }
-  static const double* doubles(const std::uint64_t* counts) {
-    return reinterpret_cast<const double*>(counts);
-  }
-
-  std::size_t n_, lanes_;
-  one_layer::AddProducts fused_;
-  std::vector<std::uint64_t> primes_, whole_, quotient_;  // [row * lanes + lane]
-  std::vector<double> prime_, weight_, ratio_;
-};
+using one_layer::Term;
+using one_layer::Transitions;
 
 void check(const Lanes& lanes) {
   const std::size_t n = lanes.primes.size();
@@ -112,6 +40,8 @@ void check(const Lanes& lanes) {
   }
 }
 
+// Two passes while the same steps come back (recording.hpp), one pass after that: states with their
+// counts beside them.
 template <class Cell>
 class Frontier {
  public:
@@ -119,79 +49,157 @@ class Frontier {
            RunControl& control)
       : sweep_(sweep),
         n_t_(lanes.weights.size() / lanes.primes.size()),
-        single_(lanes.primes),
-        prefix_(lanes.primes),
+        weights_(lanes.primes),
         max_bytes_(max_bytes),
         max_insertions_(max_insertions),
         control_(control) {
+    // Rows t: of t neurons. Rows n_t + t: of at most t.
     const std::size_t n = lanes.primes.size();
-    std::vector<std::uint64_t> row(n), sum(n, 0);
+    for (std::size_t t = 0; t < n_t_; ++t)
+      weights_.push_row({&lanes.weights[t * n], &lanes.weights[t * n] + n});
+    std::vector<std::uint64_t> sum(n, 0);
     for (std::size_t t = 0; t < n_t_; ++t) {
-      for (std::size_t i = 0; i < n; ++i) {
-        row[i] = lanes.weights[t * n + i];
-        sum[i] = (sum[i] + row[i]) % lanes.primes[i];
-      }
-      single_.push_row(row);
-      prefix_.push_row(sum);
+      for (std::size_t i = 0; i < n; ++i)
+        sum[i] = (sum[i] + lanes.weights[t * n + i]) % lanes.primes[i];
+      weights_.push_row(sum);
     }
   }
 
   FrontierResult run() {
-    now_.emplace(sizeof(Cell), single_.lanes());
-    std::vector<unsigned char> zero(now_->key_bytes(), 0);
-    const std::size_t first =
-        now_->find_or_insert(zero.data(), StateMap::hash(zero.data(), zero.size()));
-    single_.set_one(now_->counts(first));
+    StateMap start(sizeof(Cell), 0, pool_);
+    enter_zero(start);
+    recording_.emplace(std::move(start));
     for (std::size_t m = 0; m < sweep_.n_steps(); ++m) {
       const std::optional<Step> step = sweep_.step(m);
       if (!step) result_.end = FrontierEnd::kTooManySets;
-      if (!step || !expand(*step)) return result_;
-      now_.swap(next_);
-      next_.reset();
+      if (!step || !(recording_ ? record(*step) : expand(*step))) return result_;
+      if (recording_ && !recording_->worthwhile() && !play()) return result_;
     }
     // Nothing is left to see: a single state.
-    result_.residues = single_.residues(now_->counts(0));
+    if (recording_ && !play()) return result_;
+    result_.residues = weights_.residues(now_->counts(0));
     return result_;
   }
 
  private:
   static constexpr std::size_t kBatch = 64;
+  static constexpr std::size_t kLanesAtOnce = 8;
+  // Of the work of a step that is recorded, the part that lies in its counts.
+  static constexpr double kPlayed = 0.8;
   struct Pending {
-    std::uint64_t hash;
-    const std::uint64_t* from;
-    const Weights* weights;
-    std::size_t row;
+    std::uint32_t hash;
+    Term term;
   };
 
+  static void enter_zero(StateMap& map) {
+    const std::vector<unsigned char> zero(map.key_bytes(), 0);
+    map.find_or_insert(zero.data(), 0);
+  }
+
+  // ---- two passes ----
+
+  bool record(const Step& step) {
+    const std::size_t number = recording_->number_of(step);
+    const std::uint64_t states = recording_->states().size();
+    if (const Transitions* known = recording_->replay(number)) {
+      result_.insertions += known->terms.size();
+    } else {
+      StateMap found(step.with.size() * sizeof(Cell), 0, pool_);
+      from_ = &recording_->states();
+      into_ = &found;
+      terms_.clear();
+      targets_.clear();
+      if (!expand_states(step)) return false;
+      recording_->record(number, std::move(found), terms_, targets_);
+    }
+    return finish_step(states, recording_->states().size(), recording_->bytes(), 1.0 - kPlayed);
+  }
+
+  // Brings the counts to where the recording ends, and goes on in one pass.
+  bool play() {
+    StateMap& states = recording_->states();
+    const std::size_t lanes = weights_.lanes(), cells = states.key_bytes();
+    StateMap counted(cells, lanes, pool_);
+    for (std::size_t row = 0; row < states.size(); ++row) counted.append(states, row);
+    const double steps = static_cast<double>(recording_->n_steps());
+    const double part = kPlayed * steps / static_cast<double>(sweep_.n_steps());
+    for (std::size_t first = 0; first < lanes; first += kLanesAtOnce) {
+      const std::size_t n = std::min(kLanesAtOnce, lanes - first);
+      one_layer::LaneCounts counts(n);
+      const auto go_on = [&] { return this->go_on(0); };
+      if (!recording_->play(weights_, first, n, counts, go_on)) return false;
+      for (std::size_t row = 0; row < states.size(); ++row)
+        std::copy_n(counts.lanes(row), n, counted.counts(row) + first);
+      control_.report(0, part * static_cast<double>(n) / static_cast<double>(lanes), true);
+    }
+    now_.emplace(std::move(counted));
+    recording_.reset();
+    return true;
+  }
+
+  // ---- one pass ----
+
   bool expand(const Step& step) {
-    const std::size_t sets = step.with.size();
-    next_.emplace(sets * sizeof(Cell), single_.lanes());
-    cells_ = next_->key_bytes() / sizeof(Cell);
+    StateMap found(step.with.size() * sizeof(Cell), weights_.lanes(), pool_);
+    from_ = &*now_;
+    into_ = &found;
+    if (!expand_states(step)) return false;
+    const std::uint64_t before = now_->size(), bytes = now_->bytes() + found.bytes();
+    *now_ = std::move(found);
+    return finish_step(before, now_->size(), bytes, 1.0);
+  }
+
+  bool finish_step(std::uint64_t before, std::uint64_t after, std::uint64_t bytes, double part) {
+    result_.states += before;
+    result_.max_states = std::max(result_.max_states, after);
+    result_.bytes = std::max(result_.bytes, bytes);
+    control_.report(0, part / static_cast<double>(sweep_.n_steps()), true);
+    return go_on(bytes);
+  }
+
+  // ---- states of both ----
+
+  bool expand_states(const Step& step) {
+    const std::size_t sets = step.with.size(), one = one_layer::kStateBytes / sizeof(Cell);
+    cells_ = (sets + one - 1) / one * one;
     result_.vector_bytes = std::max<std::uint64_t>(result_.vector_bytes, sets * sizeof(Cell));
+    fill(without_, step.without);
+    fill(with_, step.with);
     batch_.assign(kBatch * cells_, 0);
     // Images of the state at hand and of its mirrors: x without, y with the window.
     x_.assign((1 + step.mirrors.size()) * cells_, 0);
     y_ = x_;
     scratch_.assign(cells_, 0);
     pending_.clear();
-    for (std::size_t state = 0; state < now_->size(); ++state) {
-      if (state % 1024 == 0 && !go_on()) return false;
-      expand_state(step, reinterpret_cast<const Cell*>(now_->key(state)), now_->counts(state));
+    for (std::size_t state = 0; state < from_->size(); ++state) {
+      if (state % 1024 == 0 && !go_on(from_->bytes() + into_->bytes() + recorded_bytes()))
+        return false;
+      expand_state(step, state);
     }
     flush();
-    result_.states += now_->size();
-    result_.max_states = std::max<std::uint64_t>(result_.max_states, next_->size());
-    result_.bytes = std::max(result_.bytes, now_->bytes() + next_->bytes());
-    control_.report(0, 1.0 / static_cast<double>(sweep_.n_steps()), true);
-    return go_on();
+    return true;
   }
 
-  bool go_on() {
+  void fill(ReadTable<Cell>& table, const std::vector<one_layer::Read>& reads) const {
+    table.index.clear();
+    table.added.assign(cells_, 0);
+    for (std::size_t u = 0; u < reads.size(); ++u) {
+      table.index.push_back(static_cast<std::uint16_t>(reads[u].index));
+      table.added[u] = static_cast<Cell>(reads[u].added);
+    }
+  }
+
+  std::uint64_t recorded_bytes() const {
+    return (recording_ ? recording_->bytes() : 0) + terms_.capacity() * sizeof(Term) +
+           targets_.capacity() * sizeof(std::uint32_t);
+  }
+
+  bool go_on(std::uint64_t bytes) {
     control_.report(0, 0.0, true);
     if (control_.stopped()) {
       result_.end = FrontierEnd::kStopped;
       result_.status = control_.status();
-    } else if (now_->bytes() + next_->bytes() > max_bytes_) {
+    } else if (bytes > max_bytes_) {
       result_.end = FrontierEnd::kOutOfMemory;
     } else if (result_.insertions > max_insertions_) {
       result_.end = FrontierEnd::kTooLong;
@@ -199,16 +207,12 @@ class Frontier {
     return result_.end == FrontierEnd::kDone;
   }
 
-  void expand_state(const Step& step, const Cell* g, const std::uint64_t* counts) {
+  void expand_state(const Step& step, std::size_t state) {
     const std::size_t sets = step.with.size();
-    unsigned gap = std::numeric_limits<Cell>::max();
-    for (std::size_t u = 0; u < sets; ++u) {
-      const unsigned x = g[step.without[u].index] + step.without[u].added;
-      const unsigned y = g[step.with[u].index] + step.with[u].added;
-      x_[u] = static_cast<Cell>(x);
-      y_[u] = static_cast<Cell>(y);
-      gap = std::min(gap, y - x);
-    }
+    const Cell* g = reinterpret_cast<const Cell*>(from_->key(state));
+    kernels_.read(x_.data(), g, without_);
+    kernels_.read(y_.data(), g, with_);
+    const unsigned gap = kernels_.gap(x_.data(), y_.data(), sets);
     for (std::size_t i = 0; i < step.mirrors.size(); ++i) {
       Cell *x = &x_[(i + 1) * cells_], *y = &y_[(i + 1) * cells_];
       for (std::size_t u = 0; u < sets; ++u) {
@@ -216,65 +220,65 @@ class Frontier {
         y[u] = y_[step.mirrors[i][u]];
       }
     }
-    // The window takes at most y(empty set) neurons; up to `gap` of them bind nothing.
+    // The window takes at most y(empty set) neurons; up to `gap` of them bind nothing, so that all
+    // of these lead to the same state.
     const std::size_t most = std::min<std::size_t>(n_t_ - 1, y_[0]);
     const std::size_t unfelt = std::min<std::size_t>(most, gap);
-    push(step, 0, counts, &prefix_, unfelt);
-    for (std::size_t t = unfelt + 1; t <= most; ++t) push(step, t, counts, &single_, t);
+    push(step, 0, {static_cast<std::uint32_t>(state), static_cast<std::uint32_t>(n_t_ + unfelt)});
+    for (std::size_t t = unfelt + 1; t <= most; ++t)
+      push(step, t, {static_cast<std::uint32_t>(state), static_cast<std::uint32_t>(t)});
     result_.insertions += 1 + most - unfelt;
   }
 
   // Queues the state min(x, y - t) or its smallest mirror image.
-  void push(const Step& step, std::size_t t, const std::uint64_t* counts, const Weights* weights,
-            std::size_t row) {
+  void push(const Step& step, std::size_t t, Term term) {
     if (pending_.size() == kBatch) flush();
     Cell* key = &batch_[pending_.size() * cells_];
-    combine(key, 0, t);
+    const auto taken = static_cast<unsigned>(t);
+    std::uint32_t hash = kernels_.take(key, x_.data(), y_.data(), taken, cells_);
     for (std::size_t i = 1; i <= step.mirrors.size(); ++i) {
-      combine(scratch_.data(), i, t);
-      if (std::memcmp(scratch_.data(), key, cells_ * sizeof(Cell)) < 0)
-        std::memcpy(key, scratch_.data(), cells_ * sizeof(Cell));
+      const std::uint32_t other =
+          kernels_.take(scratch_.data(), &x_[i * cells_], &y_[i * cells_], taken, cells_);
+      if (std::memcmp(scratch_.data(), key, cells_ * sizeof(Cell)) >= 0) continue;
+      std::memcpy(key, scratch_.data(), cells_ * sizeof(Cell));
+      hash = other;
     }
-    const std::uint64_t hash =
-        StateMap::hash(reinterpret_cast<const unsigned char*>(key), cells_ * sizeof(Cell));
-    next_->prefetch_slot(hash);
-    pending_.push_back({hash, counts, weights, row});
-  }
-
-  void combine(Cell* key, std::size_t image, std::size_t t) const {
-    const Cell *x = &x_[image * cells_], *y = &y_[image * cells_];
-    const Cell taken = static_cast<Cell>(t);
-    if (t == 0) {  // no neuron, or as many as bind nothing
-      std::memcpy(key, x, cells_ * sizeof(Cell));
-      return;
-    }
-    // The padding has y = 0, where the difference wraps around: x = 0 is smaller.
-    for (std::size_t u = 0; u < cells_; ++u) {
-      const Cell with = static_cast<Cell>(y[u] - taken);
-      key[u] = x[u] < with ? x[u] : with;
-    }
+    into_->prefetch_slot(hash);
+    pending_.push_back({hash, term});
   }
 
   void flush() {
-    for (const Pending& p : pending_) next_->prefetch_row(p.hash);
+    for (const Pending& p : pending_) into_->prefetch_row(p.hash);
     for (std::size_t i = 0; i < pending_.size(); ++i) {
       const Pending& p = pending_[i];
-      const std::size_t row = next_->find_or_insert(
+      const std::size_t row = into_->find_or_insert(
           reinterpret_cast<const unsigned char*>(&batch_[i * cells_]), p.hash);
-      p.weights->add(next_->counts(row), p.from, p.row);
+      if (recording_) {
+        terms_.push_back(p.term);
+        targets_.push_back(static_cast<std::uint32_t>(row));
+      } else {
+        weights_.add(into_->counts(row), from_->counts(p.term.from), p.term.row);
+      }
     }
     pending_.clear();
   }
 
   Sweep& sweep_;
+  const StateKernels<Cell>& kernels_ = one_layer::state_kernels<Cell>();
   std::size_t n_t_;
-  Weights single_, prefix_;  // of t neurons, and of at most t
+  LaneWeights weights_;
   std::uint64_t max_bytes_, max_insertions_;
   RunControl& control_;
-  std::optional<StateMap> now_, next_;
-  std::size_t cells_ = 0;  // of a key, padding included
+  BlockPool pool_;  // outlives the maps
+  std::optional<Recording> recording_;
+  std::optional<StateMap> now_;
+  StateMap *from_ = nullptr, *into_ = nullptr;
+  ReadTable<Cell> without_, with_;
+  std::size_t cells_ = 0;  // of a vector, padding included
   std::vector<Cell> x_, y_, scratch_, batch_;
   std::vector<Pending> pending_;
+  std::vector<Term> terms_;             // of the step that is recorded
+  std::vector<std::uint32_t> targets_;  // of each of them
   FrontierResult result_;
 };
 
@@ -283,6 +287,7 @@ class Frontier {
 FrontierResult count_frontier(const WindowLayer& layer, const Lanes& lanes, std::uint64_t max_bytes,
                               std::uint64_t max_insertions, RunControl& control) {
   check(lanes);
+  const DefaultFloatingPoint environment;  // residues in doubles round to nearest
   control.start();
   Sweep sweep(layer);
   const std::uint64_t largest = sweep.largest_value();

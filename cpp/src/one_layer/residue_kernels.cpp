@@ -7,9 +7,9 @@
 
 namespace linear_regions::one_layer {
 
-AddProducts add_products() {
+const ResidueKernels* residue_kernels() {
 #if defined(__x86_64__) || defined(_M_X64)
-  if (std::strcmp(simd_name(), "generic") != 0) return add_products_avx2;
+  if (std::strcmp(simd_name(), "generic") != 0) return &kResidueKernelsAvx2;
 #endif
   return nullptr;
 }

@@ -26,6 +26,7 @@ namespace linear_regions::one_layer {
 struct Read {
   std::uint32_t index;
   std::uint32_t added;
+  bool operator==(const Read&) const = default;
 };
 
 struct Step {
@@ -33,6 +34,7 @@ struct Step {
   // Mirror images of the next family under which the future looks the same: permutations of its
   // numbers.
   std::vector<std::vector<std::uint32_t>> mirrors;
+  bool operator==(const Step&) const = default;
 };
 
 class Sweep {

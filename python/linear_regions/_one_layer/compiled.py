@@ -26,6 +26,8 @@ MAX_BYTES = 3 << 30
 """Memory that the states of one frontier count may take."""
 
 _PILOT_INSERTIONS = 400_000
+_RECORDED = 1 << 22
+"""Transitions that the core keeps for a second use."""
 
 
 class StoppedEarly(Exception):
@@ -227,11 +229,16 @@ def frontier_cost(part: Part) -> Cost:
         exp(min(700.0, _extended([entry[i] for entry in measured], width))) for i in range(3)
     )
     primes = lanes_needed(part)
-    # Nanoseconds per insertion: a look-up, the vector, the residues.
-    each = 150 + 0.8 * vector + 3 * primes
+    total = insertions * part.n_positions
+    # Rows of windows after the first few lead to states that are known (cpp/src/one_layer/
+    # recording.hpp), if these are not too many.
+    known = insertions * min(part.n_positions, rows * part.n_positions / len(axes[0].windows))
+    expanded = known if known < _RECORDED else total
+    # Nanoseconds: a look-up and its vector; the residues.
+    each = 80 + 0.5 * vector + 2 * primes
     return Cost(
-        insertions * part.n_positions * each * 1e-9,
-        2 * states * (vector + 8 * primes + 16),
+        (expanded * each + total * 0.8 * primes) * 1e-9,
+        2 * states * (vector + 8 * primes + 16) + min(known, _RECORDED) * (16 + 0.25 * vector),
     )
 
 

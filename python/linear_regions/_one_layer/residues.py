@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Primes of about 61 bits, and integers from their residues."""
+"""Primes that fit a machine word, of 50 bits or of 61, and integers from their residues."""
 
 from __future__ import annotations
 
