@@ -84,7 +84,7 @@ TOP = {
     "lower": _IR | {"domain", "core"},
     "methods": _IR | {"domain", "result"},
     "version": {"core"},
-    "device": {"errors", "numbers"},
+    "device": _IR,
     "engine": _IR | {
         "domain", "result", "lower", "methods", "core", "run", "version", "device",
     },

@@ -51,6 +51,8 @@ KERNELS = {
     "lr_set_settle": Kernel("pattern", False, "puupppppu"),
     "lr_set_count": Kernel("pattern", False, "pppupp"),
     "lr_set_rebuild": Kernel("pattern", False, "puupu"),
+    "lr_uniform_points": Kernel("sample", False, "uuuuupppup"),
+    "lr_raise_registers": Kernel("sample", False, "puup"),
     "lr_sweep_lines": Kernel("sweep", True, "ppuuuuuuupupupw"),
 }
 
