@@ -11,27 +11,32 @@
 
 namespace linear_regions {
 
-// z > b for numbers in single and half precision, on their bits: sign and size become a signed
-// integer, in which both zeros are 0. The comparison of the processor itself would do, but CuPy
-// compiles with -ftz=true, and then it takes the smallest numbers of single precision for zero.
-template <class Bits>
-LR_DEVICE bool bits_above(Bits value, Bits threshold, int infinity) {
-  constexpr int kSign = 8 * static_cast<int>(sizeof(Bits)) - 1;
-  const int size = static_cast<int>(value & ((1U << kSign) - 1));
-  const int bound = static_cast<int>(threshold & ((1U << kSign) - 1));
-  if (size > infinity) return false;  // NaN
-  return ((value >> kSign) != 0 ? -size : size) > ((threshold >> kSign) != 0 ? -bound : bound);
-}
+// Numbers below double precision come as their bits, and are compared as such: sign and size become
+// a signed integer, in which both zeros are 0. The comparison of the processor itself would do, but
+// CuPy compiles with -ftz=true, and then it takes the smallest numbers of single precision for
+// zero.
+template <class Bits, int kInfinity>
+struct Narrow {
+  Bits bits;
 
-LR_DEVICE inline bool number_above(unsigned short value, unsigned short threshold) {
-  return bits_above(value, threshold, 0x7c00);
-}
-LR_DEVICE inline bool number_above(unsigned value, unsigned threshold) {
-  return bits_above(value, threshold, 0x7f800000);
-}
-LR_DEVICE inline bool number_above(double value, double threshold) {
-  return is_above(value, threshold);
-}
+  LR_DEVICE bool is_nan() const { return size() > kInfinity; }
+  LR_DEVICE bool above(Narrow threshold) const { return !is_nan() && place() > threshold.place(); }
+
+ private:
+  static constexpr int kSign = 8 * static_cast<int>(sizeof(Bits)) - 1;
+  LR_DEVICE int size() const { return static_cast<int>(bits & ((1U << kSign) - 1)); }
+  LR_DEVICE int place() const { return (bits >> kSign) != 0 ? -size() : size(); }
+};
+using Half = Narrow<unsigned short, 0x7c00>;
+using Brain = Narrow<unsigned short, 0x7f80>;  // bfloat16
+using Single = Narrow<unsigned, 0x7f800000>;
+
+struct Double {
+  double value;
+
+  LR_DEVICE bool is_nan() const { return !(value == value); }
+  LR_DEVICE bool above(Double threshold) const { return is_above(value, threshold.value); }
+};
 
 // Number of words that a layer touches, and the first of them.
 struct WordRange {
@@ -81,41 +86,57 @@ struct UnitLayer {
   const Number* values;  // (n_rows, row_stride)
   Size row_stride, n_rows, n_units, per_channel, n_breaks;
   const Number* thresholds;
-  const double* margin;  // of every unit, or null
   Size first_bit, n_words;
 };
 
-// Is a value that far from its breakpoint that its sign does not depend on how it was rounded?
-LR_DEVICE inline bool is_close(double value, double threshold, double margin) {
-  const double distance = value > threshold ? value - threshold : threshold - value;
-  return !(distance > margin);  // so is NaN
-}
-
-// Where margins are given, a value that is not further than its margin from a threshold marks its
-// row as doubtful. doubtful: (n_rows,) or null.
-template <class Number>
-LR_DEVICE void pack_units(const UnitLayer<Number>& layer, Word* words, unsigned char* doubtful) {
+// `doubt` says of a value and its threshold whether the row is doubtful.
+template <class Number, class Doubt>
+LR_DEVICE void pack_units(const UnitLayer<Number>& layer, Word* words, unsigned char* doubtful,
+                          Size doubt_stride, Doubt doubt) {
   const Size n_bits = layer.n_units * layer.n_breaks;
   const WordRange range = words_of_bits(layer.first_bit, n_bits);
   const auto pack = [&](const Team& team, Size at, double*) {
     const Size row = at / range.count, word = range.first + at % range.count;
     const Number* values = layer.values + row * layer.row_stride;
-    const auto bit = [&](Size b, bool& above, bool& doubt) {
+    const auto bit = [&](Size b, bool& above, bool& is_doubtful) {
       // Most layers have one breakpoint, and a division takes longer than everything else here.
       const Size unit = layer.n_breaks == 1 ? b : b / layer.n_breaks;
       const Size channel = layer.per_channel == layer.n_units ? 0 : unit / layer.per_channel;
       const Number threshold =
           layer.thresholds[channel * layer.n_breaks + (b - unit * layer.n_breaks)];
-      above = number_above(values[unit], threshold);
-      if constexpr (sizeof(Number) == sizeof(double)) {
-        if (layer.margin != nullptr) doubt = is_close(values[unit], threshold, layer.margin[unit]);
-      }
+      above = values[unit].above(threshold);
+      is_doubtful = doubt(unit, values[unit], threshold);
     };
     if (pack_layer_word(team, word, layer.first_bit, n_bits, bit, words + row * layer.n_words) &&
-        doubtful != nullptr && team.leads())
-      set_flag(doubtful + row);
+        team.leads())
+      set_flag(doubtful + row * doubt_stride);
   };
   for_each_team(layer.n_rows * range.count, nullptr, 0, pack);
+}
+
+// Sets the one byte `nan` where a value is not a number.
+template <class Number>
+LR_DEVICE void pack_numbers(const UnitLayer<Number>& layer, Word* words, unsigned char* nan) {
+  pack_units(layer, words, nan, 0, [](Size, Number value, Number) { return value.is_nan(); });
+}
+
+// Sets the byte of a row where a value is no further than its margin from a threshold, or is NaN.
+LR_DEVICE inline void pack_with_margins(const UnitLayer<Double>& layer, Word* words,
+                                        const double* margin, unsigned char* doubtful) {
+  pack_units(layer, words, doubtful, 1, [&](Size unit, Double value, Double threshold) {
+    const double distance =
+        value.above(threshold) ? value.value - threshold.value : threshold.value - value.value;
+    return !(distance > margin[unit]);
+  });
+}
+
+// Word w of the row that bits first .. first + n_bits - 1 of a row make.
+LR_DEVICE inline Word extracted_word(const Word* row, Size n_words, Size first, Size n_bits,
+                                     Size w) {
+  const Size at = first + w * kWordBits, place = at / kWordBits, shift = at % kWordBits;
+  Word value = row[place] >> shift;
+  if (shift != 0 && place + 1 < n_words) value |= row[place + 1] << (kWordBits - shift);
+  return w + 1 == word_count(n_bits) ? value & tail_mask(n_bits) : value;
 }
 
 // A layer of windows: bits w * bits .. of window w are the code of its winner.

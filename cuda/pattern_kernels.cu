@@ -10,31 +10,57 @@ namespace lr = linear_regions;
 using lr::Size;
 using lr::Word;
 
-// values: (n_rows, row_stride) of which n_units are read, as bits where they are no doubles;
-// thresholds: (n_units / per_channel, n_breaks), likewise; words: (n_rows, n_words).
-LR_KERNEL lr_pack_f16(const unsigned short* values, Size row_stride, Size n_rows, Size n_units,
-                      Size per_channel, Size n_breaks, const unsigned short* thresholds,
-                      Size first_bit, Size n_words, Word* words) {
-  lr::pack_units<unsigned short>({values, row_stride, n_rows, n_units, per_channel, n_breaks,
-                                  thresholds, nullptr, first_bit, n_words},
-                                 words, nullptr);
+// values: (n_rows, row_stride) of which n_units are read; thresholds: (n_units / per_channel,
+// n_breaks); words: (n_rows, n_words); nan: (1,).
+LR_KERNEL lr_pack_f16(const lr::Half* values, Size row_stride, Size n_rows, Size n_units,
+                      Size per_channel, Size n_breaks, const lr::Half* thresholds, Size first_bit,
+                      Size n_words, Word* words, unsigned char* nan) {
+  lr::pack_numbers<lr::Half>(
+      {values, row_stride, n_rows, n_units, per_channel, n_breaks, thresholds, first_bit, n_words},
+      words, nan);
 }
 
-LR_KERNEL lr_pack_f32(const unsigned* values, Size row_stride, Size n_rows, Size n_units,
-                      Size per_channel, Size n_breaks, const unsigned* thresholds, Size first_bit,
-                      Size n_words, Word* words) {
-  lr::pack_units<unsigned>({values, row_stride, n_rows, n_units, per_channel, n_breaks, thresholds,
-                            nullptr, first_bit, n_words},
-                           words, nullptr);
+LR_KERNEL lr_pack_bf16(const lr::Brain* values, Size row_stride, Size n_rows, Size n_units,
+                       Size per_channel, Size n_breaks, const lr::Brain* thresholds, Size first_bit,
+                       Size n_words, Word* words, unsigned char* nan) {
+  lr::pack_numbers<lr::Brain>(
+      {values, row_stride, n_rows, n_units, per_channel, n_breaks, thresholds, first_bit, n_words},
+      words, nan);
 }
 
-// margin: (n_units,) or null; doubtful: (n_rows,) or null.
-LR_KERNEL lr_pack_f64(const double* values, Size row_stride, Size n_rows, Size n_units,
-                      Size per_channel, Size n_breaks, const double* thresholds, Size first_bit,
-                      Size n_words, Word* words, const double* margin, unsigned char* doubtful) {
-  lr::pack_units<double>({values, row_stride, n_rows, n_units, per_channel, n_breaks, thresholds,
-                          margin, first_bit, n_words},
-                         words, doubtful);
+LR_KERNEL lr_pack_f32(const lr::Single* values, Size row_stride, Size n_rows, Size n_units,
+                      Size per_channel, Size n_breaks, const lr::Single* thresholds, Size first_bit,
+                      Size n_words, Word* words, unsigned char* nan) {
+  lr::pack_numbers<lr::Single>(
+      {values, row_stride, n_rows, n_units, per_channel, n_breaks, thresholds, first_bit, n_words},
+      words, nan);
+}
+
+LR_KERNEL lr_pack_f64(const lr::Double* values, Size row_stride, Size n_rows, Size n_units,
+                      Size per_channel, Size n_breaks, const lr::Double* thresholds, Size first_bit,
+                      Size n_words, Word* words, unsigned char* nan) {
+  lr::pack_numbers<lr::Double>(
+      {values, row_stride, n_rows, n_units, per_channel, n_breaks, thresholds, first_bit, n_words},
+      words, nan);
+}
+
+// margin: (n_units,); doubtful: (n_rows,).
+LR_KERNEL lr_pack_margins(const lr::Double* values, Size row_stride, Size n_rows, Size n_units,
+                          Size per_channel, Size n_breaks, const lr::Double* thresholds,
+                          Size first_bit, Size n_words, Word* words, const double* margin,
+                          unsigned char* doubtful) {
+  lr::pack_with_margins(
+      {values, row_stride, n_rows, n_units, per_channel, n_breaks, thresholds, first_bit, n_words},
+      words, margin, doubtful);
+}
+
+// words: (n_rows, n_words); out: (n_rows, word_count(n_bits)).
+LR_KERNEL lr_extract_bits(const Word* words, Size n_rows, Size n_words, Size first, Size n_bits,
+                          Word* out) {
+  const Size n_out = lr::word_count(n_bits);
+  lr::for_each_item(n_rows * n_out, [&](Size i) {
+    out[i] = lr::extracted_word(words + i / n_out * n_words, n_words, first, n_bits, i % n_out);
+  });
 }
 
 // codes: (n_rows, n_windows), below 2^bits.

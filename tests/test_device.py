@@ -21,11 +21,13 @@ from linear_regions._device import sweep as device_sweep
 from linear_regions._device.kernels import KERNELS, source
 from linear_regions._device.rows import (
     RowSet,
+    extract_bits,
     hashes,
     lower_thresholds,
     pack_codes,
     pack_layer,
 )
+from linear_regions._device.tally import DeviceTally
 from linear_regions.reference import packing
 
 ROOT = Path(__file__).parents[1]
@@ -110,13 +112,64 @@ def test_rounded_breakpoints_change_no_comparison():
         [generator.normal(size=50), [0.0, -0.0, 1e-50, -1e-50, 1e300, -1e300, np.inf, -np.inf, 0.1]]
     )
     for dtype in (np.float16, np.float32, np.float64):
-        lowered = lower_thresholds(points, dtype)
-        assert lowered.dtype == dtype
+        lowered = lower_thresholds(points, np.dtype(dtype).name).view(dtype)
         with np.errstate(over="ignore"):
             beside = [np.nextafter(lowered, dtype(end)) for end in (np.inf, -np.inf)]
         near = np.concatenate([lowered, *beside])
         for b, t in zip(points, lowered, strict=True):
             assert np.array_equal(near.astype(np.float64) > b, near > t)
+
+
+def test_bfloat16_is_compared_by_its_bits():
+    device = HostDevice()
+    generator = np.random.default_rng(4)
+    bits = generator.integers(0, 2**16, (40, 50)).astype(np.uint16)
+    bits[:20] &= 0xBFFF  # fewer infinite and NaN
+    with np.errstate(invalid="ignore"):
+        values = (bits.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+    for cut in (0.0, 0.1, -0.1, 3e-39, -1e39, 1e-50):
+        words, nan = np.zeros((40, 1), dtype=np.uint64), np.zeros(1, dtype=np.uint8)
+        pack_layer(device, bits, np.array([[cut]]), words, 0, element="bfloat16", nan=nan)
+        assert np.array_equal(words, words_of(values > cut))
+        assert nan[0] == np.isnan(values).any()
+
+
+def test_bits_of_a_layer_are_taken_out():
+    generator = np.random.default_rng(5)
+    words = generator.integers(0, 2**64, (20, 3), dtype=np.uint64)
+    bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, bitorder="little")
+    for first, n in ((0, 192), (5, 64), (60, 70), (100, 0), (127, 65)):
+        found = extract_bits(HostDevice(), words, first, n)
+        assert np.array_equal(found, words_of(bits[:, first : first + n].astype(bool)))
+
+
+@pytest.mark.parametrize("sketch", range(4))
+def test_tally_holds_what_its_sketch_says(sketch):
+    generator = np.random.default_rng(sketch)
+    rows = generator.integers(0, 60, (5000, 2)).astype(np.uint64)
+    tally = DeviceTally(HostDevice(), 2, sketch, sketch == 1, 6, 100)
+    for part in np.array_split(rows, 3):
+        tally.insert(part)
+    found = tally.contents()
+    keys = rows
+    if sketch:
+        keys = np.array([packing.hash_words_128(row) for row in rows.tolist()], dtype=np.uint64)
+        keys = keys[:, : 2 if sketch == 2 else 1]
+    level = 0
+    distinct, times = np.unique(keys, axis=0, return_counts=True)
+    if sketch == 3:
+        while ((distinct[:, 0] & np.uint64(2**level - 1)) == 0).sum() > 100:
+            level += 1
+        chosen = (distinct[:, 0] & np.uint64(2**level - 1)) == 0
+        registers = np.zeros(64, dtype=np.uint8)
+        for (h,) in distinct.tolist():
+            rank = 59 - (h & (2**58 - 1)).bit_length()
+            registers[h >> 58] = max(registers[h >> 58], rank)
+        assert np.array_equal(found["registers"], registers)
+        distinct, times = distinct[chosen], times[chosen]
+    assert (found["rows"], found["level"]) == (5000, level)
+    assert np.array_equal(found["keys"], distinct)
+    assert np.array_equal(found["times"], np.ones_like(times) if sketch == 2 else times)
 
 
 def test_what_is_close_to_a_breakpoint_is_doubtful():
@@ -354,7 +407,7 @@ def test_launches_cover_the_work_and_fit_the_block(monkeypatch):
     device.launch("lr_hash_rows", 0, array, 0, 1, array)
     sweep = [array, array, 64, 5, 0, 1, 0, 1, 1, None, 1, array, 1, array]
     device.launch("lr_sweep_lines", 1000, *sweep, doubles=1093)
-    device.launch("lr_sweep_lines", 10, *sweep, doubles=7000)
+    device.launch("lr_sweep_lines", 10, *sweep, doubles=6000)
     calls = FakeKernels.last.calls
     assert FakeKernels.last.options == ("--std=c++20", "-fmad=false")
     small, large = calls
@@ -363,8 +416,11 @@ def test_launches_cover_the_work_and_fit_the_block(monkeypatch):
     assert small[3][-2] == 0
     assert small[3][9] == 0  # no output
     assert large[1:3] == ((10,), (32,))
-    assert large[4] == 0
-    assert large[3][-2].size == 10 * 7000
+    assert large[4] == 8 * 6000
+
+
+def test_the_largest_team_fits_the_shared_memory_of_every_device():
+    assert 8 * device_sweep.team_doubles(256, 8, 5) <= 48 * 1024
 
 
 def test_kernels_that_do_not_compile_are_one_device_error(monkeypatch):

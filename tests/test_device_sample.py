@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
+
 import numpy as np
 import pytest
 
@@ -10,8 +13,11 @@ import linear_regions as lr
 import strategies
 from host_device import HostDevice, host_device  # noqa: F401  (a fixture)
 from linear_regions import _core
+from linear_regions._device import launch
 from linear_regions._device.forward import DeviceForward
 from linear_regions._lower import program
+from linear_regions._sample import _point_maker
+from linear_regions._sample_device import DeviceSample
 from linear_regions.layers import Affine, Pointwise, relu
 
 
@@ -90,3 +96,63 @@ def test_device_sees_as_many_distinct_patterns():
     points = np.random.default_rng(7).normal(size=(3000, 4))
     found = forward_of(net).patterns(points)
     assert _core.distinct_rows(found)[0] == _core.distinct_rows(program(net).patterns(points))[0]
+
+
+# ---- points ----
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 9])
+def test_points_of_a_box_are_those_of_the_processor(n, host_device):  # noqa: F811
+    net = lr.Network(n, [Affine(np.ones((1, n))), relu()])
+    low = np.linspace(-3.0, 0.1, n)
+    high = low + np.array([0.0 if i == 1 else 10.0 ** (i - 4) for i in range(n)])
+    box = lr.Box(low, high)
+    for key in (0, 5, 2**127 + 2**64 + 3):
+        place = box.resolve((n,))
+        there = DeviceSample(net, "cuda", True).box_maker(place, key)
+        here = _point_maker(net, box, "uniform", key)
+        for start, stop in ((0, 50), (7, 8), (1000, 1003)):
+            assert np.array_equal(there(start, stop), here(start, stop))
+
+
+CASES = {
+    "box": {"domain": lr.Box(-1.0, 1.0), "n": 3000},
+    "flat box": {"domain": lr.Box([-1.0, 0.5, -1.0], [1.0, 0.5, 1.0]), "n": 500},
+    "ball": {"domain": lr.Ball([0.0, 0.0, 0.0], 1.0), "n": 500},
+    "normal": {"distribution": "normal", "n": 500},
+    "points": {"points": np.random.default_rng(8).integers(-2, 3, (400, 3))},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_sample_on_a_device_is_that_of_the_processor(name, host_device, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("linear_regions._device.forward._NUMBERS", 1 << 12)
+    net = strategies.mlp_of([3, 12, 12, 1], np.random.default_rng(9))
+    here = lr.sample(net, rng=3, **CASES[name])
+    there = lr.sample(net, rng=3, device="cuda", **CASES[name])
+    assert there.device == "cuda"
+    assert dataclasses.replace(there, device="cpu") == here
+    used = host_device.launches.get("lr_uniform_points", 0)
+    assert (used > 0) == ("box" in name)
+
+
+def test_sample_without_exact_signs_says_so(host_device):  # noqa: F811
+    net = strategies.mlp_of([2, 8, 1], np.random.default_rng(10))
+    found = lr.sample(net, lr.Box(-1, 1), 500, device="cuda", exact_signs=False, rng=1)
+    assert not found.exact_signs
+    assert abs(found.distinct - lr.sample(net, lr.Box(-1, 1), 500, rng=1).distinct) <= 2
+
+
+def test_a_network_without_activation_has_one_pattern(host_device):  # noqa: F811
+    net = lr.Network(2, [Affine([[1.0, 2.0]])])
+    assert lr.sample(net, lr.Box(-1, 1), 50, device="cuda").distinct == 1
+
+
+def test_sample_without_cupy_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(launch, "_opened", {})
+    net = lr.Network(2, [Affine([[1.0, 2.0]]), relu()])
+    with pytest.raises(lr.DeviceError, match=r"CuPy.*not installed.*cuda12.*cuda13"):
+        lr.sample(net, lr.Box(-1, 1), 10, device="cuda")
+    with pytest.raises(lr.InvalidInput, match='device must be "cpu"'):
+        lr.sample(net, lr.Box(-1, 1), 10, device="tpu")

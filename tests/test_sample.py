@@ -247,7 +247,7 @@ def test_a_single_point() -> None:
         ({"domain": Slice(np.zeros(3), [[1.0, 0.0, 0.0]])}, InvalidInput, "bounded"),
         ({"domain": Box(0.0, 1.0), "distribution": "normal"}, InvalidInput, "normal"),
         ({"domain": Box(0.0, 1.0), "distribution": "cauchy"}, InvalidInput, "distribution"),
-        ({"domain": Box(0.0, 1.0), "device": "cuda"}, DeviceError, "cuda"),
+        ({"domain": Box(0.0, 1.0), "device": "cuda:99"}, DeviceError, "cuda"),
         ({"domain": Box(0.0, 1.0), "device": "tpu"}, InvalidInput, "device"),
         ({"domain": Box(0.0, 1.0), "sketch": "hll"}, Unsupported, "hll"),
         ({"domain": Box(0.0, 1.0), "sketch": "bloom"}, InvalidInput, "sketch"),

@@ -30,10 +30,11 @@ void launch(unsigned threads, F kernel) {
   for (auto& thread : team) thread.join();
 }
 
-std::vector<unsigned> bits_of(const std::vector<float>& values) {
-  std::vector<unsigned> bits(values.size());
-  for (Size i = 0; i < bits.size(); ++i) bits[i] = std::bit_cast<unsigned>(values[i]);
-  return bits;
+template <class Number, class Real>
+std::vector<Number> numbers_of(const std::vector<Real>& values) {
+  std::vector<Number> out(values.size());
+  for (Size i = 0; i < out.size(); ++i) out[i] = std::bit_cast<Number>(values[i]);
+  return out;
 }
 
 TEST(golden_hashes_come_out_of_the_kernels) {
@@ -41,9 +42,12 @@ TEST(golden_hashes_come_out_of_the_kernels) {
     const Size n = c.signs.size();
     std::vector<float> values(n);
     for (Size i = 0; i < n; ++i) values[i] = c.signs[i] ? 0.5F : -0.5F;
-    const std::vector<unsigned> bits = bits_of(values), zero = {0};
+    const std::vector<Single> numbers = numbers_of<Single>(values);
+    const Single zero{0};
     Words words(word_count(n)), hash(2);
-    lr_pack_f32(bits.data(), n, 1, n, n, 1, zero.data(), 0, words.size(), words.data());
+    unsigned char nan = 0;
+    lr_pack_f32(numbers.data(), n, 1, n, n, 1, &zero, 0, words.size(), words.data(), &nan);
+    CHECK_EQUAL(int{nan}, 0);
     CHECK(words == Words(c.words.begin(), c.words.end()));
     lr_hash_rows(words.data(), 1, words.size(), hash.data());
     CHECK_EQUAL(hash[0], c.hash_low);
@@ -76,14 +80,18 @@ void check_layers(const std::vector<Layer>& layers, Size n_rows, unsigned seed, 
     values[0] = std::numeric_limits<float>::quiet_NaN();
     for (Size i = 0; i < layer.units / layer.per_channel * layer.breaks; ++i)
       thresholds.push_back(static_cast<float>(entry(generator)) / 2);
+    unsigned char nan = 0;
     if (doubles) {
-      const std::vector<double> v(values.begin(), values.end());
-      const std::vector<double> b(thresholds.begin(), thresholds.end()), m(layer.units, 0.25);
-      lr_pack_f64(v.data(), stride, n_rows, layer.units, layer.per_channel, layer.breaks, b.data(),
-                  first_bit, n_words, words.data(), m.data(), doubtful.data());
+      const std::vector<double> v(values.begin(), values.end()), m(layer.units, 0.25);
+      const std::vector<double> b(thresholds.begin(), thresholds.end());
+      lr_pack_margins(numbers_of<Double>(v).data(), stride, n_rows, layer.units, layer.per_channel,
+                      layer.breaks, numbers_of<Double>(b).data(), first_bit, n_words, words.data(),
+                      m.data(), doubtful.data());
     } else {
-      lr_pack_f32(bits_of(values).data(), stride, n_rows, layer.units, layer.per_channel,
-                  layer.breaks, bits_of(thresholds).data(), first_bit, n_words, words.data());
+      lr_pack_f32(numbers_of<Single>(values).data(), stride, n_rows, layer.units, layer.per_channel,
+                  layer.breaks, numbers_of<Single>(thresholds).data(), first_bit, n_words,
+                  words.data(), &nan);
+      CHECK_EQUAL(int{nan}, 1);
     }
     for (Size r = 0; r < n_rows; ++r)
       for (Size u = 0; u < layer.units; ++u)
@@ -111,9 +119,10 @@ TEST(layers_of_every_size_are_packed_behind_each_other) {
 }
 
 TEST(a_layer_without_units_packs_nothing) {
-  const unsigned zero = 0;
+  const Single zero{0};
+  unsigned char nan = 0;
   Word word = 5;
-  lr_pack_f32(&zero, 0, 1, 0, 1, 1, &zero, 0, 1, &word);
+  lr_pack_f32(&zero, 0, 1, 0, 1, 1, &zero, 0, 1, &word, &nan);
   CHECK_EQUAL(word, Word{5});
 }
 
@@ -133,17 +142,42 @@ TEST(numbers_are_compared_as_ieee_says_down_to_the_smallest) {
   for (unsigned value = 0; value < 65536; ++value)
     for (const unsigned bound : {0x0000U, 0x8000U, 0x0001U, 0x8001U, 0x3c00U, 0xbc00U, 0x7bffU,
                                  0xfbffU, 0x7c00U, 0xfc00U}) {
-      const auto v = static_cast<unsigned short>(value), b = static_cast<unsigned short>(bound);
-      if (number_above(v, b) != (half_value(value) > half_value(bound))) CHECK_EQUAL(value, bound);
+      const Half v{static_cast<unsigned short>(value)}, b{static_cast<unsigned short>(bound)};
+      if (v.above(b) != (half_value(value) > half_value(bound))) CHECK_EQUAL(value, bound);
+      CHECK(v.is_nan() == std::isnan(half_value(value)));
     }
   std::mt19937 generator(3);
   for (int trial = 0; trial < 100000; ++trial) {
     // Small numbers as often as large ones.
-    const unsigned value = generator() & (trial % 2 ? 0x80000003U : ~0U);
-    const unsigned bound = trial % 3 ? generator() & 0x80000003U : 0x7f7fffffU;
-    CHECK(number_above(value, bound) ==
-          (std::bit_cast<float>(value) > std::bit_cast<float>(bound)));
+    const auto random = static_cast<unsigned>(generator());
+    const unsigned value = random & (trial % 2 != 0 ? 0x80000003U : ~0U);
+    const unsigned bound = trial % 3 != 0 ? (random >> 3) & 0x80000003U : 0x7f7fffffU;
+    const auto v = std::bit_cast<float>(value), b = std::bit_cast<float>(bound);
+    CHECK(Single{value}.above(Single{bound}) == (v > b));
+    CHECK(Single{value}.is_nan() == std::isnan(v));
+    // bfloat16 is the upper half of a float.
+    const unsigned upper = value & 0xffff0000U, other = bound & 0xffff0000U;
+    const Brain x{static_cast<unsigned short>(upper >> 16)};
+    const Brain y{static_cast<unsigned short>(other >> 16)};
+    CHECK(x.above(y) == (std::bit_cast<float>(upper) > std::bit_cast<float>(other)));
   }
+}
+
+TEST(bits_of_one_layer_become_rows_of_their_own) {
+  std::mt19937_64 generator(6);
+  const Size n_rows = 3, n_words = 4;
+  Words words(n_rows * n_words);
+  for (Word& w : words) w = generator();
+  for (const Size first : {0, 1, 63, 64, 100})
+    for (const Size n : {1, 31, 63, 64, 65, 128, 156}) {
+      Words out(n_rows * word_count(n), 7), expected(out.size(), 0);
+      for (Size r = 0; r < n_rows; ++r)
+        for (Size i = 0; i < n; ++i)
+          assign_sign(expected.data() + r * word_count(n), i,
+                      get_sign(words.data() + r * n_words, first + i));
+      lr_extract_bits(words.data(), n_rows, n_words, first, n, out.data());
+      CHECK(out == expected);
+    }
 }
 
 TEST(codes_of_windows_lie_behind_each_other) {

@@ -15,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from ._device.launch import is_cuda
 from ._geometry import integer
 from ._lower import program
 from ._planar import PlanarFrame, planar_frame
 from ._sample_count import SATURATED_COVERAGE, chao1, good_turing
+from ._sample_device import DeviceSample
 from ._version import __version__
 from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
-from .errors import DeviceError, Interrupted, InvalidInput, Unsupported
+from .errors import Interrupted, InvalidInput, Unsupported
 from .network import Network
 from .result import SampleCount
 
@@ -111,13 +113,14 @@ def sample(
         ``"uniform"`` in a bounded `Box`, a `Slice` with a `Box` or with at most two dimensions, a
         `Segment`, a `Ball`, or a `Polytope` of at most two dimensions; ``"normal"``: independent
         standard normal inputs (or coordinates of an unbounded `Slice`).
-    device : {"cpu"}
-        Where the forward pass runs.
+    device : str, default "cpu"
+        ``"cuda"`` or ``"cuda:<number>"``: points, forward pass and counting on a GPU, through CuPy.
     sketch : {"exact"}
         How patterns are told apart; ``"exact"`` compares full words.
     exact_signs : bool, default True
         Whether signs are those of one fixed order of operations in double precision. On the CPU
-        that holds in any case; the result records the choice.
+        that holds in any case; on a GPU, points with a value that rounding could bring to the other
+        side of a breakpoint are computed once more on the CPU. The result records the choice.
     rng : None, int, SeedSequence, BitGenerator or Generator
         Draws the 128-bit key of the points, nothing else; point i depends on the key and on i.
 
@@ -137,7 +140,7 @@ def sample(
         The domain has more than two dimensions and is none of those above, or the sketch is not
         available.
     DeviceError
-        The device is not available.
+        The device, or CuPy, is not there.
     Interrupted
         Ctrl-C; ``partial`` holds the count of the points so far.
 
@@ -164,11 +167,19 @@ def sample(
         total = DEFAULT_SAMPLES if n is None else integer("n", n, 1)
         key = _draw_key(rng)
         make = _point_maker(net, domain, distribution, key)
-    tally = _Tally(net.pattern_bits)
+    tally: _Tally | DeviceSample
+    if is_cuda(device):
+        tally = DeviceSample(net, device, bool(exact_signs))
+        rows = tally.batch_rows
+        place = _place(net, domain) if key is not None else None
+        if key is not None and isinstance(place, Box) and distribution == "uniform":
+            make = tally.box_maker(place, key)
+    else:
+        tally, rows = _Tally(net), _batch_rows(net)
     interrupted = False
     try:
-        for start, stop in _batches(total, _batch_rows(net)):
-            tally.add(program(net).patterns(np.ascontiguousarray(make(start, stop))))
+        for start, stop in _batches(total, rows):
+            tally.add(np.ascontiguousarray(make(start, stop)))
     except KeyboardInterrupt:
         interrupted = True
     result = _summary(
@@ -177,6 +188,7 @@ def sample(
         exact_signs=bool(exact_signs),
         source=source,
         key=key,
+        device=device,
         seconds=time.perf_counter() - started,
     )
     if interrupted:
@@ -199,10 +211,7 @@ def _check_finite(array: FloatArray) -> None:
 def _check_options(distribution: str, device: str, sketch: str) -> None:
     if distribution not in DISTRIBUTIONS:
         raise InvalidInput(f'distribution must be "uniform" or "normal", got {distribution!r}')
-    if device != "cpu":
-        if str(device).split(":")[0] == "cuda":
-            raise DeviceError('device="cuda" is not available in this version; use device="cpu"')
-        raise InvalidInput(f'device must be "cpu" or "cuda", got {device!r}')
+    is_cuda(device)
     if sketch == "hll":
         raise Unsupported('sketch="hll" is not available in this version; use sketch="exact"')
     if sketch != "exact":
@@ -215,15 +224,17 @@ def _check_options(distribution: str, device: str, sketch: str) -> None:
 class _Tally:
     """Packed patterns and how often each was met, in memory that follows the distinct ones."""
 
-    def __init__(self, pattern_bits: int) -> None:
-        self.n_words = (pattern_bits + 63) // 64
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.n_words = (net.pattern_bits + 63) // 64
         self.samples = 0
         self.fresh: list[Words] = []
         self.fresh_bytes = 0
         self.known: Words | None = None
         self.times = np.zeros(0, dtype=np.int64)
 
-    def add(self, words: Words) -> None:
+    def add(self, points: FloatArray) -> None:
+        words = program(self.net).patterns(points)
         self.samples += len(words)
         self.fresh.append(words)
         self.fresh_bytes += words.nbytes
@@ -255,12 +266,13 @@ class _Tally:
 
 
 def _summary(
-    tally: _Tally,
+    tally: _Tally | DeviceSample,
     *,
     pattern_bits: int,
     exact_signs: bool,
     source: str,
     key: int | None,
+    device: str,
     seconds: float,
 ) -> SampleCount:
     frequencies = tally.frequencies()
@@ -280,6 +292,7 @@ def _summary(
         exact_signs=exact_signs,
         source=source,
         key=key,
+        device=device,
         seconds=seconds,
         version=__version__,
     )
@@ -323,15 +336,19 @@ def _normal(key: int, start: int, stop: int, per_point: int) -> FloatArray:
     return np.ascontiguousarray(both[:, :per_point])
 
 
-def _point_maker(
-    net: Network, domain: Domain | None, distribution: str, key: int
-) -> Callable[[int, int], FloatArray]:
-    """Return the function that makes points `start` to `stop` - 1."""
+def _place(net: Network, domain: Domain | None) -> Domain:
     if domain is None:
         domain = Space()
     if not isinstance(domain, Domain):
         raise TypeError(f"domain must be a Box, Slice, ..., got {type(domain).__name__}")
-    place = domain.resolve(net.input_shape)
+    return domain.resolve(net.input_shape)
+
+
+def _point_maker(
+    net: Network, domain: Domain | None, distribution: str, key: int
+) -> Callable[[int, int], FloatArray]:
+    """Return the function that makes points `start` to `stop` - 1."""
+    place = _place(net, domain)
     if distribution == "normal":
         dim = place.dim
         free = isinstance(place, Slice) and place.is_free() and not isinstance(place.domain, Box)

@@ -40,9 +40,12 @@ class Kernel:
 
 
 KERNELS = {
-    "lr_pack_f16": Kernel("pattern", True, "puuuuupuup"),
-    "lr_pack_f32": Kernel("pattern", True, "puuuuupuup"),
-    "lr_pack_f64": Kernel("pattern", True, "puuuuupuuppp"),
+    "lr_pack_f16": Kernel("pattern", True, "puuuuupuupp"),
+    "lr_pack_bf16": Kernel("pattern", True, "puuuuupuupp"),
+    "lr_pack_f32": Kernel("pattern", True, "puuuuupuupp"),
+    "lr_pack_f64": Kernel("pattern", True, "puuuuupuupp"),
+    "lr_pack_margins": Kernel("pattern", True, "puuuuupuuppp"),
+    "lr_extract_bits": Kernel("pattern", False, "puuuup"),
     "lr_pack_codes": Kernel("pattern", True, "puuuuup"),
     "lr_hash_rows": Kernel("pattern", False, "puup"),
     "lr_hash_rows_128": Kernel("pattern", False, "puup"),

@@ -134,17 +134,12 @@ class _Cuda:
         values = [_argument(value, kind) for value, kind in zip(arguments, kinds, strict=True)]
         threads, shared = _BLOCK, 0
         if doubles:
-            # As many teams in a block as its shared memory holds; large ones work in global memory.
-            teams = _SHARED // (8 * doubles)
-            threads = TEAM * min(_BLOCK // TEAM, teams or 1)
-            shared = 8 * doubles * (threads // TEAM) if teams else 0
+            # As many teams in a block as its shared memory holds.
+            teams = min(_BLOCK // TEAM, _SHARED // (8 * doubles))
+            threads, shared = TEAM * teams, 8 * doubles * teams
+            values += [_argument(None, "p"), np.uint64(doubles)]  # no workspace in global memory
         pieces = work * TEAM if entry.by_teams else work
         blocks = min(-(-pieces // threads), self._blocks)
-        if doubles:
-            workspace = None
-            if not shared:
-                workspace = self.xp.empty(blocks * doubles * (threads // TEAM), dtype=np.float64)
-            values += [_argument(workspace, "p"), np.uint64(doubles)]
         self._function(kernel)((blocks,), (threads,), tuple(values), shared_mem=shared)
 
     def _function(self, kernel: str) -> Any:

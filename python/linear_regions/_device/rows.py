@@ -14,31 +14,41 @@ import numpy.typing as npt
 from ..errors import InvalidInput
 from .launch import Device
 
-__all__ = ["RowSet", "hashes", "lower_thresholds", "pack_codes", "pack_layer"]
+__all__ = ["RowSet", "extract_bits", "hashes", "lower_thresholds", "pack_codes", "pack_layer"]
 
-# Bits of the numbers that a kernel compares.
-_STORED = {
-    np.dtype(np.float16): ("lr_pack_f16", np.uint16),
-    np.dtype(np.float32): ("lr_pack_f32", np.uint32),
-    np.dtype(np.float64): ("lr_pack_f64", np.float64),
-}
+_ELEMENTS = ("float16", "bfloat16", "float32", "float64")
 _BATCH = 1 << 20  # rows that are inserted at once: what the table has to have room for
 _SMALLEST = 1 << 10  # slots
 
 
-def lower_thresholds(
-    breakpoints: npt.NDArray[np.float64], dtype: npt.DTypeLike
-) -> npt.NDArray[Any]:
-    """Return breakpoints in the type of the values, such that no comparison changes.
+def lower_thresholds(breakpoints: npt.NDArray[np.float64], element: str) -> npt.NDArray[Any]:
+    """Return breakpoints in the type of the values, as bits, such that no comparison changes.
 
     A value z of that type is above b exactly where it is above the largest number of that type that
     is not above b.
+
+    Parameters
+    ----------
+    breakpoints : float64 array
+    element : {"float16", "bfloat16", "float32", "float64"}
     """
+    if element == "float64":
+        return breakpoints
+    dtype: Any = np.float16 if element == "float16" else np.float32
     with np.errstate(over="ignore"):
         below: npt.NDArray[Any] = breakpoints.astype(dtype)
     high = below.astype(np.float64) > breakpoints
-    below[high] = np.nextafter(below[high], np.asarray(-np.inf, dtype=dtype))
-    return below
+    below[high] = np.nextafter(below[high], dtype(-np.inf))
+    if element == "float16":
+        return below.view(np.uint16)
+    bits = below.view(np.uint32)
+    if element == "float32":
+        return bits
+    # The upper half of a float is the number nearest to it towards zero.
+    upper = (bits >> 16).astype(np.uint16)
+    lost = ((bits & 0xFFFF) != 0) & (bits >> 31 != 0)
+    rounded: npt.NDArray[Any] = upper + lost.astype(np.uint16)
+    return rounded
 
 
 def pack_layer(
@@ -48,6 +58,8 @@ def pack_layer(
     words: Any,
     first_bit: int,
     *,
+    element: str | None = None,
+    nan: Any = None,
     margin: Any = None,
     doubtful: Any = None,
 ) -> int:
@@ -57,13 +69,17 @@ def pack_layer(
     ----------
     device : Device
     values : array of the device, shape (rows, units)
-        float16, float32 or float64.
+        float16, float32 or float64, or 16-bit numbers that are the bits of bfloat16.
     breakpoints : float64 array, shape (channels, k)
         In increasing order; consecutive units / channels units share a row.
     words : uint64 array of the device, shape (rows, words)
         Bits before `first_bit` stay, the layer's are written, those behind it in its last word are
         cleared.
     first_bit : int
+    element : str, optional
+        ``"bfloat16"`` where it is that.
+    nan : uint8 array of the device, shape (1,), optional
+        Gets a 1 where a value is NaN.
     margin : float64 array of the device, shape (units,), optional
         For float64 values: rows with a value no further than this from a breakpoint are marked,
     doubtful : uint8 array of the device, shape (rows,), optional
@@ -75,9 +91,9 @@ def pack_layer(
         The bit behind the layer.
     """
     xp = device.xp
-    if values.dtype not in _STORED:
-        raise InvalidInput(f"values must be float16, float32 or float64, got {values.dtype}")
-    kernel, stored = _STORED[np.dtype(values.dtype)]
+    element = element or values.dtype.name
+    if element not in _ELEMENTS:
+        raise InvalidInput(f"values must be {', '.join(_ELEMENTS)}, got {element}")
     rows, units = map(int, values.shape)
     channels, k = breakpoints.shape
     behind: int = first_bit + units * k
@@ -88,19 +104,25 @@ def pack_layer(
         )
     if not rows or behind == first_bit:
         return behind
-    values = xp.ascontiguousarray(values)
-    lowered = xp.asarray(lower_thresholds(breakpoints, values.dtype).view(stored))
-    extra = (margin, doubtful) if kernel == "lr_pack_f64" else ()
+    lowered = lower_thresholds(breakpoints, element)
+    values = xp.ascontiguousarray(values).view(lowered.dtype)
+    extra: tuple[Any, ...]
+    if margin is None:
+        kernel = {"float16": "lr_pack_f16", "bfloat16": "lr_pack_bf16"}.get(element)
+        kernel = kernel or f"lr_pack_f{element[-2:]}"
+        extra = (xp.zeros(1, dtype=np.uint8) if nan is None else nan,)
+    else:
+        kernel, extra = "lr_pack_margins", (margin, doubtful)
     device.launch(
         kernel,
         rows * _words_touched(first_bit, behind),
-        values.view(stored),
+        values,
         units,
         rows,
         units,
         units // channels,
         k,
-        lowered,
+        xp.asarray(lowered),
         first_bit,
         words.shape[1],
         words,
@@ -139,6 +161,14 @@ def pack_codes(device: Device, codes: Any, bits: int, words: Any, first_bit: int
 
 def _words_touched(first_bit: int, behind: int) -> int:
     return (behind - 1) // 64 - first_bit // 64 + 1
+
+
+def extract_bits(device: Device, words: Any, first: int, bits: int) -> Any:
+    """Return bits first .. first + bits - 1 of rows of words as rows of their own."""
+    rows, width = map(int, words.shape)
+    out = device.xp.empty((rows, (bits + 63) // 64), dtype=np.uint64)
+    device.launch("lr_extract_bits", rows * out.shape[1], words, rows, width, first, bits, out)
+    return out
 
 
 def hashes(device: Device, words: Any, *, lanes: int = 1) -> Any:
