@@ -74,6 +74,7 @@ struct PathLine {
 // by the words of the members' positive and negative signs.
 struct Ray {
   double error;  // bound in the maximum norm for some positive multiple; infinity: nothing is known
+  double base;   // the bound when it was solved last, here or where the ray's edge comes from
   bool refreshed;  // solved from its own hyperplanes: the bound will not get better
   // Where the unit's inputs are known to be zero on the ray, signs need no arithmetic.
   bool vanishing;  // all inputs of this layer's stage are zero here

@@ -184,7 +184,7 @@ void ConeEngine<W>::sort_rays(const std::int8_t* signs, std::int32_t n) {
 template <int W>
 void ConeEngine<W>::find_edges(const Mask<W>* mask, std::int32_t n, std::int32_t k, bool simple) {
   const std::size_t np = positive_.size(), nq = negative_.size();
-  if (pair_first_.size() < np * nq + 1) {
+  if (pair_first_.size() < np * nq + 8) {
     pair_first_.resize(2 * np * nq + 64);
     pair_second_.resize(2 * np * nq + 64);
   }
@@ -302,6 +302,7 @@ void ConeEngine<W>::split_lines(const Node& node, std::int32_t line, std::int32_
     for (std::size_t k = 0; k < stride_; ++k) r->x()[k] = std::ldexp(r->x()[k], by);
     error = std::ldexp(error, by);
     r->error = room > 0 && error < 1e300 ? 1.0001 * error : INFINITY;
+    r->base = std::max(ray.base, along.base);
     r->alive = ray.alive;
     if (ray.x()[dim_] > 0 && !(r->x()[dim_] > 0x1p-900)) r->x()[dim_] = 0x1p-900;
     if (!(r->error < 1e-14)) improve(*r, mask, through);

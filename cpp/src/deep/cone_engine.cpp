@@ -35,6 +35,8 @@ ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller
   row_.resize(stride_ + 8);
   other_row_.resize(stride_ + 8);
   cut_row_.resize(stride_ + 8);
+  solve_work_.resize(solve_room(dim_));
+  solve_place_.resize(2 * dim_ + 1);
   exact_.watch([this] {
     control_.report(0, 0, caller_);
     return !control_.stopped();

@@ -198,6 +198,7 @@ class ConeEngine {
                 const Through& through, std::size_t words);
   void gather_through(const Mask<W>& mask, const Through& through);
   void improve(Ray& ray, const Mask<W>& mask, const Through& through);
+  bool keep_independent_rows();
   bool solve(double* x, double* error, bool guess);
   void aim(const Mask<W>& mask, const Through& through);
   void place_exactly(Ray& ray, const Mask<W>& mask, const Through& through);
@@ -209,6 +210,7 @@ class ConeEngine {
   // cone_pointwise.cpp
   bool enter_pointwise(Node& node, LayerCell& cell);
   void classify_cuts(Node& node, LayerCell& cell);
+  bool improve_all(Node& node, const Through& through, double& slack);
   void make_cut_rows(LayerCell& cell);
   int sign_of_cut(const LayerCell& cell, std::int32_t cut, Ray& ray, const Mask<W>& mask,
                   const Through& through);
@@ -318,11 +320,12 @@ class ConeEngine {
   std::vector<std::int32_t> fresh_anchor_;
   std::vector<const double*> through_rows_;
   std::vector<Line> through_lines_;
-  std::vector<double> matrix_, inverse_, row_, other_row_, cut_row_;
+  std::vector<double> matrix_, row_, other_row_, cut_row_;
+  LineVector solve_work_;
   std::vector<std::int32_t> line_axes_;
   bool line_cut_ =
       false;  // the layer cell that was entered last has a cut that is not zero on a line
-  std::vector<std::int32_t> solve_order_, solve_column_;
+  std::vector<std::int32_t> solve_place_;
   std::vector<char> lost_;
   std::vector<std::int32_t> own_;
   // Counting by sections.

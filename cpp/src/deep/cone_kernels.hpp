@@ -46,9 +46,16 @@ struct ConeKernels {
                       double* out);
 
   // The pairs (i, j) of masks that share at least `need` bits; returns their number. `first` and
-  // `second` have room for n * m + 1.
+  // `second` have room for n * m + 8.
   std::size_t (*pairs)(const std::uint64_t* positive, std::size_t n, const std::uint64_t* negative,
                        std::size_t m, int need, std::int32_t* first, std::int32_t* second);
+
+  // The ray x, up to sign, on which d rows (d + 1 coefficients, e, N) vanish, scaled to largest
+  // entry 1 (entry `fixed` keeps the positive sign), and a bound of its error in the maximum norm;
+  // false where nothing can be said. Column `fixed` is the one that is not solved for; -1: any.
+  // `work` has room for solve_room(d), `place` for 2 d + 1.
+  bool (*solve)(const double* const* rows, std::size_t d, std::int32_t fixed, double* work,
+                std::int32_t* place, double* x, double* error);
 
   // Column k of `out` += weight * row[k] for a run of n outputs; the last of the `columns`, the
   // error, grows by |weight| * row.
@@ -61,6 +68,11 @@ struct ConeKernels {
                    const std::int32_t* active, std::size_t n_active, const double* rows,
                    bool errors);
 };
+
+inline std::size_t solve_room(std::size_t d) {
+  const std::size_t a = (d + 8) / 8 * 8, b = (d + 7) / 8 * 8;
+  return d * (2 * a + b) + 2 * a + 2 * b;
+}
 
 const ConeKernels& cone_kernels();  // the best set that this processor runs
 

@@ -2,17 +2,20 @@
 // Cone kernels for AVX2 with FMA.
 #if defined(__x86_64__) || defined(_M_X64)
 #include "deep/cone_kernels.hpp"
+#include "deep/cone_pairs_avx2.hpp"
 #include "simd/vector_avx2.hpp"
 
 namespace linear_regions {
 namespace {
 
 #include "deep/cone_kernels_body.hpp"
+#include "deep/cone_solve_body.hpp"
 
 }  // namespace
 
-const ConeKernels kAvx2ConeKernels = {classify_cones, evaluate_cones, mix_values,   mix_coordinates,
-                                      shared_pairs,   add_columns,    add_row_block};
+const ConeKernels kAvx2ConeKernels = {classify_cones,  evaluate_cones,    mix_values,
+                                      mix_coordinates, shared_pairs_avx2, solve_ray,
+                                      add_columns,     add_row_block};
 
 }  // namespace linear_regions
 #endif

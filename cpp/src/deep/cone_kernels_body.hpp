@@ -152,22 +152,6 @@ inline double mix_coordinates(const double* p, const double* q, double a, double
   return most;
 }
 
-// Branch-free: every pair is written, and the place kept only if it counts.
-inline std::size_t shared_pairs(const std::uint64_t* positive, std::size_t n,
-                                const std::uint64_t* negative, std::size_t m, int need,
-                                std::int32_t* first, std::int32_t* second) {
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::uint64_t mask = positive[i];
-    for (std::size_t j = 0; j < m; ++j) {
-      first[at] = static_cast<std::int32_t>(i);
-      second[at] = static_cast<std::int32_t>(j);
-      at += static_cast<std::size_t>(__builtin_popcountll(mask & negative[j]) >= need);
-    }
-  }
-  return at;
-}
-
 inline void add_columns(double* out, std::size_t lead, std::size_t columns, const double* weight,
                         std::size_t n, const double* row) {
   for (std::size_t k = 0; k < columns; ++k) {

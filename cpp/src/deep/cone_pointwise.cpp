@@ -116,11 +116,19 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
     probes_.push_back(cone.ray[i]->x());
     slack = std::max(slack, slack_of(*cone.ray[i]));
   }
-  if (!probes_.empty() && lead > 0)
-    kernels_.classify({cell.cut_rows, lead, width_}, probes_.data(), probes_.size(), slack, sp, sn,
-                      ap, an);
-
   const Through through{node.table, node.n_bits, nullptr, 0, cone.anchor, cone.n_lines};
+  const auto classify = [&] {
+    if (!probes_.empty() && lead > 0)
+      kernels_.classify({cell.cut_rows, lead, width_}, probes_.data(), probes_.size(), slack, sp,
+                        sn, ap, an);
+  };
+  classify();
+  if (cone.n_lines == 0 && !constants && slack > 1e-13) {
+    std::uint64_t open = 0;
+    for (std::size_t w = 0; w < words; ++w)
+      open |= (64 * w < cuts ? valid_bits(cuts, w) : 0) & ~((sp[w] & sn[w]) | ap[w] | an[w]);
+    if (open != 0 && improve_all(node, through, slack)) classify();
+  }
   cell.on = arena_.make<std::uint64_t>(std::max<std::size_t>(1, words));
   line_cut_ = false;
   std::size_t members = 0;
@@ -177,6 +185,20 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
   for (std::size_t w = 0; w < words; ++w)
     for (std::uint64_t rest = sp[w]; rest != 0; rest &= rest - 1)
       *next++ = static_cast<std::int32_t>(64 * w) + std::countr_zero(rest);
+}
+
+// Solves the node's own rays anew; true where that gave a smaller bound of all their slacks.
+template <int W>
+bool ConeEngine<W>::improve_all(Node& node, const Through& through, double& slack) {
+  double now = 0.0;
+  for (std::int32_t i = 0; i < node.cone.n; ++i) {
+    Ray& ray = *node.cone.ray[i];
+    if (!ray.refreshed && ray.error > 1e-13) improve(ray, node.cone.mask[i], through);
+    if (!ray.vanishing) now = std::max(now, slack_of(ray));
+  }
+  const bool better = now < slack;
+  if (better) slack = now;
+  return better;
 }
 
 // Is the cut not zero on some line of the cone?
@@ -315,8 +337,15 @@ void ConeEngine<W>::ray_signs(const LayerCell& cell, Ray& ray, const Mask<W>& ma
   if (ray.vanishing && vanishing_sign(cell, 0, ray) != 2) {
     for (std::size_t w = 0; w < words; ++w) positive[w] = negative[w] = 0;
   } else {
-    kernels_.evaluate({cell.member_rows, lead, width_}, ray.x(), slack_of(ray), nullptr, positive,
-                      negative);
+    const Columns rows{cell.member_rows, lead, width_};
+    kernels_.evaluate(rows, ray.x(), slack_of(ray), nullptr, positive, negative);
+    std::uint64_t open = 0;
+    for (std::size_t w = 0; w < words; ++w) open |= wanted[w] & ~(positive[w] | negative[w]);
+    // The first look at the ray, whoever comes here: it stays the same for all.
+    if (open != 0 && !ray.refreshed) {
+      improve(ray, mask, through);
+      kernels_.evaluate(rows, ray.x(), slack_of(ray), nullptr, positive, negative);
+    }
   }
   for (std::size_t w = 0; w < words; ++w) {
     positive[w] &= wanted[w];

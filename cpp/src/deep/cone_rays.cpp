@@ -15,7 +15,9 @@ namespace linear_regions {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kImprove = 1e-9;   // bounds above this are worth a linear system
+constexpr double kImprove = 1e-9;   // bounds above this are worth a linear system,
+constexpr double kGrowth = 256;     // unless the rows themselves allow little better,
+constexpr double kWorn = 1e-6;      // up to this
 constexpr double kListed = 1e-12;   // ... where rays are listed
 constexpr double kPlaced = 1e-9;    // listed rays with larger bounds are placed exactly
 constexpr double kTrusted = 1e-5;   // rays with larger bounds decide nothing
@@ -47,6 +49,7 @@ Ray* ConeEngine<W>::new_ray(std::size_t words) {
       sizeof(Ray) + sizeof(double) * stride_ + 2 * words * sizeof(std::uint64_t);
   auto* ray = reinterpret_cast<Ray*>(arena_.make<double>(bytes / sizeof(double)));
   ray->error = kInfinity;
+  ray->base = 0.0;
   ray->refreshed = ray->vanishing = ray->alive = false;
   return ray;
 }
@@ -79,7 +82,9 @@ Ray* ConeEngine<W>::mix_rays(const Ray& p, const Ray& q, const double* row, cons
     for (std::size_t k = 0; k < stride_; ++k) ray->x()[k] = std::ldexp(ray->x()[k], by);
     ray->error = std::ldexp(ray->error, by);
   }
-  if (!(ray->error < (counting() ? kImprove : kListed))) improve(*ray, common, through);
+  ray->base = std::max(p.base, q.base);
+  const double enough = std::max(kImprove, std::min(kGrowth * ray->base, kWorn));
+  if (!(ray->error < (counting() ? enough : kListed))) improve(*ray, common, through);
   return ray;
 }
 
@@ -117,165 +122,75 @@ void ConeEngine<W>::improve(Ray& ray, const Mask<W>& mask, const Through& throug
   std::copy_n(ray.x(), width_, row_.data());
   const bool at_infinity = ray.x()[dim_] == 0.0;
   ray.refreshed = true;
-  if (!solve(row_.data(), &error, true) || !(error < ray.error)) return;
+  const bool solved = solve(row_.data(), &error, true);
+  ray.base = std::min(error, ray.error);
+  if (!solved || !(error < ray.error)) return;
   row_[dim_] = at_infinity ? 0.0 : std::max(row_[dim_], kLeastFinite);
   std::copy_n(row_.data(), width_, ray.x());
   ray.error = error;
 }
 
-// Solves the rows through_rows_ (at least d of them, d independent) for x, starting from a guess
-// whose bound is good enough to fix its direction, or from nothing; then any of the two directions
-// may come out.
-//
-// Bound: fix the largest coordinate, |x_k| = 1. With A the d rows without column k, B about A^-1
-// and r the residuals, A delta = r for the true ray, so |delta| <= |B| (|r| + doubt) / (1 - q),
-// where q >= |1 - B A| + |B| e in the maximum norm.
+// Keeps d independent ones of more than d hyperplanes, by elimination with full pivoting.
 template <int W>
-bool ConeEngine<W>::solve(double* x, double* error, bool guess) {
+bool ConeEngine<W>::keep_independent_rows() {
   const std::size_t d = dim_, r = through_rows_.size();
-  if (r < d) throw std::logic_error("a ray lies on fewer hyperplanes than dimensions");
-  std::vector<std::int32_t>& order = solve_order_;
   std::vector<double>& a = matrix_;
-  order.resize(r);
-  for (std::size_t i = 0; i < r; ++i) order[i] = static_cast<std::int32_t>(i);
-  if (r > d || !guess) {
-    // Elimination with full pivoting: d independent rows, and the ray when there is no guess.
-    a.resize(r * width_);
-    for (std::size_t i = 0; i < r; ++i) {
-      const double norm = through_rows_[i][width_ + 1];
-      if (!(norm > 0 && norm < 1e300)) return false;
-      for (std::size_t k = 0; k < width_; ++k) a[i * width_ + k] = through_rows_[i][k] / norm;
-    }
-    std::vector<std::int32_t>& column = solve_column_;
-    column.resize(width_);
-    for (std::size_t k = 0; k < width_; ++k) column[k] = static_cast<std::int32_t>(k);
-    for (std::size_t s = 0; s < d; ++s) {
-      std::size_t pi = s, pk = s;
-      double most = 0.0;
-      for (std::size_t i = s; i < r; ++i)
-        for (std::size_t k = s; k < width_; ++k) {
-          const double size = std::fabs(a[i * width_ + static_cast<std::size_t>(column[k])]);
-          if (size > most) most = size, pi = i, pk = k;
-        }
-      if (!(most > 1e-14)) return false;
-      std::swap(order[s], order[pi]);
-      if (pi != s)
-        std::swap_ranges(a.begin() + static_cast<std::ptrdiff_t>(s * width_),
-                         a.begin() + static_cast<std::ptrdiff_t>((s + 1) * width_),
-                         a.begin() + static_cast<std::ptrdiff_t>(pi * width_));
-      std::swap(column[s], column[pk]);
-      const auto c = static_cast<std::size_t>(column[s]);
-      for (std::size_t i = s + 1; i < r; ++i) {
-        const double factor = a[i * width_ + c] / a[s * width_ + c];
-        if (factor == 0.0) continue;
-        for (std::size_t k = s; k < width_; ++k) {
-          const auto j = static_cast<std::size_t>(column[k]);
-          a[i * width_ + j] -= factor * a[s * width_ + j];
-        }
-      }
-    }
-    if (!guess) {
-      x[column[d]] = 1.0;
-      double most = 1.0;
-      for (std::size_t s = d; s-- > 0;) {
-        double sum = 0.0;
-        for (std::size_t k = s + 1; k < width_; ++k)
-          sum += a[s * width_ + static_cast<std::size_t>(column[k])] * x[column[k]];
-        x[column[s]] = -sum / a[s * width_ + static_cast<std::size_t>(column[s])];
-        most = std::max(most, std::fabs(x[column[s]]));
-      }
-      if (!(most < 1e300)) return false;
-      for (std::size_t k = 0; k < width_; ++k) x[k] /= most;
-    }
-  }
-  std::size_t k = 0;
-  for (std::size_t j = 1; j < width_; ++j)
-    if (std::fabs(x[j]) > std::fabs(x[k])) k = j;
-  const double largest = std::fabs(x[k]);
-  if (!(largest > 0)) return false;
-  // Box-like rays have x_k = 1 already; powers of two keep others within [1/2, 1].
-  if (!guess)
-    for (std::size_t j = 0; j < width_; ++j) x[j] /= largest;
-  // Gauss and Jordan on (A | 1).
-  inverse_.resize(2 * d * d);
-  const std::size_t twice = 2 * d;
-  for (std::size_t i = 0; i < d; ++i) {
-    const double* row = through_rows_[static_cast<std::size_t>(order[i])];
-    double* to = inverse_.data() + i * twice;
-    for (std::size_t j = 0, c = 0; j < width_; ++j)
-      if (j != k) to[c++] = row[j];
-    std::fill(to + d, to + twice, 0.0);
-    to[d + i] = 1.0;
+  a.resize(r * width_);
+  for (std::size_t i = 0; i < r; ++i) {
+    const double norm = through_rows_[i][width_ + 1];
+    if (!(norm > 0 && norm < 1e300)) return false;
+    for (std::size_t k = 0; k < width_; ++k) a[i * width_ + k] = through_rows_[i][k] / norm;
   }
   for (std::size_t s = 0; s < d; ++s) {
-    std::size_t p = s;
-    for (std::size_t i = s + 1; i < d; ++i)
-      if (std::fabs(inverse_[i * twice + s]) > std::fabs(inverse_[p * twice + s])) p = i;
-    const double pivot = inverse_[p * twice + s];
-    if (!(std::fabs(pivot) > 0)) return false;
-    if (p != s)
-      for (std::size_t j = 0; j < twice; ++j)
-        std::swap(inverse_[s * twice + j], inverse_[p * twice + j]);
-    const double scale = 1.0 / pivot;
-    for (std::size_t j = 0; j < twice; ++j) inverse_[s * twice + j] *= scale;
-    for (std::size_t i = 0; i < d; ++i) {
-      const double factor = inverse_[i * twice + s];
-      if (i == s || factor == 0.0) continue;
-      for (std::size_t j = 0; j < twice; ++j)
-        inverse_[i * twice + j] -= factor * inverse_[s * twice + j];
+    std::size_t pi = s, pk = 0;
+    double most = 0.0;
+    for (std::size_t i = s; i < r; ++i)
+      for (std::size_t k = 0; k < width_; ++k) {
+        const double size = std::fabs(a[i * width_ + k]);
+        if (size > most) most = size, pi = i, pk = k;
+      }
+    if (!(most > 1e-14)) return false;
+    std::swap(through_rows_[s], through_rows_[pi]);
+    if (pi != s)
+      std::swap_ranges(a.begin() + static_cast<std::ptrdiff_t>(s * width_),
+                       a.begin() + static_cast<std::ptrdiff_t>((s + 1) * width_),
+                       a.begin() + static_cast<std::ptrdiff_t>(pi * width_));
+    for (std::size_t i = s + 1; i < r; ++i) {
+      const double factor = a[i * width_ + pk] / a[s * width_ + pk];
+      if (factor == 0.0) continue;
+      for (std::size_t k = 0; k < width_; ++k) a[i * width_ + k] -= factor * a[s * width_ + k];
+      a[i * width_ + pk] = 0.0;
     }
   }
-  double* residual = other_row_.data();
-  const double terms = static_cast<double>(d + 4);
-  const auto residuals = [&] {
-    for (std::size_t i = 0; i < d; ++i) {
-      const double* row = through_rows_[static_cast<std::size_t>(order[i])];
-      double sum = row[0] * x[0];
-      for (std::size_t j = 1; j < width_; ++j) sum += row[j] * x[j];
-      residual[i] = sum;
-    }
+  through_rows_.resize(d);
+  return true;
+}
+
+// Solves the rows through_rows_ (at least d of them, d independent) for x, with a bound of its
+// error; see cone_solve_body.hpp. A guess must be good enough to fix its direction; without one any
+// of the two directions may come out.
+template <int W>
+bool ConeEngine<W>::solve(double* x, double* error, bool guess) {
+  const std::size_t r = through_rows_.size();
+  if (r < dim_) throw std::logic_error("a ray lies on fewer hyperplanes than dimensions");
+  if (r > dim_ && !keep_independent_rows()) return false;
+  const auto largest = [&] {
+    std::size_t k = 0;
+    for (std::size_t j = 1; j < width_; ++j)
+      if (std::fabs(x[j]) > std::fabs(x[k])) k = j;
+    return static_cast<std::int32_t>(k);
   };
-  residuals();
-  double most = std::fabs(x[k]);
-  for (std::size_t j = 0, c = 0; j < width_; ++j) {
-    if (j == k) continue;
-    double sum = 0.0;
-    for (std::size_t i = 0; i < d; ++i) sum += inverse_[c * twice + d + i] * residual[i];
-    x[j] -= sum;
-    most = std::max(most, std::fabs(x[j]));
-    ++c;
-  }
-  if (!(most < 1e300)) return false;
-  // Keep |x| <= 1; what this moves, the residuals see.
-  if (most > 1 + 1e-9)
-    for (std::size_t j = 0; j < width_; ++j) x[j] *= 0.5 / most;
-  for (std::size_t j = 0; j < width_; ++j) x[j] = std::clamp(x[j], -1.0, 1.0);
-  residuals();
-  double worst = 0.0, q = 0.0;
-  for (std::size_t c = 0; c < d; ++c) {
-    const double* b = inverse_.data() + c * twice + d;
-    double off = 0.0, doubt = 0.0, bound = 0.0;
-    for (std::size_t i = 0; i < d; ++i) {
-      const double* row = through_rows_[static_cast<std::size_t>(order[i])];
-      const double e = row[width_], norm = row[width_ + 1], size = std::fabs(b[i]);
-      doubt += size * (e + terms * kRoundoff * norm);
-      bound += size * (std::fabs(residual[i]) + e + 1.1 * terms * kRoundoff * norm);
-    }
-    for (std::size_t j = 0, cc = 0; j < width_; ++j) {
-      if (j == k) continue;
-      double sum = cc == c ? -1.0 : 0.0;
-      for (std::size_t i = 0; i < d; ++i)
-        sum += b[i] * through_rows_[static_cast<std::size_t>(order[i])][j];
-      off += std::fabs(sum);
-      ++cc;
-    }
-    worst = std::max(worst, bound);
-    // Row sums: the error of the product counts once per column.
-    q = std::max(q, off + 1.1 * static_cast<double>(d) * doubt);
-  }
-  if (!(q < 0.5)) return false;
-  *error = 1.0001 * worst / (1 - q);
-  return *error < kInfinity;
+  const auto attempt = [&](std::int32_t fixed) {
+    return kernels_.solve(through_rows_.data(), dim_, fixed, solve_work_.data(),
+                          solve_place_.data(), x, error);
+  };
+  if (!guess) return attempt(-1);
+  const std::int32_t k = largest();
+  const bool negative = x[k] < 0;
+  if (!attempt(k)) return false;
+  if (negative)
+    for (std::size_t j = 0; j < width_; ++j) x[j] = -x[j];
+  return true;
 }
 
 // Points the exact stage at the ray.
@@ -316,7 +231,7 @@ void ConeEngine<W>::place_exactly(Ray& ray, const Mask<W>& mask, const Through& 
   }
   const int by = -std::ilogb(most) - (most == std::ldexp(1.0, std::ilogb(most)) ? 0 : 1);
   for (std::size_t j = 0; j < width_; ++j) ray.x()[j] = std::ldexp(ray.x()[j], by);
-  ray.error = 2 * kRoundoff;
+  ray.error = ray.base = 2 * kRoundoff;
 }
 
 template <int W>
