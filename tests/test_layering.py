@@ -43,7 +43,8 @@ GROUPS = {
     "device": ["_device"],
     "engine": [
         "_adjacency", "_arrangement", "_arrangement_count", "_build_info", "_chambers", "_count",
-        "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes", "_pieces", "_region",
+        "_counter_bytes", "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes",
+        "_pattern_counter", "_pieces", "_preactivations", "_region",
         "_region_columns", "_region_table", "_regions", "_sample", "_sample_device",
         "_segments", "_sweep", "_sweep_device", "_sweep_points", "_unstable", "_volumes",
     ],

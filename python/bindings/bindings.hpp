@@ -81,6 +81,7 @@ void bind_hyperplanes(py::module_& m);
 void bind_deep_tree(py::module_& m);
 void bind_frame(py::module_& m);
 void bind_cones(py::module_& m);
+void bind_counter(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_planar(py::module_& m);
 void bind_segments(py::module_& m);

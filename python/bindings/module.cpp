@@ -26,6 +26,7 @@ PYBIND11_MODULE(_core, m) {
   linear_regions::bindings::bind_deep_tree(m);
   linear_regions::bindings::bind_frame(m);
   linear_regions::bindings::bind_cones(m);
+  linear_regions::bindings::bind_counter(m);
   linear_regions::bindings::bind_tape(m);
   linear_regions::bindings::bind_planar(m);
   linear_regions::bindings::bind_regions(m);

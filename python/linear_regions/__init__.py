@@ -32,6 +32,7 @@ from ._local_complexity import LocalComplexity, local_complexity
 from ._methods import Method, methods
 from ._monitor import Monitor
 from ._one_layer import one_layer_bounded, one_layer_maximum, one_layer_sizes
+from ._pattern_counter import PatternCounter
 from ._plot import plot
 from ._regions import Facet, Region, Regions, RegionStream, regions
 from ._sample import patterns, sample
@@ -112,6 +113,7 @@ __all__ = [
     "NotApplicable",
     "Order",
     "Pad",
+    "PatternCounter",
     "Permute",
     "Pointwise",
     "PointwiseSpec",

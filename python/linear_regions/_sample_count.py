@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import exp, log, sqrt
 from statistics import NormalDist
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from ._numbers import checked_int, decimal_string, json_log10, log10, short_number
 from .errors import InvalidInput
 
-__all__ = ["SampleCount", "chao1", "good_turing"]
+__all__ = ["SampleCount", "chao1", "good_turing", "summarize"]
 
 SATURATED_COVERAGE = 0.1
 
@@ -85,11 +86,19 @@ def chao1(
     >>> round(estimate, 2), round(low, 1), round(high, 1)
     (11.78, 8.5, 35.3)
     """
-    distinct, n = len(frequencies), int(frequencies.sum())
-    once, twice = int((frequencies == 1).sum()), int((frequencies == 2).sum())
+    times, number = np.unique(np.asarray(frequencies, dtype=np.int64), return_counts=True)
+    table = dict(zip(times.tolist(), number.tolist(), strict=True))
+    return _chao1(table, len(frequencies), int(np.sum(frequencies)), confidence)
+
+
+def _chao1(
+    table: Mapping[int, int], distinct: int, n: int, confidence: float
+) -> tuple[float, tuple[float, float]]:
+    """Do the same from how many patterns were met once, twice, and so on."""
+    once, twice = table.get(1, 0), table.get(2, 0)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     if not once:
-        return float(distinct), _interval_without_singletons(frequencies, z)
+        return float(distinct), _interval_without_singletons(table, distinct, n, z)
     shrink = (n - 1) / n
     if twice:
         ratio = once / twice
@@ -108,19 +117,53 @@ def chao1(
 
 
 def _interval_without_singletons(
-    frequencies: npt.NDArray[np.int64], z: float
+    table: Mapping[int, int], distinct: int, n: int, z: float
 ) -> tuple[float, float]:
-    distinct, n = len(frequencies), int(frequencies.sum())
     if not distinct:
         return (0.0, 0.0)
-    times = frequencies.astype(np.float64)
-    missed = float(np.exp(-times).sum())
-    variance = missed - float(np.exp(-2 * times).sum())
-    variance -= float((times * np.exp(-times)).sum()) ** 2 / n
+    missed = sum(number * exp(-times) for times, number in table.items())
+    variance = missed - sum(number * exp(-2 * times) for times, number in table.items())
+    variance -= sum(number * times * exp(-times) for times, number in table.items()) ** 2 / n
     share = missed / distinct
     middle = distinct / (1 - share)
     half = z * sqrt(max(variance, 0.0)) / (1 - share)
     return (max(float(distinct), middle - half), middle + half)
+
+
+def summarize(
+    table: Mapping[int, int], *, distinct: int, samples: int, **facts: Any
+) -> SampleCount:
+    """Return the answer of a sampled count.
+
+    Parameters
+    ----------
+    table : mapping of int to int
+        Times to the number of patterns that were met so often.
+    distinct, samples : int
+        Distinct patterns and points. They are those of `table` where it is exact.
+    facts : dict
+        The other fields of `SampleCount`.
+
+    Returns
+    -------
+    SampleCount
+    """
+    # Scaled up from a sample of the patterns, the singletons could outnumber what was met.
+    once = min(table.get(1, 0), distinct, samples)
+    coverage = good_turing(samples, once)
+    estimate, interval = _chao1(table, distinct, samples, 0.95) if samples else (0.0, (0.0, 0.0))
+    return SampleCount(
+        distinct=distinct,
+        samples=samples,
+        singletons=once,
+        doubletons=table.get(2, 0),
+        coverage=coverage,
+        total_estimate=estimate,
+        interval=interval,
+        saturated=samples > 0 and coverage < SATURATED_COVERAGE,
+        frequency_counts=tuple(sorted(table.items())),
+        **facts,
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,6 +190,8 @@ class SampleCount:
         Interval of `total_estimate` with probability `confidence` for many samples.
     confidence : float
         Confidence of `interval`.
+    frequency_counts : tuple of (int, int)
+        Times, and how many patterns were met so often, in increasing order.
     saturated : bool
         Whether nearly every sample met a new pattern (`coverage` below one tenth).
     pattern_bits : int
@@ -183,6 +228,7 @@ class SampleCount:
     total_estimate: float = 0.0
     interval: tuple[float, float] = (0.0, 0.0)
     confidence: float = 0.95
+    frequency_counts: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     saturated: bool = False
     pattern_bits: int = 0
     dtype: str = "float64"

@@ -12,6 +12,7 @@
 // table. One thread at a time may write; any number may read while nobody writes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -71,6 +72,26 @@ class SignSet {
     return size() - before;
   }
 
+  // Insert the rows of a block whose numbers are in `order`. `hashes` holds hash_words of every row
+  // of the block; `times` too, or is null for once each.
+  void insert_chosen(const Word* block, const Word* hashes, const std::uint64_t* times,
+                     std::span<const std::uint16_t> order) {
+    for (std::size_t first = 0; first < order.size(); first += kBlock) {
+      const auto some = order.subspan(first, std::min(kBlock, order.size() - first));
+      // First the loads of all slots, then those of the rows that they point at, then the work.
+      for (const std::uint16_t i : some)
+        __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)]);
+      for (const std::uint16_t i : some) {
+        const std::uint64_t slot = slots_[hashes[i] & (slots_.size() - 1)];
+        if (slot != 0) __builtin_prefetch(words_.data() + ((slot & kIndexMask) - 1) * width_);
+      }
+      for (const std::uint16_t i : some) {
+        make_room();
+        insert_hashed(block + i * width_, hashes[i], times == nullptr ? 1 : times[i]);
+      }
+    }
+  }
+
   [[nodiscard]] bool contains(std::span<const Word> row) const {
     if (row.size() != width_) throw std::invalid_argument("a row has the wrong number of words");
     const std::uint64_t hash = hash_words(row.data(), width_);
@@ -79,6 +100,9 @@ class SignSet {
 
   [[nodiscard]] std::size_t size() const noexcept { return counts_.size(); }
   [[nodiscard]] std::size_t width() const noexcept { return width_; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return sizeof(Word) * (words_.capacity() + counts_.capacity() + slots_.capacity());
+  }
 
   // Distinct row i, in the order of first insertion; valid until the next insertion.
   [[nodiscard]] std::span<const Word> row(std::size_t i) const noexcept {
