@@ -31,27 +31,53 @@ std::vector<Vector> exact_sides(const DomainFrame& domain) {
   return sides;
 }
 
-std::vector<std::size_t> essential_coordinates(const Tape& tape, const DomainFrame& domain) {
-  const std::size_t d = domain.dim;
-  Echelon echelon;
-  const auto full = [&] { return echelon.pivots().size() == d; };
+namespace {
+
+// Shows `take` the linear parts of sides and units that matter, until it says that it has all.
+template <typename Take>
+void for_essential_rows(const Tape& tape, const DomainFrame& domain, Take&& take) {
   for (Vector side : exact_sides(domain)) {
-    if (full()) break;
-    side.resize(d);
-    echelon.add(std::move(side));
+    side.resize(domain.dim);
+    if (!take(std::move(side))) return;
   }
   Path path;
   path.cell.assign(tape.stages().size(), 1);
   ExactRows rows(tape, path, columns_of(domain));
   for (int slot : tape.stages()[0].stored)
-    for (std::size_t i = 0; i < tape.slots()[slot].size && !full(); ++i) {
+    for (std::size_t i = 0; i < tape.slots()[slot].size; ++i) {
       Vector v = rows.row(slot, static_cast<std::int32_t>(i)).v;
-      v.resize(d);
-      echelon.add(std::move(v));
+      v.resize(domain.dim);
+      if (!take(std::move(v))) return;
     }
+}
+
+}  // namespace
+
+std::vector<std::size_t> essential_coordinates(const Tape& tape, const DomainFrame& domain) {
+  Echelon echelon;
+  if (domain.dim > 0)
+    for_essential_rows(tape, domain, [&](Vector row) {
+      echelon.add(std::move(row));
+      return echelon.pivots().size() < domain.dim;
+    });
   std::vector<std::size_t> pivots = echelon.pivots();
   std::sort(pivots.begin(), pivots.end());
   return pivots;
+}
+
+std::vector<std::vector<std::string>> essential_row_basis(const Tape& tape,
+                                                          const DomainFrame& domain) {
+  Echelon echelon;
+  std::vector<std::vector<std::string>> out;
+  if (domain.dim > 0)
+    for_essential_rows(tape, domain, [&](Vector row) {
+      if (echelon.add(row)) {
+        out.emplace_back();
+        for (const Integer& value : row) out.back().push_back(hex_text(value));
+      }
+      return echelon.pivots().size() < domain.dim;
+    });
+  return out;
 }
 
 DomainFrame restricted(const DomainFrame& domain, std::span<const std::size_t> coordinates) {

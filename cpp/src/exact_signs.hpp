@@ -80,6 +80,10 @@ class ExactSigns {
 // all of it, gives all d. Cutting the domain down to them (`restricted`) changes no count.
 std::vector<std::size_t> essential_coordinates(const Tape& tape, const DomainFrame& domain);
 
+// Linear parts, in hexadecimal, that span those rows and are independent of each other.
+std::vector<std::vector<std::string>> essential_row_basis(const Tape& tape,
+                                                          const DomainFrame& domain);
+
 DomainFrame restricted(const DomainFrame& domain, std::span<const std::size_t> coordinates);
 
 // The same domain in the coordinates s with t_j = center_j + 2^exponent_j s_j, exactly.

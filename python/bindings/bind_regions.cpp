@@ -60,7 +60,7 @@ py::dict classes(const Tape& tape, const DomainFrame& frame, const Array<std::ui
   return out;
 }
 
-std::vector<std::string> facet_rows(const Tape& tape, const DomainFrame& frame,
+std::vector<std::string> exact_rows(const Tape& tape, const DomainFrame& frame,
                                     const Array<std::uint64_t>& pattern,
                                     const Array<std::int32_t>& labels) {
   check(tape, frame);
@@ -69,6 +69,56 @@ std::vector<std::string> facet_rows(const Tape& tape, const DomainFrame& frame,
   return exact_facet_rows(tape, frame, view(pattern),
                           {reinterpret_cast<const FacetLabel*>(labels.data()),
                            static_cast<std::size_t>(labels.shape(0))});
+}
+
+std::span<const FacetLabel> labels_in(const Array<std::int32_t>& labels) {
+  if (labels.ndim() != 2 || labels.shape(1) != 3)
+    throw std::invalid_argument("labels of facets have shape (facets, 3)");
+  return {reinterpret_cast<const FacetLabel*>(labels.data()),
+          static_cast<std::size_t>(labels.shape(0))};
+}
+
+py::tuple bounded_rows(const Tape& tape, const DomainFrame& frame,
+                       const Array<std::uint64_t>& patterns, const Array<std::int64_t>& facet_start,
+                       const Array<std::int32_t>& labels) {
+  check(tape, frame);
+  const auto facets = static_cast<py::ssize_t>(labels_in(labels).size());
+  FacetRows found;
+  {
+    const py::gil_scoped_release release;  // as above
+    found = facet_rows(tape, frame, view(patterns), view(facet_start), labels_in(labels));
+  }
+  const auto width = static_cast<py::ssize_t>(frame.columns.size());
+  return py::make_tuple(adopt(std::move(found.rows), {facets, width}),
+                        adopt(std::move(found.errors), {facets}));
+}
+
+py::dict region_of_point(const Tape& tape, const DomainFrame& frame, const DomainFrame& point,
+                         const Array<std::uint64_t>& guess, py::object callback) {
+  check(tape, frame);
+  check(tape, point);
+  Poll poll(std::move(callback));
+  Located found;
+  {
+    const py::gil_scoped_release release;  // as above
+    auto last = std::chrono::steady_clock::now();
+    found = locate(tape, frame, point, view(guess), [&] {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - last < std::chrono::milliseconds(20)) return true;
+      last = now;
+      return poll(0, 0.0);
+    });
+  }
+  if (found.stopped && poll.interrupted()) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    throw py::error_already_set();
+  }
+  py::dict out;
+  const auto words = static_cast<py::ssize_t>(found.pattern.size());
+  out["pattern"] = adopt(std::move(found.pattern), {words});
+  out["on"] = adopt_labels(std::move(found.on));
+  out["exact"] = found.exact;
+  return out;
 }
 
 py::array graph_components(std::size_t n, const Array<std::int64_t>& i,
@@ -92,8 +142,25 @@ void bind_regions(py::module_& m) {
   m.def("facet_mates", &mates, py::arg("patterns"), py::arg("facet_start"), py::arg("labels"));
   m.def("map_classes", &classes, py::arg("tape"), py::arg("domain"), py::arg("patterns"),
         py::arg("poll"));
-  m.def("exact_facet_rows", &facet_rows, py::arg("tape"), py::arg("domain"), py::arg("pattern"),
+  m.def("exact_facet_rows", &exact_rows, py::arg("tape"), py::arg("domain"), py::arg("pattern"),
         py::arg("labels"));
+  m.def(
+      "cell_labels",
+      [](const Tape& tape, const Array<std::uint64_t>& pattern) {
+        return adopt_labels(cell_labels(tape, view(pattern)));
+      },
+      py::arg("tape"), py::arg("pattern"));
+  m.def("facet_rows", &bounded_rows, py::arg("tape"), py::arg("domain"), py::arg("patterns"),
+        py::arg("facet_start"), py::arg("labels"));
+  m.def("locate", &region_of_point, py::arg("tape"), py::arg("domain"), py::arg("point"),
+        py::arg("guess"), py::arg("poll"));
+  m.def(
+      "essential_rows",
+      [](const Tape& tape, const DomainFrame& frame) {
+        check(tape, frame);
+        return essential_rows(tape, frame);
+      },
+      py::arg("tape"), py::arg("domain"));
   m.def("components", &graph_components, py::arg("n"), py::arg("i"), py::arg("j"));
 }
 

@@ -34,6 +34,7 @@ from ._monitor import Monitor
 from ._one_layer import one_layer_bounded, one_layer_maximum, one_layer_sizes
 from ._pattern_counter import PatternCounter
 from ._plot import plot
+from ._region_at import LocatedRegion, region_at
 from ._regions import Facet, Region, Regions, RegionStream, regions
 from ._sample import patterns, sample
 from ._segments import count_segments
@@ -104,6 +105,7 @@ __all__ = [
     "InvalidInput",
     "LinearRegionsError",
     "LocalComplexity",
+    "LocatedRegion",
     "MaxPool",
     "Maxout",
     "Method",
@@ -154,6 +156,7 @@ __all__ = [
     "patterns",
     "plot",
     "read_vnnlib",
+    "region_at",
     "regions",
     "relu",
     "relu6",

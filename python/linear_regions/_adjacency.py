@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from . import _core
 from ._exact_facets import match_exactly
+from ._lineality import Quotient
 from ._region_columns import Columns, IntArray, Words
 from .domain import Domain
 from .network import Network
@@ -36,7 +37,9 @@ Bits = npt.NDArray[np.uint8]
 Block = tuple[int, int, int]
 
 
-def facet_mates(net: Network, domain: Domain, columns: Columns) -> IntArray:
+def facet_mates(
+    net: Network, domain: Domain, columns: Columns, quotient: Quotient | None = None
+) -> IntArray:
     """Return the mate of every facet of a complete listing, -1 on the sides of the domain.
 
     Parameters
@@ -46,6 +49,8 @@ def facet_mates(net: Network, domain: Domain, columns: Columns) -> IntArray:
         Resolved.
     columns : Columns
         Of all regions of the domain.
+    quotient : Quotient, optional
+        Where the regions contain lines.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def facet_mates(net: Network, domain: Domain, columns: Columns) -> IntArray:
         mates[left[one]], mates[left[other]] = left[other], left[one]
     left = np.flatnonzero((mates < 0) & (columns.facet_labels[:, 0] >= 0))
     if len(left):
-        one, other = match_exactly(net, domain, columns, left)
+        one, other = match_exactly(net, domain, columns, left, quotient)
         mates[one], mates[other] = other, one
     return mates
 

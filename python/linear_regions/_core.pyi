@@ -345,4 +345,20 @@ def exact_facet_rows(
     pattern: _Words,
     labels: npt.NDArray[np.int32],
 ) -> list[str]: ...
+def cell_labels(tape: Tape, pattern: _Words) -> npt.NDArray[np.int32]: ...
+def facet_rows(
+    tape: Tape,
+    domain: DomainFrame,
+    patterns: _Words,
+    facet_start: _Int,
+    labels: npt.NDArray[np.int32],
+) -> tuple[_Float, _Float]: ...
+def locate(
+    tape: Tape,
+    domain: DomainFrame,
+    point: DomainFrame,
+    guess: _Words,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def essential_rows(tape: Tape, domain: DomainFrame) -> list[str]: ...
 def components(n: int, i: _Int, j: _Int) -> _Int: ...

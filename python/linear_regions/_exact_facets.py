@@ -8,6 +8,7 @@ of its corners. Two facets are mates where these sets are equal.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import gcd
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from . import _core
 from ._frame import domain_frame
+from ._lineality import Quotient
 from ._lower import frame_of, program
 from ._planar import planar_frame
 from ._region_columns import Columns, IntArray
@@ -28,7 +30,11 @@ Corner = tuple[Fraction, ...]
 
 
 def match_exactly(
-    net: Network, domain: Domain, columns: Columns, facets: IntArray
+    net: Network,
+    domain: Domain,
+    columns: Columns,
+    facets: IntArray,
+    quotient: Quotient | None = None,
 ) -> tuple[IntArray, IntArray]:
     """Match those of the given facets that are the same set of points.
 
@@ -40,6 +46,8 @@ def match_exactly(
     columns : Columns
     facets : int64 array
         Numbers of facets.
+    quotient : Quotient, optional
+        Where the regions contain lines: corners are then those of the slice across them.
 
     Returns
     -------
@@ -52,6 +60,8 @@ def match_exactly(
     """
     sides = _side_rows(net, domain)
     core = frame_of(domain_frame(domain, net.input_shape))
+    kept = range(columns.vertices.shape[1]) if quotient is None else [*quotient.kept, -1]
+    across = replace(columns, vertices=columns.vertices[:, list(kept)])
     owners = np.searchsorted(columns.facet_offsets, facets, side="right") - 1
     first_seen: dict[tuple[Corner, frozenset[Corner]], int] = {}
     pairs = []
@@ -59,10 +69,11 @@ def match_exactly(
     current = -1
     for facet, owner in zip(facets.tolist(), owners.tolist(), strict=True):
         if owner != current:
-            current, rows = owner, _rows_of_region(net, core, columns, owner, sides)
+            whole = _rows_of_region(net, core, columns, owner, sides)
+            current, rows = owner, [[row[j] for j in kept] for row in whole]
         # Parallel facets may have all their corners at infinity, where they coincide.
         plane = _hyperplane(rows[facet - int(columns.facet_offsets[owner])])
-        key = (plane, _corners(columns, owner, facet, rows))
+        key = (plane, _corners(across, owner, facet, rows))
         if key in first_seen:
             pairs.append((first_seen.pop(key), facet))
         else:

@@ -26,7 +26,7 @@ from ._value import FloatArray
 from .domain import Box, Domain, Polytope, Segment, Slice, Space
 from .errors import Unsupported
 
-__all__ = ["PlanarFrame", "planar_frame"]
+__all__ = ["PlanarFrame", "planar_frame", "plane_of_hull"]
 
 ExactColumns: TypeAlias = tuple[list[list[int]], int]
 
@@ -226,6 +226,12 @@ def _exact_frame(hull: Hull, affine: list[AffineRow]) -> PlanarFrame:
         for rounded, value in zip(given, column, strict=True)
     )
     return _frame(d, columns, None if same else over_one_denominator(exact), hull.sides)
+
+
+def plane_of_hull(hull: Hull) -> PlanarFrame:
+    """Return the frame of a polytope that fills the line or plane of its own coordinates."""
+    _check_dim(hull.dim)
+    return _frame(hull.dim, np.eye(3, 2), None, hull.sides)
 
 
 def nearest(value: Fraction) -> float:

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from ._planar import PlanarFrame
 from ._value import FloatArray
-from .errors import Unsupported
 
 __all__ = [
     "AT_INFINITY",
@@ -135,20 +134,7 @@ def planar_columns(frame: PlanarFrame, listed: Mapping[str, Any]) -> Columns:
 
 
 def cone_columns(listed: Mapping[str, Any]) -> Columns:
-    """Return what the cone engine listed; its corner numbers count within each region.
-
-    Raises
-    ------
-    Unsupported
-        If the regions contain whole lines: the engine then works across these lines, where some
-        coordinate is constant, and its facets are not those of the regions. (The normals of a
-        region without a line span the space, so no column of them is zero.)
-    """
-    if len(listed["patterns"]) and not listed["rows"][:, :-1].any(axis=0).all():
-        raise Unsupported(
-            "the regions contain whole lines, along which no unit changes: list them in a bounded "
-            "domain, or on a Slice across those lines; count takes the domain as it is"
-        )
+    """Return what the cone engine listed; its corner numbers count within each region."""
     vertex_offsets = _offsets(listed["vertex_counts"])
     facet_offsets = _offsets(listed["facet_counts"])
     corner_offsets = _offsets(listed["corner_counts"])

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._adjacency import facet_mates
+from ._lineality import Quotient
 from ._lower import program
 from ._pieces import Pieces, affine_pieces, linear_regions
 from ._region import Facet, Region
@@ -77,6 +78,7 @@ class Regions:
     __slots__ = (
         "_affine",
         "_mates",
+        "_quotient",
         "_whole",
         "columns",
         "count",
@@ -96,6 +98,7 @@ class Regions:
         embedding: FloatArray,
         *,
         whole: bool | None = None,
+        quotient: Quotient | None = None,
     ) -> None:
         self.network = network
         self.domain = domain
@@ -106,6 +109,7 @@ class Regions:
         proved = np.isfinite(columns.interior_points).all(axis=1)
         self.interior_proved = proved & (count.arithmetic == "certified")
         self._whole = count.status == "complete" if whole is None else whole
+        self._quotient = quotient
         self._mates: IntArray | None = None
         self._affine: Pieces | None = None
 
@@ -166,7 +170,7 @@ class Regions:
         """
         self._needs_all()
         if self._mates is None:
-            self._mates = facet_mates(self.network, self.domain, self.columns)
+            self._mates = facet_mates(self.network, self.domain, self.columns, self._quotient)
         return self._mates
 
     def _needs_all(self) -> None:
@@ -241,6 +245,18 @@ class Regions:
         i, j, facet = (column.tolist() for column in self.adjacency())
         graph.add_edges_from((a, b, {"facet": f}) for a, b, f in zip(i, j, facet, strict=True))
         return graph
+
+    @property
+    def lineality(self) -> FloatArray:
+        """Directions of the lines that every region contains, shape (l, d); mostly none.
+
+        Where there are some, a region has no vertices: `vertices` then has one point of each of
+        its smallest faces, and the region is all that these, the directions at infinity and the
+        lines span.
+        """
+        if self._quotient is None:
+            return np.empty((0, self.dim))
+        return self._quotient.directions()
 
     @property
     def pattern_bits(self) -> int:
@@ -378,6 +394,7 @@ class Regions:
             self.columns.take(numbers),
             self.embedding,
             whole=whole and self._whole,
+            quotient=self._quotient,
         )
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, overload
@@ -16,6 +16,7 @@ from . import _core
 from ._count import as_domain, check_question, result_of
 from ._frame import domain_frame
 from ._geometry import integer
+from ._lineality import Quotient, lifted, quotient_of, restricted
 from ._lower import frame_of, planar_domain, program
 from ._pieces import with_pieces
 from ._planar import planar_frame
@@ -151,7 +152,14 @@ def regions(
         return result_of(answer, chosen, arithmetic)
 
     def table(answer: dict[str, Any], columns: dict[str, Any]) -> Regions:
-        return Regions(net, resolved, result(answer), engine.columns(columns), engine.embedding)
+        return Regions(
+            net,
+            resolved,
+            result(answer),
+            engine.columns(columns),
+            engine.embedding,
+            quotient=engine.quotient,
+        )
 
     if stream:
         return RegionStream(engine, run, integer("block", block, 1), table, result)
@@ -185,6 +193,7 @@ class _Engine(NamedTuple):
     place: object
     columns: Callable[[dict[str, Any]], Columns]
     embedding: FloatArray
+    quotient: Quotient | None = None
 
 
 def _engine(net: Network, domain: Domain, method: str) -> _Engine:
@@ -201,8 +210,17 @@ def _engine(net: Network, domain: Domain, method: str) -> _Engine:
             embedding,
         )
     frame = domain_frame(domain, net.input_shape)
+    place, columns = frame_of(frame), cone_columns
+    quotient = quotient_of(tape, frame, place)
+    if quotient is not None:
+        across = quotient
+        place = frame_of(restricted(frame, across))
+
+        def columns(listed: Mapping[str, Any]) -> Columns:
+            return lifted(cone_columns(listed), across)
+
     return _Engine(
-        _core.list_cones, _core.stream_cones, tape, frame_of(frame), cone_columns, frame.columns
+        _core.list_cones, _core.stream_cones, tape, place, columns, frame.columns, quotient
     )
 
 

@@ -39,6 +39,41 @@ std::vector<std::string> exact_facet_rows(const Tape& tape, const DomainFrame& d
                                           std::span<const std::uint64_t> pattern,
                                           std::span<const FacetLabel> labels);
 
+// The inequalities of the region with this pattern: for a pointwise unit the one or two cuts that
+// end its piece, for a window one per entry that does not win. Together with the sides of the
+// domain they describe the region; many are redundant, some are constant.
+std::vector<FacetLabel> cell_labels(const Tape& tape, std::span<const std::uint64_t> pattern);
+
+// Rows (a, c), d + 1 doubles each, with a . t + c > 0 in the region, for the facets of regions with
+// these patterns (facet_start as in RegionColumns; the labels must name units). Every coefficient
+// is within errors[f] of the true one, infinite where doubles say nothing.
+//
+// Cost: as for map_classes; storage of (d + 2) doubles for every entry of every slot.
+struct FacetRows {
+  std::vector<double> rows, errors;
+};
+FacetRows facet_rows(const Tape& tape, const DomainFrame& domain,
+                     std::span<const std::uint64_t> patterns,
+                     std::span<const std::int64_t> facet_start, std::span<const FacetLabel> labels);
+
+// The region that holds one point, decided exactly. `point` is a frame of dimension zero;
+// `guess` a pattern to begin with, best the one that a forward pass found.
+struct Located {
+  std::vector<std::uint64_t> pattern;
+  // Not empty: the point lies on the boundary of a region, where the units of these labels (all of
+  // one layer) change. The pattern is then that of no region.
+  std::vector<FacetLabel> on;
+  std::uint64_t exact = 0;  // decisions in exact arithmetic
+  bool stopped = false;     // by `keep_going`; the rest then says nothing
+};
+Located locate(const Tape& tape, const DomainFrame& domain, const DomainFrame& point,
+               std::span<const std::uint64_t> guess, const std::function<bool()>& keep_going);
+
+// Linear parts of sides and of what the first activation layer and later ones read from before it:
+// as many independent ones as there are, d integers each in hexadecimal. The directions in which
+// none of them changes are those of the lines that all regions contain.
+std::vector<std::string> essential_rows(const Tape& tape, const DomainFrame& domain);
+
 // Components of the graph with n nodes and the edges (i, j), numbered by first occurrence.
 std::vector<std::int64_t> components(std::size_t n, std::span<const std::int64_t> i,
                                      std::span<const std::int64_t> j);

@@ -5,6 +5,7 @@
 
 #include "exact_rows.hpp"
 #include "linear_regions/region_maps.hpp"
+#include "regions/label_lines.hpp"
 #include "regions/pattern_path.hpp"
 
 namespace linear_regions {
@@ -13,27 +14,6 @@ namespace {
 void append_hex(const Integer& value, std::string& text) {
   if (value < 0) text += '-';
   text += Integer(abs(value)).str(0, std::ios_base::hex);
-}
-
-// The line that a label names on the cell of the pattern.
-Line line_of(const Tape& tape, const FacetLabel& label, const std::uint64_t* pattern) {
-  for (std::size_t s = 0; s < tape.splits().size(); ++s) {
-    const Op& op = tape.split(static_cast<int>(s));
-    const auto split = static_cast<std::int32_t>(s);
-    for (std::size_t i = 0; i < op.pattern_bit.size(); ++i) {
-      if (op.pattern_bit[i] != label.bit) continue;
-      const auto unit = static_cast<std::int32_t>(i);
-      if (op.kind == OpKind::kPointwise) return {Line::Kind::kCut, split, unit, 0};
-      const Max& max = op.max;
-      if (max.bits == 0) continue;
-      const std::int32_t winner = winner_of(op, unit, pattern);
-      for (std::int32_t k = max.start[unit]; k < max.start[unit + 1]; ++k)
-        if (max.positions[static_cast<std::size_t>(k)] == label.to)
-          return {Line::Kind::kPair, split, max.entries[static_cast<std::size_t>(winner)],
-                  max.entries[static_cast<std::size_t>(k)]};
-    }
-  }
-  throw std::invalid_argument("the label of a facet names no unit");
 }
 
 }  // namespace
@@ -73,9 +53,10 @@ std::vector<std::string> exact_facet_rows(const Tape& tape, const DomainFrame& d
   PatternPath path(tape);
   path.move_to(pattern.data());
   ExactRows rows(tape, path.path(), columns_of(domain));
+  const LabelLines lines(tape);
   std::vector<std::string> out;
   for (const FacetLabel& label : labels)
-    for (const Integer& value : rows.line(line_of(tape, label, pattern.data()))) {
+    for (const Integer& value : rows.line(lines.line(label, pattern.data()))) {
       out.emplace_back();
       append_hex(value, out.back());
     }

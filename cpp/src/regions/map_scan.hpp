@@ -30,8 +30,18 @@ class MapScan {
   // Coefficient k of output i (internal order), and the bound of its error.
   double value(std::size_t i, std::size_t k) const { return map_.back()[k * lead_of_output_ + i]; }
   double error(std::size_t i) const { return map_.back()[width_ * lead_of_output_ + i]; }
+  // The same of entry i of any slot.
+  double value(int slot, std::size_t i, std::size_t k) const {
+    return map_[static_cast<std::size_t>(slot)][k * lead(slot) + i];
+  }
+  double error(int slot, std::size_t i) const {
+    return map_[static_cast<std::size_t>(slot)][width_ * lead(slot) + i];
+  }
 
  private:
+  std::size_t lead(int slot) const {
+    return padded(tape_.slots()[static_cast<std::size_t>(slot)].size);
+  }
   void load_input(const DomainFrame& domain);
   void find_scale(const Op& op);
   void run(const Op& op, const std::uint64_t* pattern);

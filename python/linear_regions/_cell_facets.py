@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: MIT
+"""One cell by its inequalities: which of them are facets, proved, and the corners they make.
+
+An inequality is needed where some ray from an interior point meets its hyperplane strictly before
+all others: that is looked for in doubles, with bounds of all errors. What no ray proves is asked of
+the certified sign tree: a row of the others' cell is needed where its hyperplane cuts that cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from ._farkas import Row, is_bounded, primitive
+from ._frame import DomainFrame
+from ._hull import Hull, affine_hull
+from ._hyperplanes import hyperplanes
+from ._lineality import Quotient, lifted, quotient_of, restricted
+from ._lower import frame_of, planar_domain, program
+from ._planar import as_doubles, nearest, plane_of_hull
+from ._region_columns import Columns, Words, cone_columns, planar_columns
+from ._value import FloatArray
+from .layers import Affine
+from .network import Network
+
+__all__ = ["ExactCell", "needed_facets", "row_columns"]
+
+_ROUNDOFF = 2.0**-52  # twice the unit roundoff: room for the bounds' own rounding
+
+
+class ExactCell:
+    """The inequalities of one region.
+
+    Attributes
+    ----------
+    rows : float64 array, shape (m, d + 1)
+        (a, c) with a . t + c > 0 inside: sides of the domain, then units; none is constant.
+    errors : float64 array, shape (m,)
+        Every entry of a row is that close to the true one.
+    labels : int32 array, shape (m, 3)
+        As in `Columns`.
+    """
+
+    def __init__(
+        self, net: Network, frame: DomainFrame, core: _core.DomainFrame, pattern: Words
+    ) -> None:
+        self.net, self.frame, self._core, self._pattern = net, frame, core, pattern
+        tape = program(net)
+        labels = np.asarray(_core.cell_labels(tape, pattern))
+        start = np.array([0, len(labels)], dtype=np.int64)
+        rows, errors = _core.facet_rows(tape, core, pattern[None], start, labels)
+        keep = np.array(self._changing(rows, errors, labels), dtype=np.bool_)
+        n_sides = len(frame.sides)
+        sides = np.full((n_sides, 3), -1, dtype=np.int32)
+        sides[:, 0] = -1 - np.arange(n_sides)
+        sizes = np.abs(frame.sides).max(axis=1, initial=0.0)
+        inexact = 0.0 if frame.exact_sides is None else _ROUNDOFF
+        self.rows = np.vstack([frame.sides, rows[keep]])
+        self.errors = np.concatenate([inexact * sizes, errors[keep]])
+        self.labels = np.vstack([sides, labels[keep]])
+        self._exact: dict[int, Row] = {}
+
+    def _changing(
+        self, rows: FloatArray, errors: FloatArray, labels: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.bool_]:
+        """Tell which rows are not constant; exactly."""
+        sizes = np.abs(rows[:, :-1]).max(axis=1, initial=0.0)
+        changing = np.asarray(sizes > errors)
+        doubtful = np.flatnonzero(~changing & ~((sizes == 0.0) & (errors == 0.0)))
+        for i, row in zip(doubtful.tolist(), self._unit_rows(labels[doubtful]), strict=True):
+            changing[i] = any(row[:-1])
+        return changing
+
+    def _unit_rows(self, labels: npt.NDArray[np.int32]) -> list[Row]:
+        if not len(labels):
+            return []
+        texts = _core.exact_facet_rows(program(self.net), self._core, self._pattern, labels)
+        entries = [int(text, 16) for text in texts]
+        width = self.frame.dim + 1
+        found = []
+        for k, label in enumerate(labels.tolist()):
+            row = entries[k * width : (k + 1) * width]
+            bit = label[0]
+            off = label[1] < 0 and not (int(self._pattern[bit >> 6]) >> (bit & 63)) & 1
+            found.append(primitive([-v for v in row] if off else row))
+        return found
+
+    def exact_rows(self, numbers: list[int]) -> list[Row]:
+        """Return inequalities as smallest integers."""
+        missing = [i for i in numbers if i not in self._exact]
+        units = [i for i in missing if self.labels[i, 0] >= 0]
+        self._exact.update(zip(units, self._unit_rows(self.labels[units]), strict=True))
+        for i in missing:
+            if self.labels[i, 0] < 0:
+                given = self.frame.exact_sides
+                exact = list(map(Fraction, self.frame.sides[i].tolist())) if given is None else None
+                if exact is None:
+                    assert given is not None
+                    self._exact[i] = primitive(given[i])
+                else:
+                    common = max(v.denominator for v in exact)
+                    self._exact[i] = primitive([int(v * common) for v in exact])
+        return [self._exact[i] for i in numbers]
+
+    def is_bounded(self, facets: list[int]) -> bool:
+        """Tell whether the cell with these facets is bounded."""
+        d = self.frame.dim
+        return len(facets) > d and is_bounded(d, self.exact_rows(facets))
+
+
+def needed_facets(cell: ExactCell, point: tuple[Fraction, ...]) -> list[int]:
+    """Return the inequalities that the cell needs; of equal ones the first."""
+    m = len(cell.rows)
+    proved = _first_on_rays(cell, np.array([nearest(v) for v in point]), point)
+    open_ones = [i for i in range(m) if not proved[i]]
+    if not open_ones:
+        return list(range(m))
+    exact = cell.exact_rows(list(range(m)))
+    # Equal rows are one facet; the first is a side of the domain or a unit of an early layer.
+    first: dict[Row, int] = {}
+    for i, row in enumerate(exact):
+        first.setdefault(row, i)
+    remaining = sorted(first.values())
+    for i in [i for i in remaining if not proved[i]]:
+        others = [exact[k] for k in remaining if k != i]
+        d = cell.frame.dim
+        found = _core.sign_tree_count(
+            hyperplanes([exact[i]], d), hyperplanes(others, d), True, 1, None, None, None
+        )
+        if found["chambers"] < 2:
+            remaining.remove(i)
+    return remaining
+
+
+def _first_on_rays(
+    cell: ExactCell, x: FloatArray, point: tuple[Fraction, ...]
+) -> npt.NDArray[np.bool_]:
+    """Return the rows that some ray from the point meets strictly first, proved."""
+    m, d = len(cell.rows), cell.frame.dim
+    normals, offsets = cell.rows[:, :-1], cell.rows[:, -1]
+    proved = np.zeros(m, dtype=np.bool_)
+    if not np.isfinite(x).all() or not np.isfinite(cell.errors).all() or not m or not d:
+        return proved
+    # x may be a rounded point: its own error counts as one of the rows.
+    slack = 0.0 if all(Fraction(v) == p for v, p in zip(x, point, strict=True)) else _ROUNDOFF
+    size = np.abs(x)
+    gamma = (d + 8) * _ROUNDOFF
+    with np.errstate(all="ignore"):
+        reach = np.abs(normals) @ size + np.abs(offsets)
+        doubt = cell.errors * (size.sum() + 1) + (gamma + slack) * reach
+        value = normals @ x + offsets
+        low, high = value - doubt, value + doubt
+        norms = np.linalg.norm(normals, axis=1)
+        sets = [-normals / (norms * norms)[:, None]]
+        if m <= d:  # independent rows: along column i of the pseudo-inverse only row i changes
+            sets.append(-np.linalg.pinv(normals).T)
+        for directions in sets:
+            for begin in range(0, m, 512):
+                rays = directions[begin : begin + 512]
+                speed = -normals @ rays.T
+                slip = gamma * (np.abs(normals) @ np.abs(rays).T)
+                slip += np.outer(cell.errors, np.abs(rays).sum(axis=1))
+                fast = speed + slip
+                soonest = np.where(fast <= 0, np.inf, low[:, None] / fast)
+                soonest[low <= 0] = -np.inf
+                own = np.arange(len(rays))
+                slow = (speed - slip)[begin + own, own]
+                arrival = np.where(slow > 0, high[begin : begin + len(rays)] / slow, np.inf)
+                soonest[begin + own, own] = np.inf
+                first = arrival * (1 + 1e-12) < soonest.min(axis=0) * (1 - 1e-12)
+                proved[begin : begin + len(rays)] |= first & np.isfinite(arrival)
+    return proved
+
+
+def row_columns(
+    cell: ExactCell, facets: list[int], pattern: Words, point: tuple[Fraction, ...]
+) -> tuple[Columns, Quotient | None]:
+    """Return one region with its corners, listed as the only one of a network without units."""
+    d = cell.frame.dim
+    exact = cell.exact_rows(facets)
+    quotient = None
+    if d <= 2:
+        columns, order = _planar_cell(d, exact)
+        place = [facets[k] for k in order]
+    else:
+        rounded = [as_doubles(row) for row in exact]
+        frame = DomainFrame(
+            dim=d,
+            columns=np.eye(d + 1, d),
+            exact_columns=None,
+            sides=np.array([values for values, _ in rounded]).reshape(-1, d + 1),
+            exact_sides=None if all(same for _, same in rounded) else exact,
+            bounded=False,
+            lineality=[tuple(int(i == j) for i in range(d)) for j in range(d)],
+        )
+        tape = program(Network(d, [Affine(np.zeros((1, d)))]))
+        core = frame_of(frame)
+        quotient = quotient_of(tape, frame, core)
+        if quotient is not None:
+            core = frame_of(restricted(frame, quotient))
+        columns = cone_columns(_core.list_cones(tape, core, True, 1, None, None, None)["columns"])
+        if quotient is not None:
+            columns = lifted(columns, quotient)
+        place = [facets[-1 - k] for k in columns.facet_labels[:, 0].tolist()]
+    at = np.array([[nearest(v) for v in point]]).reshape(1, d)
+    inexact = any(Fraction(v) != p for v, p in zip(at[0].tolist(), point, strict=True))
+    return replace(
+        columns,
+        patterns=pattern[None],
+        interior_points=np.full((1, d), np.nan) if inexact else at,
+        facet_rows=np.ascontiguousarray(cell.rows[place]).reshape(-1, d + 1),
+        facet_labels=np.ascontiguousarray(cell.labels[place]).reshape(-1, 3),
+        exact_points={0: point} if inexact else {},
+    ), quotient
+
+
+def _planar_cell(d: int, rows: list[Row]) -> tuple[Columns, list[int]]:
+    hull: Hull = affine_hull(d, [], rows)
+    plane = plane_of_hull(hull)
+    tape = program(Network(2, [Affine(np.zeros((1, 2)))]))
+    answer = _core.list_planar(tape, planar_domain(plane), True, 1, None, None, None)
+    columns = planar_columns(plane, answer["columns"])
+    sides = [tuple(side)[: d + 1] for side in _side_triples(hull, d)]
+    order = []
+    for label in columns.facet_labels[:, 0].tolist():
+        order.append(rows.index(sides[-1 - label]))
+    return columns, order
+
+
+def _side_triples(hull: Hull, d: int) -> list[Row]:
+    if d == 2:
+        return [primitive((side.a1, side.a2, side.c)) for side in hull.sides]
+    nothing = (0, 0)
+    if d == 1:
+        right, left = ((side.a1, side.c) for side in hull.sides)
+        return [nothing, primitive(right), nothing, primitive(left)]
+    return []
