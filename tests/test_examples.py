@@ -63,3 +63,10 @@ def test_training_writes_a_network_and_a_plane_through_three_digits(tmp_path):
             net(plane["points"]).argmax(axis=1), plane["labels"], "all three are recognized"
         )
     assert lr.count(net, domain, limit=100).value == 100
+
+
+def test_decision_boundary_prints_lengths_and_draws(tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra 'plot' is not installed")
+    out = run("decision_boundary.py", "--output", tmp_path)
+    assert re.match(r"[\d,]+ regions, \d+ pieces of the boundary\nclasses 0 and", out)
+    assert (tmp_path / "decision_boundary.png").stat().st_size > 10_000

@@ -27,6 +27,7 @@ from ._bounds import (
 from ._build_info import build_info
 from ._chambers import Chambers
 from ._count import count
+from ._decision_boundary import BoundaryPiece, DecisionBoundary, decision_boundary
 from ._expected import Expectation, expected
 from ._local_complexity import LocalComplexity, local_complexity
 from ._methods import Method, methods
@@ -87,6 +88,7 @@ __all__ = [
     "AvgPool",
     "Ball",
     "Bound",
+    "BoundaryPiece",
     "Bounds",
     "Box",
     "Chambers",
@@ -95,6 +97,7 @@ __all__ = [
     "Conv",
     "ConvSpec",
     "CorruptFile",
+    "DecisionBoundary",
     "DegenerateInput",
     "DeviceError",
     "Domain",
@@ -141,6 +144,7 @@ __all__ = [
     "constructions",
     "count",
     "count_segments",
+    "decision_boundary",
     "expected",
     "fully_connected_twin",
     "hard_tanh",

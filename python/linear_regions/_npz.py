@@ -34,7 +34,7 @@ FORMAT = "linear-regions"
 NETWORK_VERSION = 1
 
 # What a damaged archive makes zipfile, NumPy and json raise.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     ValueError,
     KeyError,
@@ -43,7 +43,7 @@ _DAMAGE = (
     AttributeError,
     EOFError,
     OSError,
-    OverflowError,
+    ArithmeticError,
     NotImplementedError,
     RuntimeError,
     RecursionError,
@@ -84,6 +84,11 @@ def save(network: Network, path: str | PathLike[str]) -> None:
     """
     if not isinstance(network, Network):
         raise TypeError(f"expected a Network, got {type(network).__name__}")
+    write_container(path, "network", NETWORK_VERSION, *parts_of(network))
+
+
+def parts_of(network: Network) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Return a network as JSON types and arrays."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     tape = []
     for i, layer in enumerate(network.layers):
@@ -101,7 +106,7 @@ def save(network: Network, path: str | PathLike[str]) -> None:
         "layers": tape,
         "notes": network.notes,
     }
-    write_container(path, "network", NETWORK_VERSION, header, arrays)
+    return header, arrays
 
 
 def load(path: str | PathLike[str]) -> Network:
@@ -124,15 +129,20 @@ def load(path: str | PathLike[str]) -> Network:
     """
     header, arrays = read_container(path, "network", NETWORK_VERSION)
     try:
-        tape = [_layer(i, entry, arrays) for i, entry in enumerate(header["layers"])]
-        notes = header["notes"]
-        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-            raise CorruptFile("notes are not a list of strings")
-        if arrays:
-            raise CorruptFile(f"arrays that belong to no layer: {', '.join(sorted(arrays))}")
-        return Network(header["input_shape"], tape, notes)
-    except (LinearRegionsError, *_DAMAGE) as error:
-        raise _corrupt(path, error) from error
+        return network_of(header, arrays)
+    except (LinearRegionsError, *DAMAGE) as error:
+        raise corrupt(path, error) from error
+
+
+def network_of(header: Mapping[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Network:
+    """Return the network that `parts_of` took apart; damage raises all kinds of errors."""
+    tape = [_layer(i, entry, arrays) for i, entry in enumerate(header["layers"])]
+    notes = header["notes"]
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise CorruptFile("notes are not a list of strings")
+    if arrays:
+        raise CorruptFile(f"arrays that belong to no layer: {', '.join(sorted(arrays))}")
+    return Network(header["input_shape"], tape, notes)
 
 
 def _layer(i: int, entry: Any, arrays: dict[str, npt.NDArray[Any]]) -> Layer:
@@ -153,7 +163,8 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _corrupt(path: str | PathLike[str], error: BaseException) -> CorruptFile:
+def corrupt(path: str | PathLike[str], error: BaseException) -> CorruptFile:
+    """Return the one error for a damaged file."""
     reason = str(error) or type(error).__name__
     return CorruptFile(f"{os.fspath(path)}: not a file of this package, or damaged: {reason}")
 
@@ -241,8 +252,8 @@ def read_container(
             header = json.loads(text.tobytes())
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise CorruptFile("the header does not say that it is a file of this package")
-        except (LinearRegionsError, *_DAMAGE) as error:
-            raise _corrupt(path, error) from error
+        except (LinearRegionsError, *DAMAGE) as error:
+            raise corrupt(path, error) from error
     found = header.get("version")
     if header.get("kind") != kind:
         raise CorruptFile(f"{os.fspath(path)}: expected a {kind}, got a {header.get('kind')!r}")
@@ -270,7 +281,7 @@ def kind_of(path: str | PathLike[str]) -> str | None:
             text = _read_members(file, size, only="header")["header"]
             header = json.loads(text.tobytes())
             kind = header["kind"] if header["format"] == FORMAT else None
-        except (LinearRegionsError, *_DAMAGE):
+        except (LinearRegionsError, *DAMAGE):
             return None
     return kind if isinstance(kind, str) else None
 

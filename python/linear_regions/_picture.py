@@ -69,7 +69,7 @@ def picture(
     regions: lr.Regions,
     color_by: str | npt.ArrayLike = "region",
     *,
-    decision_boundary: bool = False,
+    decision_boundary: bool | lr.DecisionBoundary = False,
 ) -> Picture:
     """Return polygons, their classes and the decision boundary of bounded regions in a plane.
 
@@ -95,6 +95,11 @@ def picture(
     polygons = [corners[a:b] for a, b in pairwise(offsets.tolist())]
     owners, segments = list(range(len(polygons))), []
     classes: list[int] = []
+    if not isinstance(decision_boundary, bool):
+        segments = [np.vstack([piece.vertices, piece.directions]) for piece in decision_boundary]
+        if any(len(piece.directions) for piece in decision_boundary):
+            raise InvalidInput("an unbounded decision boundary is drawn in a bounded domain only")
+        decision_boundary = False
     if by_class or decision_boundary:
         at_corner, mixed = _classes(regions)
         classes = at_corner.tolist()

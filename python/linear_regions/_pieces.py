@@ -59,7 +59,7 @@ def affine_pieces(table: Regions, poll: Callable[[int, float], bool] | None = No
         raise Unsupported("affine maps are compared exactly: list with arithmetic='certified'")
     net = table.network
     found = _core.map_classes(
-        program(net), frame_of(domain_frame(table.domain, net.input_shape)), table.patterns, poll
+        program(net), frame_of(domain_frame(table.place, net.input_shape)), table.patterns, poll
     )
     return Pieces(
         found["of"], found["n"], found["exact_maps"], found["complete"], found["interrupted"]

@@ -33,7 +33,7 @@ def plot(
     *,
     ax: Axes | None = None,
     color_by: Literal["region", "class"] | npt.ArrayLike = "region",
-    decision_boundary: bool = False,
+    decision_boundary: bool | lr.DecisionBoundary = False,
     points: npt.ArrayLike | None = None,
     labels: Iterable[object] | None = None,
     view: Limits | None = None,
@@ -56,9 +56,9 @@ def plot(
         "region": neighbours get different colours. "class": the hue is the class (the largest
         output; for a single output its sign) and regions differ in lightness. Numbers: one per
         region, on Matplotlib's colour map.
-    decision_boundary : bool, default False
-        Whether to draw where the class changes. It is computed from the affine map of each
-        region, not on a grid.
+    decision_boundary : bool or DecisionBoundary, default False
+        Whether to draw where the class changes: True computes it from the affine map of each
+        region, not on a grid; what `decision_boundary` returned is drawn as it is.
     points : array_like of float, optional
         Points to mark: shape (k, dim) in coordinates of the domain, or inputs of shape
         (k, *input_shape), which are projected onto the plane of a slice.

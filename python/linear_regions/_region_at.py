@@ -74,7 +74,7 @@ def region_at(net: Network, x: npt.ArrayLike, domain: Domain | None = None) -> L
     >>> region.bits().tolist(), region.volume
     ([False, True], 0.25)
     >>> [(facet.normal.tolist(), facet.offset, facet.bit) for facet in region.facets]
-    [([-1.0, -1.0], 1.0, 0), ([1.0, -1.0], 0.0, 1), ([0.0, 1.0], 0.0, -1)]
+    [([0.0, 1.0], 0.0, -1), ([-1.0, -1.0], 1.0, 0), ([1.0, -1.0], 0.0, 1)]
     >>> lr.region_at(net, [0.5, 0.5])
     Traceback (most recent call last):
     ...
@@ -221,8 +221,10 @@ class LocatedRegion(Region):
 
     @property
     def interior_point(self) -> FloatArray:
-        """The point itself, rounded to doubles."""
-        return np.array([nearest(value) for value in self._point])
+        """The point itself; NaN where it is rational and no point of doubles."""
+        rounded = [nearest(value) for value in self._point]
+        same = all(isfinite(r) and r == v for r, v in zip(rounded, self._point, strict=True))
+        return np.array(rounded) if same else np.full(len(rounded), np.nan)
 
     def bits(self) -> npt.NDArray[np.bool_]:
         """Return the pattern as one bool per bit."""

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, overload
+from os import PathLike
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,16 @@ from ._lower import program
 from ._pieces import Pieces, affine_pieces, linear_regions
 from ._region import Facet, Region
 from ._region_columns import Columns, IntArray, Words
+from ._region_frames import to_networkx, to_pandas
 from ._value import FloatArray
 from ._volumes import volumes_of
 from .domain import Domain
-from .errors import InvalidInput, MissingExtra, Unsupported
+from .errors import InvalidInput, Unsupported
 from .network import Network
 from .result import RegionCount
+
+if TYPE_CHECKING:
+    from ._decision_boundary import DecisionBoundary
 
 __all__ = ["Facet", "Region", "Regions"]
 
@@ -36,6 +41,8 @@ class Regions:
     ----------
     network : Network
     domain : Domain
+    place : Domain
+        Where the regions were listed: the domain, or the box around a `Ball`.
     patterns : uint64 array, shape (R, words)
         Bit i of a pattern is bit i % 64 of word i // 64, in the order of ``net.pattern_layout``.
     interior_points : float64 array, shape (R, d)
@@ -87,6 +94,7 @@ class Regions:
         "embedding",
         "interior_proved",
         "network",
+        "place",
     )
 
     def __init__(
@@ -99,9 +107,11 @@ class Regions:
         *,
         whole: bool | None = None,
         quotient: Quotient | None = None,
+        place: Domain | None = None,
     ) -> None:
         self.network = network
         self.domain = domain
+        self.place = domain if place is None else place
         self.dim = len(embedding) - 1
         self.count = count
         self.columns = columns
@@ -170,12 +180,12 @@ class Regions:
         """
         self._needs_all()
         if self._mates is None:
-            self._mates = facet_mates(self.network, self.domain, self.columns, self._quotient)
+            self._mates = facet_mates(self.network, self.place, self.columns, self._quotient)
         return self._mates
 
     def _needs_all(self) -> None:
         if not self._whole or self.count.arithmetic != "certified":
-            part = "" if self._whole else ", and a part of the regions only"
+            part = "" if self._whole else ", and not of all regions of a polyhedron"
             raise Unsupported(
                 "which regions are neighbours is known for a complete, certified listing only; "
                 f"this one is {self.count.status}, {self.count.arithmetic}{part}"
@@ -236,15 +246,7 @@ class Regions:
         Unsupported
             As for `adjacency`.
         """
-        try:
-            import networkx  # type: ignore[import-untyped]
-        except ImportError:
-            raise MissingExtra("Regions.to_networkx", "all") from None
-        graph = networkx.Graph()
-        graph.add_nodes_from(range(len(self)))
-        i, j, facet = (column.tolist() for column in self.adjacency())
-        graph.add_edges_from((a, b, {"facet": f}) for a, b, f in zip(i, j, facet, strict=True))
-        return graph
+        return to_networkx(self)
 
     @property
     def lineality(self) -> FloatArray:
@@ -395,7 +397,86 @@ class Regions:
             self.embedding,
             whole=whole and self._whole,
             quotient=self._quotient,
+            place=self.place,
         )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the regions, their network and their domain to a versioned .npz file.
+
+        Parameters
+        ----------
+        path : str or path
+            Used as it is; an existing file is replaced in one step.
+
+        Notes
+        -----
+        No pickle inside. Counters of work, neighbours and pieces are left out; they are found anew.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import linear_regions as lr
+        >>> net = lr.Network(2, [lr.Affine([[1.0, 1.0]], [-1.0]), lr.relu()])
+        >>> table = lr.regions(net, lr.Box(0.0, 1.0))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table.save(folder + "/regions.npz")
+        ...     lr.load(folder + "/regions.npz") == table
+        True
+        """
+        from ._region_files import save_regions
+
+        save_regions(self, path)
+
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Regions:
+        """Read regions that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        Regions
+
+        Raises
+        ------
+        CorruptFile
+            If the file is damaged, of another format or kind, or of a newer version.
+        OSError
+            If the file cannot be opened.
+        """
+        from ._region_files import load_regions
+
+        return load_regions(path)
+
+    def to_pandas(self) -> Any:
+        """Return one row per region as a `pandas.DataFrame`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: ``pattern`` (hexadecimal words, the first word first), ``units_on`` (bits that
+            are set), ``bounded``, ``volume``, ``vertices`` and ``facets`` (numbers of them),
+            ``proved`` (of the interior point), and ``t0``, ``t1``, ... (the interior point).
+
+        Raises
+        ------
+        MissingExtra
+            If pandas is not installed.
+        """
+        return to_pandas(self)
+
+    def decision_boundary(self, **options: Any) -> DecisionBoundary:
+        """Return where the class changes; see `decision_boundary`, which takes the same options.
+
+        Returns
+        -------
+        DecisionBoundary
+        """
+        from ._decision_boundary import decision_boundary
+
+        return decision_boundary(self.network, self.domain, **options)
 
     def __len__(self) -> int:
         """Return the number of regions."""
@@ -424,6 +505,8 @@ class Regions:
         return (
             self.network == other.network
             and self.domain == other.domain
+            and self.count == other.count
+            and self.columns.exact_points == other.columns.exact_points
             and all(
                 np.array_equal(mine[name], others[name], equal_nan=mine[name].dtype.kind == "f")
                 for name in mine

@@ -176,9 +176,16 @@ _PICKLES = (".pt", ".pth", ".pt2", ".pkl", ".ckpt", ".bin")
 
 
 def _load_npz(source: Any, input_shape: int | tuple[int, ...] | None) -> Any:
+    from .._npz import kind_of
     from .._npz import load as load_npz
 
-    loaded: Any = load_npz(source)
+    loaded: Any
+    if kind_of(source) == "regions":
+        from .._regions import Regions
+
+        loaded = Regions.load(source)
+    else:
+        loaded = load_npz(source)
     if input_shape is not None and isinstance(loaded, Network):
         wanted = as_input_shape(input_shape)
         if loaded.input_shape != wanted:
@@ -201,11 +208,11 @@ def _path_message(path: Any) -> str:
 
 
 def save(obj: Any, path: str | os.PathLike[str]) -> None:
-    """Write a network (or another object that can save itself) to a versioned ``.npz`` file.
+    """Write a network or regions to a versioned ``.npz`` file.
 
     Parameters
     ----------
-    obj : Network or object with a method ``save(path)``
+    obj : Network or Regions
     path : str or path
         The name is used as it is; an existing file is replaced.
 
