@@ -89,7 +89,7 @@ TOP = {
     "version": {"core"},
     "device": _IR,
     "engine": _IR | {
-        "domain", "result", "lower", "methods", "core", "run", "version", "device",
+        "files", "domain", "result", "lower", "methods", "core", "run", "version", "device",
     },
     "training": _IR | {"domain", "result", "lower", "core", "run", "version", "engine"},
     "importers": _IR | {"files"},
@@ -107,7 +107,7 @@ INSIDE = {
     "network": {"lower", "files", "core", "engine"},
     "domain": {"network"},
     "one_layer": {"core"},
-    "importers": {"files"},
+    "importers": {"files", "engine"},
     "training": {"importers"},
     "face": {"reference"},
     "report": {"face"},

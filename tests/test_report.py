@@ -107,8 +107,8 @@ def test_small_domain_has_no_second_question_about_the_whole_space():
 
 
 def test_domain_without_a_counting_method_still_gets_bounds_and_samples():
-    place = Place(lr.Ball(np.zeros(4), 1.0), "a ball")
-    made = report(dense([4, 8, 1]), place, samples=500)
+    place = Place(lr.Ball(np.zeros(12), 1.0), "a ball")
+    made = report(dense([12, 8, 1]), place, samples=500)
     assert made.count is None
     assert made.sample is not None
     assert made.bounds is not None
@@ -318,8 +318,8 @@ def test_page_is_the_same_each_time_but_for_times(made, page):
 
 @needs_matplotlib
 def test_page_without_pictures_still_has_the_numbers():
-    place = Place(lr.Ball(np.zeros(4), 1.0), "a ball")
-    page = report_html(report(dense([4, 8, 1]), place, samples=500, pictures=True))
+    place = Place(lr.Ball(np.zeros(12), 1.0), "a ball")
+    page = report_html(report(dense([12, 8, 1]), place, samples=500, pictures=True))
     reader = read(page)
     assert "svg" not in reader.tags
     assert "no count" in " ".join(reader.text)

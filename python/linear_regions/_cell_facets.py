@@ -27,7 +27,7 @@ from ._value import FloatArray
 from .layers import Affine
 from .network import Network
 
-__all__ = ["ExactCell", "needed_facets", "row_columns"]
+__all__ = ["ExactCell", "needed_facets", "oriented_rows", "row_columns"]
 
 _ROUNDOFF = 2.0**-52  # twice the unit roundoff: room for the bounds' own rounding
 
@@ -76,18 +76,7 @@ class ExactCell:
         return changing
 
     def _unit_rows(self, labels: npt.NDArray[np.int32]) -> list[Row]:
-        if not len(labels):
-            return []
-        texts = _core.exact_facet_rows(program(self.net), self._core, self._pattern, labels)
-        entries = [int(text, 16) for text in texts]
-        width = self.frame.dim + 1
-        found = []
-        for k, label in enumerate(labels.tolist()):
-            row = entries[k * width : (k + 1) * width]
-            bit = label[0]
-            off = label[1] < 0 and not (int(self._pattern[bit >> 6]) >> (bit & 63)) & 1
-            found.append(primitive([-v for v in row] if off else row))
-        return found
+        return oriented_rows(self.net, self._core, self._pattern, labels, self.frame.dim + 1)
 
     def exact_rows(self, numbers: list[int]) -> list[Row]:
         """Return inequalities as smallest integers."""
@@ -110,6 +99,26 @@ class ExactCell:
         """Tell whether the cell with these facets is bounded."""
         d = self.frame.dim
         return len(facets) > d and is_bounded(d, self.exact_rows(facets))
+
+
+def oriented_rows(
+    net: Network,
+    core: _core.DomainFrame,
+    pattern: Words,
+    labels: npt.NDArray[np.int32],
+    width: int,
+) -> list[Row]:
+    """Return the rows of units as smallest integers, positive in the region of the pattern."""
+    if not len(labels):
+        return []
+    texts = _core.exact_facet_rows(program(net), core, pattern, labels)
+    entries = [int(text, 16) for text in texts]
+    found = []
+    for k, (bit, winner, _) in enumerate(labels.tolist()):
+        row = entries[k * width : (k + 1) * width]
+        off = winner < 0 and not (int(pattern[bit >> 6]) >> (bit & 63)) & 1
+        found.append(primitive([-v for v in row] if off else row))
+    return found
 
 
 def needed_facets(cell: ExactCell, point: tuple[Fraction, ...]) -> list[int]:

@@ -287,27 +287,17 @@ def _regions(options: argparse.Namespace) -> Output:
 
     net = load_model(options)
     place = place_of(options, net)
-    listed = lr.regions(net, place.domain, **_run_options(options))
     if options.output:
-        np.savez_compressed(
-            _npz(options.output),
-            patterns=listed.patterns,
-            pattern_bits=np.int64(listed.pattern_bits),
-            interior_points=listed.interior_points,
-            interior_proved=listed.interior_proved,
-            vertices=listed.vertices,
-            vertex_offsets=listed.vertex_offsets,
-            bounded=listed.bounded,
-            volumes=listed.volumes,
-            affine_maps=listed.affine_maps(),
-        )
+        _npz(options.output)  # before the work, not after it
+    listed = lr.regions(net, place.domain, what=options.what, **_run_options(options))
+    if options.output:
+        lr.save(listed, options.output)
     return _regions_output(options, net, place, listed)
 
 
-def _npz(path: str) -> str:
+def _npz(path: str) -> None:
     if not path.endswith(".npz"):
         raise InvalidInput(f"--output: expected a name that ends in .npz, got {path!r}")
-    return path
 
 
 def _regions_output(
@@ -322,14 +312,14 @@ def _regions_output(
         if options.output:
             return labelled([*entries, ("file", [options.output])])
         volumes = listed.volumes
-        cells = [["region", "size", "vertices", "units on", "interior point"]]
+        facets = np.diff(listed.facet_offsets)
+        cells = [["region", "size", "vertices", "facets", "units on", "interior point"]]
         for i, region in enumerate(listed):
             point = " ".join(f"{value:.6g}" for value in region.interior_point)
             bits, corners = int(region.bits().sum()), len(region.vertices)
-            cells.append([str(i), f"{volumes[i]:.6g}", str(corners), str(bits), point])
-        return (
-            labelled(entries) + "\n\n" + align(cells, ("right", "right", "right", "right", "left"))
-        )
+            row = [str(i), f"{volumes[i]:.6g}", str(corners), str(facets[i]), str(bits), point]
+            cells.append(row)
+        return labelled(entries) + "\n\n" + align(cells, (*("right",) * 5, "left"))
 
     def data() -> dict[str, Any]:
         head = {**_head(options, net, place), "count": listed.count.to_dict()}
@@ -342,6 +332,10 @@ def _regions_output(
                 "volume": region.volume,
                 "bounded": region.bounded,
                 "vertices": region.vertices.tolist(),
+                "facets": [
+                    {"normal": f.normal.tolist(), "offset": f.offset, "bit": f.bit}
+                    for f in region.facets
+                ],
             }
             for region in listed
         ]

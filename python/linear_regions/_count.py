@@ -14,7 +14,7 @@ from ._methods import Method, choose
 from ._planar import planar_frame
 from ._run import Progress, run_control
 from ._version import __version__
-from .domain import Box, Domain, Space
+from .domain import Ball, Box, Domain, Space
 from .errors import Interrupted, InvalidInput
 from .network import Network
 from .result import RegionCount
@@ -46,7 +46,8 @@ def count(
         Its float64 weights are taken as exact numbers.
     domain : Domain, optional
         `Box`, `Polytope`, `Space`, `Slice` or `Segment` of any dimension; default the whole input
-        space. Regions are counted in its relative interior.
+        space. Regions are counted in its relative interior. A `Ball` of up to eight dimensions: the
+        regions of the box around it are visited, on one thread.
     what : {"activation", "linear", "affine"}, default "activation"
         Activation regions (one per activation pattern); linear regions (maximal connected open
         sets on which the network is one affine map); or affine pieces (distinct affine maps). The
@@ -77,7 +78,7 @@ def count(
     Raises
     ------
     Unsupported
-        If the method does not take the domain's dimension, for a `Ball`, or for another `what`.
+        If the method does not take the domain's dimension, or for another `what` in a `Ball`.
     InvalidInput, DegenerateInput, TypeError
         If an argument is wrong, or the domain is empty.
     Interrupted
@@ -105,6 +106,23 @@ def count(
     (7, 5)
     """
     place = as_domain(domain)
+    if isinstance(place, Ball) and isinstance(net, Network):
+        from ._ball_regions import count_in_ball
+
+        return count_in_ball(
+            net,
+            place,
+            what,
+            {
+                "method": method,
+                "arithmetic": arithmetic,
+                "threads": threads,
+                "limit": limit,
+                "time_limit": time_limit,
+                "cancel": cancel,
+                "progress": progress,
+            },
+        )
     chosen = check_question(net, place, what, method)
     if what != "activation":
         return _pieces(

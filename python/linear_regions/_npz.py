@@ -194,7 +194,10 @@ def write_container(
     text = json.dumps(full, allow_nan=False).encode()
     members = {"header": np.frombuffer(text, dtype=np.uint8), **arrays}
     target = os.fspath(path)
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target) or ".", suffix=".part")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target) or ".", suffix=".part")
+    except OSError as error:  # say which file was meant
+        raise type(error)(error.errno, error.strerror, target) from None
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
             for name, array in members.items():

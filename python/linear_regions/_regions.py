@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, overload
 import numpy as np
 
 from . import _core
+from ._ball_regions import list_in_ball
 from ._count import as_domain, check_question, result_of
 from ._frame import domain_frame
 from ._geometry import integer
@@ -24,7 +25,7 @@ from ._region_columns import Columns, cone_columns, planar_columns
 from ._region_table import Facet, Region, Regions
 from ._run import Progress, Run, run_control
 from ._value import FloatArray
-from .domain import Domain
+from .domain import Ball, Domain
 from .errors import Interrupted, Unsupported
 from .network import Network
 from .result import RegionCount
@@ -85,7 +86,9 @@ def regions(
     ----------
     net : Network
     domain : Domain, optional
-        Of dimension up to about eight; default the whole input space.
+        Of dimension up to about eight; default the whole input space. In a `Ball` the regions are
+        those that meet its inside; their facets, vertices and volumes are taken in the box around
+        it (`Regions.place`), their interior points lie in the ball.
     what : {"activation", "linear", "affine"}, default "activation"
         The table always has one row per activation region. With ``"linear"`` or ``"affine"`` its
         `count` is that of linear regions or affine pieces, and `Regions.linear_regions` or
@@ -126,6 +129,23 @@ def regions(
     (4, [1.0, 1.0, 1.0, 1.0], [3, 1, 2, 0])
     """
     place = as_domain(domain)
+    if isinstance(place, Ball) and isinstance(net, Network):
+        if stream:
+            raise Unsupported("regions in a Ball are not streamed: take stream=False, or a Box")
+        return list_in_ball(
+            net,
+            place,
+            what,
+            {
+                "method": method,
+                "arithmetic": arithmetic,
+                "threads": threads,
+                "limit": limit,
+                "time_limit": time_limit,
+                "cancel": cancel,
+                "progress": progress,
+            },
+        )
     chosen = check_question(net, place, what, method)
     if not chosen.lists:
         raise Unsupported(

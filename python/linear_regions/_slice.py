@@ -92,7 +92,7 @@ class Segment(Domain):
 
 
 class Ball(Domain):
-    """Euclidean ball; for sampling only: no counting method takes it.
+    """Euclidean ball, for sampling, and for counting and listing in up to eight dimensions.
 
     Parameters
     ----------

@@ -139,9 +139,13 @@ def _fill_count(parser: argparse.ArgumentParser) -> None:
     add_place(parser)
     add_limits(parser)
     group = parser.add_argument_group("question")
-    group.add_argument("--what", default="activation", choices=("activation", "linear", "affine"))
+    _add_what(group)
     group.add_argument("--method", default="auto", help="default: the one that applies")
     group.add_argument("--arithmetic", default="certified", choices=("certified", "float"))
+
+
+def _add_what(group: Any) -> None:
+    group.add_argument("--what", default="activation", choices=("activation", "linear", "affine"))
 
 
 def _fill_bounds(parser: argparse.ArgumentParser) -> None:
@@ -215,7 +219,14 @@ def _fill_regions(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_place(parser)
     add_limits(parser)
-    parser.add_argument("--output", "-o", metavar="FILE.npz", help="write arrays, print no table")
+    _add_what(parser.add_argument_group("question"))
+    parser.add_argument(
+        "--output",
+        "--out",
+        "-o",
+        metavar="FILE.npz",
+        help="write the regions for load(), print no table",
+    )
 
 
 def _fill_sample(parser: argparse.ArgumentParser) -> None:

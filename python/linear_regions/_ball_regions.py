@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: MIT
+"""Regions that meet the inside of a ball, certified.
+
+The regions of the smallest box of doubles around the ball are listed. An open region meets the open
+ball where the distance of its closure from the centre is less than the radius. With rows
+a_i . t + b_i > 0 of the region, values v_i at the centre, and any y >= 0,
+
+    distance >= -(sum y_i v_i) / |sum y_i a_i|,
+
+with equality for the multipliers of the nearest point. Both come from a small least-squares problem
+in doubles; a point of the region in the ball, or multipliers that prove the distance, are then
+checked with bounds of all errors. What neither proves is solved in rational numbers.
+
+References: C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems", SIAM 1995, chapter 23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._cell_facets import oriented_rows
+from ._farkas import Row
+from ._frame import domain_frame
+from ._lower import frame_of, program
+from ._region_columns import Columns
+from ._region_table import Regions
+from ._value import FloatArray
+from .domain import Ball, Box
+from .errors import Unsupported
+from .network import Network
+from .result import RegionCount
+
+__all__ = ["count_in_ball", "list_in_ball"]
+
+_ROUNDOFF = 2.0**-52
+# Far from this range squares of doubles may under- or overflow: rational numbers decide.
+_MODERATE = (1e-100, 1e100)
+
+
+def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -> Regions:
+    """List the regions that meet the inside of a ball (see `regions`)."""
+    from ._regions import regions
+
+    _check(what, options)
+    limit = options.pop("limit")
+    test = _BallTest(net, ball)
+    whole = regions(net, test.box, **options)
+    columns, count = test.kept(whole), whole.count
+    status = count.status
+    if limit is not None and limit <= len(columns.bounded):
+        columns = columns.take(np.arange(limit))
+        status = "limit"
+    n = len(columns.bounded)
+    done = status == "complete"
+    return Regions(
+        net,
+        ball.resolve(net.input_shape),
+        _count_of(count, n, status if not done else "complete", test, len(whole)),
+        columns,
+        whole.embedding,
+        whole=False,
+        place=test.box,
+    )
+
+
+def count_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -> RegionCount:
+    """Count the regions that meet the inside of a ball (see `count`); memory does not grow."""
+    from ._regions import regions
+
+    _check(what, options)
+    limit = options.pop("limit")
+    options.pop("threads")
+    test = _BallTest(net, ball)
+    found = seen = 0
+    with regions(net, test.box, stream=True, block=4096, **options) as stream:
+        for part in stream:
+            found += len(test.kept(part).bounded)
+            seen += len(part)
+            if limit is not None and found >= limit:
+                base = RegionCount(found, method=part.count.method)
+                return _count_of(base, min(found, limit), "limit", test, seen)
+        count = stream.count
+    assert count is not None
+    return _count_of(count, found, count.status, test, seen)
+
+
+def _check(what: str, options: dict[str, Any]) -> None:
+    if what != "activation":
+        raise Unsupported(
+            f"what={what!r} in a Ball: whether two regions touch inside the ball is not decided; "
+            "use a Box, or affine_pieces() of the list"
+        )
+    if options["arithmetic"] != "certified":
+        raise Unsupported("a Ball needs arithmetic='certified': its boundary is decided exactly")
+
+
+def _count_of(
+    count: RegionCount, value: int, status: Any, test: _BallTest, listed: int
+) -> RegionCount:
+    return replace(
+        count,
+        value=value,
+        kind="exact" if status == "complete" else "lower",
+        status=status,
+        interval=None,
+        confidence=None,
+        bracket=None,
+        work={
+            **count.work,
+            "box_regions": listed,
+            "distances": test.distances,
+            "exact_distances": test.exact,
+        },
+    )
+
+
+class _BallTest:
+    """Decides which regions of the box around a ball meet its inside."""
+
+    def __init__(self, net: Network, ball: Ball) -> None:
+        flat = ball.resolve(net.input_shape)
+        self.net, self.center, self.radius = net, flat.center, flat.radius
+        self.box = Box(
+            np.nextafter(self.center - self.radius, -np.inf),
+            np.nextafter(self.center + self.radius, np.inf),
+        ).resolve(net.input_shape)
+        self._core = frame_of(domain_frame(self.box, net.input_shape))
+        self.distances = self.exact = 0
+        low, high = _MODERATE
+        self._moderate = low < self.radius < high and bool((np.abs(self.center) < high).all())
+
+    def kept(self, table: Regions) -> Columns:
+        """Return the regions that meet the ball, with interior points inside it."""
+        columns = table.columns
+        inside = self._in_ball(columns.interior_points)
+        points = columns.interior_points.copy()
+        exact_points = dict(columns.exact_points)
+        doubtful = np.flatnonzero(~inside)
+        if len(doubtful):
+            self._decide(columns, doubtful, inside, points, exact_points)
+        changed = replace(columns, interior_points=points, exact_points=exact_points)
+        return changed.take(np.flatnonzero(inside))
+
+    def _in_ball(self, points: FloatArray) -> Any:
+        """Tell which points are proved to be inside."""
+        if not self._moderate:
+            return np.zeros(len(points), dtype=np.bool_)
+        with np.errstate(invalid="ignore", over="ignore"):
+            squares = ((points - self.center) ** 2).sum(axis=1)
+        grown = squares * (1 + (points.shape[1] + 8) * _ROUNDOFF)
+        return grown < self.radius**2 * (1 - 4 * _ROUNDOFF)
+
+    def _decide(
+        self,
+        columns: Columns,
+        doubtful: Any,
+        inside: Any,
+        points: FloatArray,
+        exact_points: dict[int, tuple[Fraction, ...]],
+    ) -> None:
+        # Sides of the box play no part: the ball lies within them.
+        part = columns.take(doubtful)
+        units = part.facet_labels[:, 0] >= 0
+        starts = np.concatenate([[0], np.cumsum(units)])[part.facet_offsets].astype(np.int64)
+        labels = np.ascontiguousarray(part.facet_labels[units])
+        rows, errors = _core.facet_rows(
+            program(self.net), self._core, part.patterns, starts, labels
+        )
+        for k, number in enumerate(doubtful.tolist()):
+            self.distances += 1
+            own = slice(int(starts[k]), int(starts[k + 1]))
+            inner = points[number]
+            found: Any = None
+            answer: bool | None = None
+            if self._moderate and np.isfinite(inner).all():
+                answer, found = self._by_doubles(rows[own], errors[own], inner)
+            if answer is None:
+                self.exact += 1
+                given = exact_points.get(number)
+                start = given or tuple(Fraction(v) for v in inner.tolist())
+                exact = oriented_rows(
+                    self.net, self._core, part.patterns[k], labels[own], len(self.center) + 1
+                )
+                point = self._exactly(exact, start)
+                answer = point is not None
+                if point is not None:
+                    points[number] = np.nan
+                    exact_points[number] = point
+            elif answer:
+                points[number] = found
+            inside[number] = answer
+
+    def _by_doubles(
+        self, rows: FloatArray, errors: FloatArray, inner: FloatArray
+    ) -> tuple[bool | None, FloatArray | None]:
+        """Return True and a point, False, or None where doubles do not decide."""
+        if not np.isfinite(errors).all():
+            return None, None
+        d = len(self.center)
+        gamma = (d + len(rows) + 16) * _ROUNDOFF
+        norms = np.linalg.norm(rows[:, :-1], axis=1)
+        if not (norms > 0).all():
+            return None, None
+        scaled, doubt = rows / norms[:, None], errors / norms * (1 + gamma)
+        normals, offsets = scaled[:, :-1], scaled[:, -1]
+        values = normals @ self.center + offsets
+        sizes = np.abs(normals) @ np.abs(self.center) + np.abs(offsets)
+        value_errors = doubt * (np.abs(self.center).sum() + 1) + gamma * sizes
+        step, y = _least_distance(normals, -values)
+        if step is not None:
+            reach = float(np.linalg.norm(step))
+            if reach < self.radius:
+                # From the nearest point towards an inner one, half of the way to the sphere.
+                nearest = self.center + step
+                away = float(np.linalg.norm(inner - nearest))
+                share = min(1.0, 0.5 * (self.radius - reach) / away) if away > 0 else 1.0
+                point = nearest + share * (inner - nearest)
+                at = normals @ point + offsets
+                room = doubt * (np.abs(point).sum() + 1)
+                room += gamma * (np.abs(normals) @ np.abs(point) + np.abs(offsets))
+                if (at > room).all() and self._in_ball(point[None])[0]:
+                    return True, point
+        total = y @ normals
+        slip = (y @ doubt) * np.sqrt(d) + gamma * np.linalg.norm(y @ np.abs(normals))
+        length = (np.linalg.norm(total) + slip) * (1 + gamma)
+        gain = -(y @ values) - y @ value_errors - gamma * (y @ np.abs(values))
+        if gain > self.radius * length * (1 + gamma):
+            return False, None
+        return None, None
+
+    def _exactly(self, rows: list[Row], inner: tuple[Fraction, ...]) -> tuple[Fraction, ...] | None:
+        """Return a point of the region in the ball, None where there is none."""
+        center = [Fraction(v) for v in self.center.tolist()]
+        square = Fraction(self.radius) ** 2
+        values = [row[-1] + _dot(row, center) for row in rows]
+        step = _nearest(rows, values, len(center))
+        if _dot(step, step) >= square:
+            return None
+        share = Fraction(1)
+        while True:
+            point = [
+                c + s + share * (p - c - s) for c, s, p in zip(center, step, inner, strict=True)
+            ]
+            if sum((p - c) ** 2 for p, c in zip(point, center, strict=True)) < square:
+                return tuple(point)
+            share /= 2
+
+
+def _dot(a: Iterable[Any], b: Iterable[Any]) -> Fraction:
+    return sum((Fraction(x) * y for x, y in zip(a, b, strict=False)), Fraction(0))
+
+
+def _least_distance(
+    normals: FloatArray, bounds: FloatArray
+) -> tuple[FloatArray | None, FloatArray]:
+    """Return the shortest u with normals @ u >= bounds and its multipliers, about.
+
+    Non-negative least squares on (normals.T; bounds) y = (0; 1).
+    """
+    table = np.vstack([normals.T, bounds])
+    target = np.zeros(len(table))
+    target[-1] = 1.0
+    m = table.shape[1]
+    y = np.zeros(m)
+    active = np.zeros(m, dtype=np.bool_)
+    for _ in range(3 * m + 10):
+        gradient = table.T @ (target - table @ y)
+        gradient[active] = -np.inf
+        entering = int(gradient.argmax()) if m else 0
+        if not m or gradient[entering] <= 1e-13:
+            break
+        active[entering] = True
+        for _ in range(m):
+            trial = np.zeros(m)
+            trial[active] = np.linalg.lstsq(table[:, active], target, rcond=None)[0]
+            if (trial[active] > 0).all():
+                break
+            falling = active & (trial <= 0)
+            share = np.min(y[falling] / np.maximum(y[falling] - trial[falling], 1e-300))
+            y = y + share * (trial - y)
+            active &= y > 1e-15
+            y[~active] = 0.0
+        y = np.where(active, trial, 0.0)
+    y = np.maximum(y, 0.0)
+    rest = table @ y - target
+    if abs(rest[-1]) < 1e-300:
+        return None, y
+    return -rest[:-1] / rest[-1], y
+
+
+def _nearest(rows: list[Row], values: list[Fraction], d: int) -> list[Fraction]:
+    """Return the shortest u with a_i . u + v_i >= 0 for all rows, exactly.
+
+    It is a combination with factors >= 0 of independent normals whose rows it makes zero; all sets
+    of at most d rows are tried, those that the centre violates most first.
+    """
+    sizes = [sum(a * a for a in row[:-1]) for row in rows]
+    order = sorted(
+        range(len(rows)), key=lambda i: float(values[i]) / float(sizes[i]) ** 0.5 if sizes[i] else 0
+    )
+    for size in range(d + 1):
+        for chosen in combinations(order, size):
+            factors = _solve(
+                [[_dot(rows[i][:-1], rows[j][:-1]) for j in chosen] for i in chosen],
+                [-values[i] for i in chosen],
+            )
+            if factors is None or any(f < 0 for f in factors):
+                continue
+            u = [
+                sum((f * rows[i][k] for f, i in zip(factors, chosen, strict=True)), Fraction(0))
+                for k in range(d)
+            ]
+            if all(_dot(row[:-1], u) + v >= 0 for row, v in zip(rows, values, strict=True)):
+                return u
+    raise AssertionError("a region has a point nearest to the centre")
+
+
+def _solve(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction] | None:
+    """Return the solution of a square system, None where it is singular."""
+    n = len(right)
+    table = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    for k in range(n):
+        pivot = next((i for i in range(k, n) if table[i][k]), None)
+        if pivot is None:
+            return None
+        table[k], table[pivot] = table[pivot], table[k]
+        table[k] = [v / table[k][k] for v in table[k]]
+        for i in range(n):
+            if i != k and table[i][k]:
+                factor = table[i][k]
+                table[i] = [u - factor * v for u, v in zip(table[i], table[k], strict=True)]
+    return [row[n] for row in table]

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: MIT
+"""The command line where something is wrong: errors, interruption, closed pipes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import linear_regions as lr
+from linear_regions._digits import digits_network, digits_place
+from linear_regions.cli import main
+
+COMMAND = [sys.executable, "-m", "linear_regions"]
+# Programs start where pytest did: there, a relative PYTHONPATH leads to the package.
+START = Path.cwd()
+DIGITS_REGIONS = 12_853
+needs_matplotlib = pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None, reason="the extra 'plot' is not installed"
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    """Return a function that runs a command and gives (status, standard output, its errors)."""
+
+    def call(*arguments):
+        status = main([str(argument) for argument in arguments])
+        written = capsys.readouterr()
+        return status, written.out, written.err
+
+    return call
+
+
+def check_error(result, status, *words):
+    code, out, err = result
+    assert (code, out) == (status, "")
+    assert err.count("\n") == 1, err
+    for word in words:
+        assert word in err
+
+
+def test_wrong_arguments_are_one_line_and_status_2(run):
+    check_error(run("count", "--what", "nonsense"), 2, "--what", "--help")
+    check_error(run("nonsense"), 2, "invalid choice")
+    check_error(run(), 2, "COMMAND")
+    check_error(run("max", "1,a", "--filters", "1", "--kernel", "1"), 2, "integers with commas")
+    check_error(run("count", "--box", "0", "1", "--space"), 2, "not allowed with")
+    check_error(run("count", "--box", "0", "x"), 2, "--box: expected numbers")
+    check_error(run("count", "--box", "1", "0"), 2, "empty domain")
+    check_error(run("count", "--threads", "0"), 2, "threads")
+    check_error(run("count", "--input-shape", "3"), 2, "--input-shape")
+    check_error(run("bounds", "--mlp", "2,4,1", "--activation", "gelu"), 2, "gelu")
+    check_error(run("regions", "--output", "out.csv"), 2, ".npz")
+
+
+def test_what_cannot_be_counted_is_status_2_and_names_what_can(run):
+    check_error(run("count", "--box", "0", "1"), 2, "dimension 64", "Slice")
+    check_error(run("sample", "--space", "--distribution", "uniform"), 2, "uniform")
+
+
+def test_missing_and_damaged_files_are_status_2(run, folder):
+    check_error(run("count", "none.model"), 2, "none.model")
+    check_error(run("count", "none.npz"), 2, "none.npz")
+    check_error(run("count", "--slice", "none.npz"), 2, "none.npz")
+    check_error(run("count", "--vnnlib", "none.vnnlib"), 2, "none.vnnlib")
+    (folder / "damaged.npz").write_bytes(b"PK\x03\x04 and nothing else")
+    check_error(run("count", "damaged.npz"), 2, "damaged.npz")
+    check_error(run("count", "--slice", "damaged.npz"), 2, "damaged.npz")
+    np.savez("other.npz", something=np.zeros(3))
+    check_error(run("count", "--slice", "other.npz"), 2, "origin", "something")
+
+
+def test_result_that_cannot_be_written_is_status_2(run):
+    status, _, err = run("regions", "--limit", "2", "-o", "no/such/folder.npz")
+    assert status == 2
+    assert "no/such/folder.npz" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("report", "--html", "a.html"), ("report", "--plot", "a.png"), ("plot", "-o", "a.png")],
+)
+def test_pictures_without_matplotlib_are_status_3(run, monkeypatch, folder, arguments):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    check_error(run(*arguments), 3, 'pip install "linear-regions[plot]"')
+    assert list(folder.iterdir()) == []
+
+
+def test_report_without_matplotlib_has_all_numbers_and_names_the_extra(run, monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        "linear_regions._commands.find_spec", lambda n: None if n == "matplotlib" else real(n)
+    )
+    status, out, _ = run("report", "--samples", "100")
+    assert status == 0
+    assert "12,853" in out
+    assert out.count("linear-regions[plot]") == 1
+
+
+def test_progress_without_tqdm_is_status_3(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    check_error(run("count", "--progress"), 3, "linear-regions[progress]")
+
+
+def test_running_out_of_memory_is_one_line(run, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(lr, "count", fail)
+    check_error(run("count"), 2, "out of memory")
+
+
+def test_warnings_are_one_line_on_standard_error(run, monkeypatch):
+    def warn(*_args, **_kwargs):
+        warnings.warn("this takes long", UserWarning, stacklevel=1)
+        return lr.RegionCount(1)
+
+    monkeypatch.setattr(lr, "count", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        status, out, err = run("count", "--json")
+    assert status == 0
+    assert json.loads(out)["count"]["value"] == "1"
+    assert err == "linear-regions: warning: this takes long\n"
+
+
+# ---- stopping ----
+
+
+def interrupt(partial):
+    def stop(*_args, **_kwargs):
+        raise lr.Interrupted(partial=partial)
+
+    return stop
+
+
+def test_ctrl_c_prints_the_partial_count_and_is_status_130(run, monkeypatch):
+    partial = lr.RegionCount(41, kind="lower", status="cancelled")
+    monkeypatch.setattr(lr, "count", interrupt(partial))
+    status, out, err = run("count")
+    assert status == 130
+    assert "41 (activation; at least so many: stopped (cancelled)" in out
+    assert err == "linear-regions count: interrupted\n"
+    status, out, _ = run("count", "--json")
+    assert (status, json.loads(out)["count"]["value"]) == (130, "41")
+    status, out, _ = run("report", "--json")
+    assert status == 130
+    assert json.loads(out)["complete"] is False
+
+
+def test_ctrl_c_in_lists_and_samples(run, monkeypatch):
+    net, plane = digits_network(), digits_place().domain
+    monkeypatch.setattr(lr, "regions", interrupt(lr.regions(net, plane, limit=3)))
+    status, out, _ = run("regions", "--json")
+    assert (status, json.loads(out)["count"]["value"]) == (130, "3")
+    monkeypatch.setattr(lr, "sample", interrupt(lr.sample(net, plane, 50, rng=0)))
+    status, out, _ = run("sample", "--json")
+    assert (status, json.loads(out)["sample"]["samples"]) == (130, "50")
+    assert run("sample")[0] == 130
+
+
+def test_ctrl_c_before_anything_was_found(run, monkeypatch):
+    monkeypatch.setattr(lr, "count", interrupt(None))
+    check_error(run("count"), 130, "interrupted")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_real_signal_stops_a_long_count(folder):
+    # Every layer folds the square onto itself, so 40 layers make 4^40 regions.
+    fold = [lr.Affine(2.0 * np.eye(2), [-1.0, -1.0]), lr.absolute()]
+    lr.save(lr.Network(2, fold * 40), folder / "long.npz")
+    start = time.perf_counter()
+    subprocess.run([*COMMAND, "--version"], cwd=START, capture_output=True, check=True)
+    start_up = time.perf_counter() - start
+    with subprocess.Popen(
+        [*COMMAND, "count", folder / "long.npz", "--box", "0", "1", "--json"],
+        cwd=START,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        time.sleep(1.0 + 4.0 * start_up)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20.0)
+    assert process.returncode == 130
+    found = json.loads(out)["count"]
+    assert found["status"] == "cancelled"
+    assert int(found["value"]) > 0
+    assert "interrupted" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_reader_that_closes_the_pipe_is_no_error():
+    with subprocess.Popen(
+        [*COMMAND, "regions", "--limit", "5000"],
+        cwd=START,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(timeout=20.0) == 141
+    assert errors == b""
+
+
+# ---- the program ----
+
+
+def test_version_and_help(run):
+    assert run("--version") == (0, f"linear-regions {lr.__version__}\n", "")
+    status, out, _ = run("--help")
+    assert status == 0
+    commands = ("report", "count", "bounds", "compare", "expected", "max", "regions", "sample")
+    commands += ("plot", "info")
+    for command in commands:
+        assert command in out
+        status, text, _ = run(command, "--help")
+        assert status == 0
+        assert "--json" in text
+
+
+def test_module_and_command_are_the_same_program():
+    command = [*COMMAND, "--version"]
+    done = subprocess.run(command, cwd=START, capture_output=True, text=True, check=True)
+    assert done.stdout == f"linear-regions {lr.__version__}\n"
