@@ -117,7 +117,7 @@ def domain_frame(domain: Domain, input_shape: int | Shape) -> DomainFrame:
         n = prod(shape)
         return _box_frame(np.eye(n + 1, n), None, np.full(n, -np.inf), np.full(n, np.inf))
     raise Unsupported(
-        f"{type(resolved).__name__}: only sampling takes this domain; count in a Box, Polytope, "
+        f"{type(resolved).__name__}: only count, regions and sample take it; use a Box, Polytope, "
         "Space, Slice or Segment"
     )
 

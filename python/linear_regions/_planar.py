@@ -117,7 +117,7 @@ def planar_frame(domain: Domain, input_shape: int | Shape) -> PlanarFrame:
         low, high = np.full(n, -np.inf), np.full(n, np.inf)
         return _box_edges(columns, low, high)
     raise Unsupported(
-        f"{type(resolved).__name__}: only sampling takes this domain; count in a Box, Polytope, "
+        f"{type(resolved).__name__}: only count, regions and sample take it; use a Box, Polytope, "
         "Slice or Segment"
     )
 
