@@ -168,3 +168,20 @@ def test_pages_show_the_newest_results():
     if not table.RESULTS.is_dir():  # source archives do not have it
         pytest.skip("no results are recorded here")
     assert table.main(["--check"]) == 0, "run python -m benchmarks.table"
+
+
+def test_gpu_script_ends_in_the_device_error_where_there_is_none():
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--device", "cuda:99"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith("gpu.py: device='cuda:99'")
+    assert "Traceback" not in done.stderr
+
+
+def test_gpu_benchmarks_assert_their_answers():
+    from host_device import HostDevice
+
+    numbers = load("gpu").measure(HostDevice(), quick=True)
+    assert numbers["sweeps"][0]["sign_vectors"] == 1 + 12 + 66 + 220
+    assert numbers["patterns"]["distinct"] <= 1000
+    assert numbers["insertions"]["rows"] == 20_000
