@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linear_regions._one_layer import one_layer_maximum
+from linear_regions._one_layer.compiled import Control
 from linear_regions._one_layer.draws import OutOfReach, choose_prime, draw_vector
+from linear_regions._one_layer.exact import QUICK, true_count
 from linear_regions._one_layer.matching import matching_sizes
 from linear_regions._one_layer.multiset import shared_rows, sizes_from_table, tuple_table
-from linear_regions._one_layer.parts import Budget, evaluate, hall_count, shared_count
+from linear_regions._one_layer.parts import evaluate, hall_count
 from linear_regions._one_layer.scan import scan, scan_sizes
 from linear_regions._one_layer.windows import (
     Part,
@@ -348,12 +350,12 @@ def test_parts_cover_the_layer_and_truth_is_below_the_formula(
     assert layer.n_neurons == seen * filters
     same = Conv(weight, None, stride, padding, dilation)
     assert one_layer((channels, height, width), same.spec) == layer
-    budget = Budget(matching=20_000, multiset=2_000)
     for part, _ in layer.parts:
         if part.n_positions <= 4 and part.n_neurons <= 8:
             assert hall_count(part, 1, 20_000).value == hall_by_subsets(part)
         try:
-            truth = shared_count(part, 1, np.random.default_rng(7), budget).value
+            draws = np.random.default_rng(7)
+            truth = true_count(part, 1, draws, "shared", Control(), QUICK).value
         except OutOfReach:
             continue
         assert truth <= hall_count(part, 1, 20_000).value

@@ -15,9 +15,11 @@ from linear_regions import _core
 from linear_regions._one_layer import one_layer_maximum
 from linear_regions._one_layer.beyond import rigorous_bracket
 from linear_regions._one_layer.bracket import bracket, scan_bound
+from linear_regions._one_layer.compiled import Control
 from linear_regions._one_layer.draws import OutOfReach
+from linear_regions._one_layer.exact import QUICK, true_count
 from linear_regions._one_layer.intervals import binomial_interval, student_quantile
-from linear_regions._one_layer.parts import Budget, hall_count, shared_count
+from linear_regions._one_layer.parts import hall_count
 from linear_regions._one_layer.rounding import Rounded, binomial_sum_bounds, product
 from linear_regions._one_layer.sampler import Clock, Sampler
 from linear_regions._one_layer.scan import scan
@@ -163,7 +165,8 @@ def test_bracket_of_shared_weights_contains_the_true_number(drawn):
         layer, k = drawn_layer(drawn), drawn["breakpoints"]
         exact = 1
         for part, times in layer.parts:
-            count = shared_count(part, k, np.random.default_rng(3), Budget(2_000, 1_000))
+            draws = np.random.default_rng(3)
+            count = true_count(part, k, draws, "shared", Control(), QUICK)
             exact *= count.value**times
     except (InvalidInput, OutOfReach):
         return

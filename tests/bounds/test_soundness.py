@@ -14,8 +14,9 @@ import strategies
 from draws import domain
 from linear_regions import reference
 from linear_regions._bounds import bounds
-from linear_regions._bounds.one_layer import shared_lower, strips
+from linear_regions._bounds.one_layer import formula, formula_above, shared_lower
 from linear_regions._one_layer import one_layer_maximum
+from linear_regions._one_layer.bracket import bracket
 from linear_regions._one_layer.windows import one_layer
 from linear_regions._sample import patterns
 from linear_regions.architecture import Architecture, ConvSpec, PointwiseSpec
@@ -158,21 +159,30 @@ def test_lower_bound_of_a_convolution_is_reached_by_a_generic_draw(seed):
     st.integers(1, 2),
     st.integers(1, 2),
 )
-def test_strips_are_below_the_true_maximum(height, width, kernel, padding, channels, filters):
+def test_one_layer_bracket_holds_the_maximum(height, width, kernel, padding, channels, filters):
     spec = ConvSpec(filters, kernel, padding=padding)
     try:
         layer = one_layer((channels, height, width), spec)
     except InvalidInput:
         return
-    total = 1
-    for part, times in layer.parts:
-        total *= strips(part, 1) ** times
+    below, above = bracket(layer, 1, "shared")
+    number = formula((channels, height, width), spec, 1)
+    assert number is None or number <= formula_above((channels, height, width), spec, 1)
     if layer.n_neurons <= 16 and max(p.n_positions for p, _ in layer.parts) <= 6:
         truth = int(one_layer_maximum((channels, height, width), spec, rng=0))
-        assert total <= truth
-        assert total <= shared_lower((channels, height, width), spec, 1)[0] <= truth
+        assert below <= truth <= above
+        assert below <= shared_lower((channels, height, width), spec, 1)[0] <= truth
         result = bounds(cnn((channels, height, width), [spec]))
         assert result.lower.value <= truth <= result.upper.value
+
+
+def test_one_layer_out_of_reach_has_the_bracket_as_bounds():
+    for shape, spec in (((1, 28, 28), ConvSpec(6, 5)), ((3, 32, 32), ConvSpec(64, 3, padding=1))):
+        below, above = bracket(one_layer(shape, spec), 1, "shared")
+        result = bounds(cnn(shape, [spec]))
+        assert (result.lower.value, result.upper.value) == (below, above)
+        deep = bounds(cnn(shape, [spec, ConvSpec(8, 3)]))
+        assert below <= deep.lower.value < deep.upper.value
 
 
 @pytest.mark.parametrize("seed", range(12))

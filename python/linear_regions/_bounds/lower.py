@@ -250,7 +250,7 @@ def first_conv_layer(question: Question) -> list[Found]:
     shape, k = prefix.shapes[0], activation.breakpoints
     value, how = shared_lower(shape, spec, k)
     alone = prefix.complete and len(prefix.specs) == 1
-    sure = is_exact(shape, spec) and "strips" not in how
+    sure = is_exact(shape, spec) and "bracket" not in how
     reference = "independent sets of neurons with generic shared filters and biases"
     kind: BoundKind = "exact" if alone and sure else "lower"
     found: list[Found] = [Bound(name, kind, "maximum", value, reference, (how,))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bounds for one convolutional layer: the published formula, cut at a rank; and a sure lower bound.
+"""Bounds for one convolutional layer: the published formula, cut at a rank; and sure brackets.
 
 The formula counts Hall-independent sets of neurons (`_one_layer`). A set of neurons whose rows are
 linearly independent is matched to input entries, hence Hall-independent; by Whitney's theorem
@@ -17,19 +17,22 @@ import numpy as np
 
 from .._geometry import Shape
 from .._layer import ConvSpec
+from .._one_layer.bracket import shared_lower as bracket_below
+from .._one_layer.bracket import upper as bracket_above
 from .._one_layer.compiled import Control
 from .._one_layer.draws import OutOfReach
 from .._one_layer.exact import QUICK, free_count, true_count
 from .._one_layer.parts import hall_count, hall_sizes
+from .._one_layer.rounding import Rounded
 from .._one_layer.scan import scan_cost
-from .._one_layer.windows import Block, Part, one_layer
+from .._one_layer.windows import Part, one_layer
 
 _MATCHING_NODES = 20_000
 # Bounds are asked for in loops: searches stay below about a tenth of a second.
 _SCAN_WORK = 3_000_000
-_STRIP_WORK = 100_000
 _POLYNOMIAL_BITS = 10**6
 _POLYNOMIAL_WORK = 10**9
+_BRACKET = "a proved bracket from below, by rows of windows and the inputs new to them"
 
 
 @lru_cache(maxsize=256)
@@ -98,6 +101,26 @@ def formula_up_to(shape: Shape, spec: ConvSpec, breakpoints: int, rank: int) -> 
         ((packed >> (bits * size)) & one) * breakpoints**size for size in range(rank + 1)
     )
     return total
+
+
+@lru_cache(maxsize=256)
+def formula_above(shape: Shape, spec: ConvSpec, breakpoints: int) -> int:
+    """Return an upper bound of the formula, by rows of windows, for layers of any size.
+
+    Parameters
+    ----------
+    shape, spec, breakpoints
+        As in `formula`.
+
+    Returns
+    -------
+    int
+        Rounded up to 64 bits and an exponent.
+    """
+    total = Rounded(1, 0, True)
+    for part, times in one_layer(shape, spec).parts:
+        total *= bracket_above(part, breakpoints) ** times
+    return int(total)
 
 
 def _times_power(packed: int, base: int, times: int, mask: int) -> int:
@@ -170,76 +193,11 @@ def _part_lower(part: Part, breakpoints: int) -> tuple[int, str]:
     if form is not None:
         if scan_cost(*form, part.filters) <= _SCAN_WORK:
             return hall_count(part, breakpoints, 0).value, "exact along one axis"
-        return strips(part, breakpoints), "disjoint strips of the input"
+        return int(bracket_below(part, breakpoints)), _BRACKET
     try:
         # A draw modulo a prime can only lose independent sets: its count is a lower bound.
         rng = np.random.default_rng(0)
         count = true_count(part, breakpoints, rng, "shared", Control(), QUICK)
         return count.value, "independent sets of a generic draw of the shared filters"
     except OutOfReach:
-        return strips(part, breakpoints), "disjoint strips of the input"
-
-
-def strips(part: Part, breakpoints: int) -> int:
-    """Return a lower bound by leaving neurons out and setting kernel entries to zero.
-
-    Parameters
-    ----------
-    part : Part
-        A component of a layer with shared filters.
-    breakpoints : int
-        Breakpoints of every neuron.
-
-    Returns
-    -------
-    int
-
-    Notes
-    -----
-    Keep `a` consecutive kernel places of one axis and set the others to zero; keep windows along
-    that axis whose kept places see disjoint inputs. What is left are layers with one axis less,
-    side by side, each with the same generic filters whose kept places act as channels. Fewer
-    neurons and special weights: no more regions than the maximum. Or keep as many filters as
-    there are channels.
-    """
-    best = 1
-    if all(block.common_place for block in part.axes):
-        few = min(part.filters, part.channels)
-        best = int((1 + breakpoints) ** (part.n_positions * few))
-    for axis, block in enumerate(part.axes):
-        if len(block.windows) == 1:
-            continue
-        for first, width, times in _disjoint_windows(block):
-            single = Block(width, ((0, width, first),))
-            smaller = Part(
-                (*part.axes[:axis], single, *part.axes[axis + 1 :]), part.channels, part.filters
-            )
-            form = smaller.scan_form
-            if form is None:
-                value = strips(smaller, breakpoints)
-            elif scan_cost(*form, part.filters) <= _STRIP_WORK:
-                value = hall_count(smaller, breakpoints, 0).value
-            else:
-                continue
-            best = max(best, value**times)
-    return best
-
-
-def _disjoint_windows(block: Block) -> list[tuple[int, int, int]]:
-    """Return, per number of kernel places, the first place and how many windows are disjoint."""
-    places = sorted({p + i for a, b, p in block.windows for i in range(b - a)})
-    found = []
-    for width in range(1, len(places) + 1):
-        best = (0, 0)
-        for first in places[: len(places) - width + 1]:
-            times = end_of_last = 0
-            for start, end, place in block.windows:
-                begin = start + first - place
-                if first < place or begin + width > end or begin < end_of_last:
-                    continue
-                times, end_of_last = times + 1, begin + width
-            # Padding makes a difference between the places; the earliest best one is kept.
-            best = max(best, (times, -first))
-        if best[0]:
-            found.append((-best[1], width, best[0]))
-    return found
+        return int(bracket_below(part, breakpoints)), _BRACKET

@@ -16,7 +16,7 @@ from .big import binomial_sum_up, product
 from .big import is_exact as sum_is_exact
 from .fully_connected import maxout_2014_one_layer, telgarsky_upper
 from .histogram import Few, Link, chain_bound, ranks_in_reach
-from .one_layer import formula, formula_up_to, is_exact
+from .one_layer import formula, formula_above, formula_up_to, is_exact
 from .question import Question
 from .tape import Stage
 from .windows import maxout_pieces, pooling_pieces, winners_are_exact
@@ -155,7 +155,9 @@ def _best_total(stage: Stage) -> Callable[[int], int]:
             other = formula_up_to(*stage.conv, stage.breakpoints, rank)
             if other is None:
                 other = formula(*stage.conv, stage.breakpoints)
-            value = value if other is None else min(value, other)
+            if other is None:
+                other = formula_above(*stage.conv, stage.breakpoints)
+            value = min(value, other)
         return value
 
     return lru_cache(maxsize=None)(total)
@@ -176,7 +178,8 @@ def hall_truncated(question: Question) -> list[Found]:
             "maximum",
             product(totals),
             "Theorem 5 of Xiong et al. 2020 with the kernels of all layers used; proof in the "
-            "manual. A layer whose sets are out of reach counts as fully connected",
+            "manual. A layer whose sets are out of reach counts by its rows of windows, or as "
+            "fully connected",
             ("pointwise activations", _ANY, *_rounding(question)),
         )
     ]

@@ -25,7 +25,8 @@ from ..result import Interval, RegionCount
 from .bracket import bracket
 from .draws import OutOfReach
 from .estimate import PartEstimate, estimate_part
-from .parts import Answer, hall_count, shared_count
+from .exact import AUTO, free_count, true_count
+from .parts import Answer
 from .question import Question
 from .related import fully_connected, related_bounds
 from .rounding import exactly
@@ -110,12 +111,16 @@ def beyond_exact(question: Question) -> RegionCount:
 def _exact(question: Question, part: Part) -> Answer | None:
     """Return the number of a part that is counted at once; None where it is to be sampled."""
     closed = part.scan_form is not None or part.all_patterns
-    if question.method in BEYOND_METHODS and not closed:
+    # A single part is here because no exact count reaches it, or because it is to be sampled.
+    single = len(question.layer.parts) == 1 or question.method in BEYOND_METHODS
+    if single and not closed:
         return None
     try:
-        if closed or question.weights == "free":
-            return hall_count(part, question.breakpoints, question.budget.matching)
-        return shared_count(part, question.breakpoints, question.rng, question.budget)
+        if question.weights == "free":
+            return free_count(part, question.breakpoints, question.control, AUTO)
+        return true_count(
+            part, question.breakpoints, question.rng, question.bias, question.control, AUTO
+        )
     except OutOfReach:
         return None
 

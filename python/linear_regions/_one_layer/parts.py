@@ -11,7 +11,7 @@ import numpy as np
 
 from .draws import OutOfReach, choose_prime
 from .matching import matching_nodes, matching_sizes
-from .multiset import CentralCircuit, free_rows, shared_rows, sizes_from_table, tuple_table
+from .multiset import free_rows, shared_rows
 from .restriction import central_regions
 from .scan import scan, scan_sizes
 from .windows import Part, binomial_sum, binomials
@@ -27,14 +27,11 @@ class Budget:
     ----------
     matching : int
         Nodes of the search for Hall-independent sets.
-    multiset : int
-        Rows eliminated per draw in the count of shared filters.
     restriction : int
         Work per draw in the count without biases.
     """
 
     matching: int = 500_000
-    multiset: int = 400_000
     restriction: int = 40_000
 
 
@@ -142,58 +139,6 @@ def hall_count(part: Part, breakpoints: int, max_nodes: int) -> Answer:
     if part.all_patterns:
         return Answer((1 + breakpoints) ** part.n_neurons, "all_patterns")
     return Answer(evaluate(hall_sizes(part, max_nodes), breakpoints), "matching")
-
-
-def shared_count(
-    part: Part, breakpoints: int, rng: np.random.Generator, budget: Budget, force: bool = False
-) -> Answer:
-    """Return the true maximum with filters shared by all windows.
-
-    Parameters
-    ----------
-    part : Part
-        A component of the layer.
-    breakpoints : int
-        Breakpoints of a neuron.
-    rng : numpy Generator
-        Source of the draws.
-    budget : Budget
-        Work allowed.
-    force : bool
-        Count draws also where a theorem makes the formula exact.
-
-    Returns
-    -------
-    Answer
-
-    Raises
-    ------
-    OutOfReach
-        The budget is too small.
-    """
-    if not force and (part.scan_form is not None or part.all_patterns):
-        return hall_count(part, breakpoints, budget.matching)
-    try:
-        formula = hall_count(part, breakpoints, budget.matching).value
-    except OutOfReach:
-        formula = None
-    # The single filters alone are that many sets.
-    if part.n_positions >= 20 or 1 << part.n_positions > budget.multiset:
-        raise OutOfReach
-    prime, error = _prime_for(part)
-    best = nodes = 0
-    for _ in range(DRAWS):
-        try:
-            table, visited = tuple_table(part, part.filters, prime, rng, budget.multiset)
-        except CentralCircuit:
-            # An unlucky draw, or a layer where shared biases are not generic: no number is sure.
-            raise OutOfReach from None
-        nodes += visited
-        best = max(best, evaluate(sizes_from_table(table, part.filters), breakpoints))
-        # No draw can exceed the truth, and the truth cannot exceed the formula.
-        if best == formula:
-            return Answer(best, "multiset", 0.0, nodes)
-    return Answer(best, "multiset", error, nodes)
 
 
 def _prime_for(part: Part) -> tuple[int, float]:
