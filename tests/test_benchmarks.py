@@ -57,6 +57,7 @@ def test_quick_run_of_the_bounds_asserts_and_reports():
 
 def test_one_layer_benchmark_asserts_its_answers():
     assert "3x3, 2x2, 9" in run("benchmarks.bench_one_layer", "--quick")
+    assert "224x224x3" in run("benchmarks.bench_one_layer_estimate", "--quick")
 
 
 @pytest.mark.parametrize(
