@@ -368,6 +368,12 @@ def test_wrong_arguments_are_named():
         lr.Arrangement([[np.nan]], [0.0])
     with pytest.raises(TypeError, match="domain"):
         planes.count(3)
+    with pytest.raises(lr.InvalidInput, match="normals must be an array"):
+        lr.Arrangement([[1, 2], [3]], [0, 0])
+    with pytest.raises(TypeError, match="sink"):
+        planes.stream(None)
+    with pytest.raises(lr.Unsupported, match="256 distinct"):
+        lr.Arrangement([[1]] * 257, range(257)).count(method="rays")
 
 
 def test_domains_of_lower_dimension_take_their_own_coordinates():
@@ -380,3 +386,51 @@ def test_domains_of_lower_dimension_take_their_own_coordinates():
     assert int(planes.count(flat)) == int(planes.count(flat, method="tree"))
     fixed = lr.Box([-1.0, 0.5, -1.0], [1.0, 0.5, 1.0])
     assert int(planes.count(fixed)) == len(planes.sign_vectors(fixed))
+
+
+# ---- networks with one hidden layer ----
+
+
+def one_layer(weight, bias):
+    return lr.Network(
+        (weight.shape[1],),
+        [
+            lr.Affine(weight, bias),
+            lr.relu(),
+            lr.Affine(np.ones((1, len(weight))), np.zeros(1)),
+        ],
+    )
+
+
+def degenerate_layer():
+    weight = np.array([[1, 0, 0], [2, 0, 0], [-1, 0, 0], [0, 1, 1], [0, 1, -1], [1, 1, 0], [0] * 3])
+    return one_layer(weight.astype(float), np.array([0, 0, 1, 0, 0, -0.5, 1.0]))
+
+
+def random_layer():
+    rng = np.random.default_rng(8)
+    return one_layer(rng.normal(size=(7, 3)), rng.normal(size=7))
+
+
+PLACES = [
+    lr.Space(),
+    lr.Box(-1.0, 1.0),
+    lr.Polytope([[1.0, 1.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]], [1.0, 0.5, 0.5]),
+    lr.Slice([0.1, 0.2, 0.3], [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]),
+    lr.Segment([-2.0, 1.0, 0.5], [2.0, -1.5, -0.25]),
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: type(place).__name__)
+@pytest.mark.parametrize("net", [random_layer(), degenerate_layer()], ids=["random", "degenerate"])
+def test_regions_of_one_layer_are_the_chambers_of_its_arrangement(net, place):
+    planes = net.first_layer_arrangement()
+    expected = int(lr.count(net, place, method="tree"))
+    result = lr.count(net, place, method="arrangement")
+    assert (int(result), result.kind, result.what) == (expected, "exact", "activation")
+    listed = {tuple(row) for row in lr.regions(net, place).patterns.tolist()}
+    for method in ("rays", "tree"):
+        # A unit without weights has no hyperplane; its bit is the sign of its bias in both.
+        chambers = planes.sign_vectors(place, method=method)
+        assert {tuple(row) for row in chambers.tolist()} == listed
+        assert len(chambers) == expected

@@ -503,6 +503,8 @@ class Arrangement(Value):
         >>> lines.stream(lambda part: sizes.append(len(part)), block=4).value, sum(sizes)
         (7, 7)
         """
+        if not callable(sink):
+            raise TypeError(f"sink must be a function of a block of chambers, got {sink!r}")
         run = run_control(
             arithmetic=arithmetic,
             threads=threads,

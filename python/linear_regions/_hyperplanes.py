@@ -68,7 +68,10 @@ def checked_rows(normals: npt.ArrayLike, offsets: npt.ArrayLike) -> tuple[RowArr
 
 def _numbers(name: str, value: npt.ArrayLike) -> RowArray:
     """Return a float64 copy, or an object array of exact numbers where float64 would round."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise InvalidInput(f"Arrangement: {name} must be an array, got {error}") from None
     if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
         array = array.astype(np.float64)
         _check_finite(name, array)
