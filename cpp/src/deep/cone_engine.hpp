@@ -202,15 +202,21 @@ class ConeEngine {
   bool solve(double* x, double* error, bool guess);
   void aim(const Mask<W>& mask, const Through& through);
   void place_exactly(Ray& ray, const Mask<W>& mask, const Through& through);
+  // Sign of a row where the error bounds leave no doubt, else 0.
+  int float_sign(const double* row, const Ray& ray) const;
   // Sign of a line with this row (d + 1 coefficients, e, N) at a ray: float, else exact.
   int sign_at(const Line& line, const double* row, const Ray& ray, const Mask<W>& mask,
               const Through& through);
   int exact_sign(const Line& line, const Mask<W>& mask, const Through& through);
 
+  struct Sides {
+    bool more = false, less = false;  // somewhere strictly
+  };
+
   // cone_pointwise.cpp
   bool enter_pointwise(Node& node, LayerCell& cell);
   void classify_cuts(Node& node, LayerCell& cell);
-  bool improve_all(Node& node, const Through& through, double& slack);
+  Sides sides_of_cut(const LayerCell& cell, std::int32_t cut, Node& node, const Through& through);
   void make_cut_rows(LayerCell& cell);
   int sign_of_cut(const LayerCell& cell, std::int32_t cut, Ray& ray, const Mask<W>& mask,
                   const Through& through);
@@ -276,14 +282,11 @@ class ConeEngine {
   bool enter_max(Node& node, LayerCell& cell);
   void expand_max(std::int32_t index);
   void leave_max(const Node& node, std::uint64_t* pattern);
-  struct Comparison {
-    bool more = false, less = false;  // somewhere strictly
-  };
   int compare_at(const LayerCell& cell, std::int32_t a, std::int32_t b, Ray& ray,
                  const Mask<W>& mask, const Through& through);
   bool pair_row(const LayerCell& cell, std::int32_t a, std::int32_t b, double* row) const;
   bool entry_zero(const LayerCell& cell, std::int32_t a) const;
-  Comparison compare(const LayerCell& cell, std::int32_t a, std::int32_t b, const Node& node);
+  Sides compare(const LayerCell& cell, std::int32_t a, std::int32_t b, const Node& node);
   std::int32_t find_winner(const LayerCell& cell, std::int32_t window, const Node& node);
   bool clip_to_winner(const LayerCell& cell, std::int32_t window, std::int32_t entry, Node& node);
   int pair_line_sign(const LayerCell& cell, std::int32_t a, std::int32_t b, const Node& node,

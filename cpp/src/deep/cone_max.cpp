@@ -66,14 +66,14 @@ int ConeEngine<W>::compare_at(const LayerCell& cell, std::int32_t a, std::int32_
 }
 
 template <int W>
-typename ConeEngine<W>::Comparison ConeEngine<W>::compare(const LayerCell& cell, std::int32_t a,
-                                                          std::int32_t b, const Node& node) {
+typename ConeEngine<W>::Sides ConeEngine<W>::compare(const LayerCell& cell, std::int32_t a,
+                                                     std::int32_t b, const Node& node) {
   const Op& op = tape_.split(cell.split);
   if (op.max.inputs_nonnegative) {
     const bool a_zero = entry_zero(cell, a), b_zero = entry_zero(cell, b);
     if (a_zero || b_zero) return {!a_zero, !b_zero};  // an active unit is positive inside
   }
-  Comparison result;
+  Sides result;
   const Cone<W>& cone = node.cone;
   const Through through{node.table, node.n_bits, nullptr, 0, cone.anchor, cone.n_lines};
   for (std::int32_t j = 0; j < cone.n_lines; ++j)

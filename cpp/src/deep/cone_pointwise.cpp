@@ -95,6 +95,32 @@ int ConeEngine<W>::sign_of_cut(const LayerCell& cell, std::int32_t cut, Ray& ray
   return sign_at({Line::Kind::kCut, cell.split, cut, 0}, row, ray, mask, through);
 }
 
+// Signs of a cut at all rays of a cell that has just been entered, in sign_, until both have been
+// seen. The rays are the cell's own, so that solving one anew helps all cuts after this one.
+template <int W>
+typename ConeEngine<W>::Sides ConeEngine<W>::sides_of_cut(const LayerCell& cell, std::int32_t cut,
+                                                          Node& node, const Through& through) {
+  const Cone<W>& cone = node.cone;
+  double* row = cut_row_.data();
+  cut_row(cell, cut, row);
+  Sides seen;
+  for (std::int32_t i = 0; i < cone.n && !(seen.more && seen.less); ++i) {
+    Ray& ray = *cone.ray[i];
+    int s = vanishing_sign(cell, cut, ray);
+    if (s == 2) {
+      s = float_sign(row, ray);
+      if (s == 0) {
+        improve(ray, cone.mask[i], through);
+        s = sign_at({Line::Kind::kCut, cell.split, cut, 0}, row, ray, cone.mask[i], through);
+      }
+    }
+    sign_[static_cast<std::size_t>(i)] = static_cast<std::int8_t>(s);
+    seen.more = seen.more || s > 0;
+    seen.less = seen.less || s < 0;
+  }
+  return seen;
+}
+
 // Fills cell.cut_rows, cell.on, the member list, line_cut_, and which rays are alive.
 template <int W>
 void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
@@ -117,18 +143,10 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
     slack = std::max(slack, slack_of(*cone.ray[i]));
   }
   const Through through{node.table, node.n_bits, nullptr, 0, cone.anchor, cone.n_lines};
-  const auto classify = [&] {
-    if (!probes_.empty() && lead > 0)
-      kernels_.classify({cell.cut_rows, lead, width_}, probes_.data(), probes_.size(), slack, sp,
-                        sn, ap, an);
-  };
-  classify();
-  if (cone.n_lines == 0 && !constants && slack > 1e-13) {
-    std::uint64_t open = 0;
-    for (std::size_t w = 0; w < words; ++w)
-      open |= (64 * w < cuts ? valid_bits(cuts, w) : 0) & ~((sp[w] & sn[w]) | ap[w] | an[w]);
-    if (open != 0 && improve_all(node, through, slack)) classify();
-  }
+  if (!probes_.empty() && lead > 0)
+    kernels_.classify({cell.cut_rows, lead, width_}, probes_.data(), probes_.size(), slack, sp, sn,
+                      ap, an);
+
   cell.on = arena_.make<std::uint64_t>(std::max<std::size_t>(1, words));
   line_cut_ = false;
   std::size_t members = 0;
@@ -151,16 +169,10 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
         line_cut_ = true;
         continue;
       }
-      bool more = false, less = false;
-      for (std::int32_t i = 0; i < cone.n && !(more && less); ++i) {
-        const int s = sign_of_cut(cell, q, *cone.ray[i], cone.mask[i], through);
-        sign_[static_cast<std::size_t>(i)] = static_cast<std::int8_t>(s);
-        more = more || s > 0;
-        less = less || s < 0;
-      }
-      if (more && less) {
+      const Sides sides = sides_of_cut(cell, q, node, through);
+      if (sides.more && sides.less) {
         cutting |= std::uint64_t{1} << (q & 63);
-      } else if (more) {
+      } else if (sides.more) {
         on |= std::uint64_t{1} << (q & 63);
         for (std::int32_t i = 0; i < cone.n; ++i)
           if (sign_[static_cast<std::size_t>(i)] != 0) seen_[static_cast<std::size_t>(i)] = 1;
@@ -185,20 +197,6 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
   for (std::size_t w = 0; w < words; ++w)
     for (std::uint64_t rest = sp[w]; rest != 0; rest &= rest - 1)
       *next++ = static_cast<std::int32_t>(64 * w) + std::countr_zero(rest);
-}
-
-// Solves the node's own rays anew; true where that gave a smaller bound of all their slacks.
-template <int W>
-bool ConeEngine<W>::improve_all(Node& node, const Through& through, double& slack) {
-  double now = 0.0;
-  for (std::int32_t i = 0; i < node.cone.n; ++i) {
-    Ray& ray = *node.cone.ray[i];
-    if (!ray.refreshed && ray.error > 1e-13) improve(ray, node.cone.mask[i], through);
-    if (!ray.vanishing) now = std::max(now, slack_of(ray));
-  }
-  const bool better = now < slack;
-  if (better) slack = now;
-  return better;
 }
 
 // Is the cut not zero on some line of the cone?

@@ -15,7 +15,7 @@ namespace linear_regions {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kImprove = 1e-9;   // bounds above this are worth a linear system,
+constexpr double kImprove = 1e-8;   // bounds above this are worth a linear system,
 constexpr double kGrowth = 256;     // unless the rows themselves allow little better,
 constexpr double kWorn = 1e-6;      // up to this
 constexpr double kListed = 1e-12;   // ... where rays are listed
@@ -243,22 +243,24 @@ int ConeEngine<W>::exact_sign(const Line& line, const Mask<W>& mask, const Throu
 }
 
 template <int W>
+int ConeEngine<W>::float_sign(const double* row, const Ray& ray) const {
+  if (!(row[width_ + 1] + row[width_] < 1e300)) return 0;
+  const double value = value_at(row, ray);
+  const double bound = 1.0001 * row[width_] + row[width_ + 1] * slack_of(ray);
+  return value > bound ? 1 : value < -bound ? -1 : 0;
+}
+
+template <int W>
 int ConeEngine<W>::sign_at(const Line& line, const double* row, const Ray& ray, const Mask<W>& mask,
                            const Through& through) {
-  const auto decide = [&](const Ray& r) {
-    const double value = value_at(row, r);
-    const double bound = 1.0001 * row[width_] + row[width_ + 1] * slack_of(r);
-    if (!(row[width_ + 1] + row[width_] < 1e300)) return 0;
-    return value > bound ? 1 : value < -bound ? -1 : 0;
-  };
-  int sign = decide(ray);
+  int sign = float_sign(row, ray);
   if (sign == 0 && !ray.refreshed && ray.error < kOriented) {
     // In a copy: what a ray is must not depend on who asked before, or listings would change in
     // their last digits with the number of threads.
     const Arena::Mark mark = arena_.mark();
     Ray* better = copy_ray(ray, 0);
     improve(*better, mask, through);
-    sign = decide(*better);
+    sign = float_sign(row, *better);
     arena_.release(mark);
   }
   return sign != 0 ? sign : exact_sign(line, mask, through);

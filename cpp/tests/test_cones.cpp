@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+// Cones: known numbers, ties, many rays, facets and cutting units, threads, stopping. The
+// sanitizers run this.
+#include "linear_regions/cones.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <set>
+
+#include "../src/deep/cone_kernels.hpp"
+#include "check.hpp"
+#include "linear_regions/deep_tree.hpp"
+#include "networks.hpp"
+
+namespace {
+
+using namespace linear_regions;
+
+void add_side(DomainFrame& frame, const std::vector<double>& row) {
+  frame.sides.insert(frame.sides.end(), row.begin(), row.end());
+}
+
+DomainFrame space(std::size_t d) {
+  DomainFrame frame;
+  frame.dim = d;
+  frame.columns.assign(d + 1, std::vector<double>(d, 0.0));
+  for (std::size_t j = 0; j < d; ++j) frame.columns[j][j] = 1.0;
+  return frame;
+}
+
+DomainFrame cube(std::size_t d, double half) {
+  DomainFrame frame = space(d);
+  for (std::size_t j = 0; j < d; ++j)
+    for (double sign : {1.0, -1.0}) {
+      std::vector<double> side(d + 1, 0.0);
+      side[j] = sign;
+      side[d] = half;
+      add_side(frame, side);
+    }
+  return frame;
+}
+
+// Between `n` planes that touch a cylinder and two that close it: n corners above and below.
+DomainFrame prism(std::size_t n) {
+  DomainFrame frame = space(3);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double angle = 6.283185307179586 * static_cast<double>(i) / static_cast<double>(n);
+    add_side(frame, {std::cos(angle), std::sin(angle), 0.0, 1.0});
+  }
+  add_side(frame, {0, 0, 1, 1});
+  add_side(frame, {0, 0, -1, 1});
+  return frame;
+}
+
+std::uint64_t count(const Tape& tape, const DomainFrame& domain, unsigned threads = 1) {
+  RunControl control;
+  control.threads = threads;
+  const ConeResult result = count_cones(tape, domain, Arithmetic::kCertified, control);
+  CHECK(result.status == Status::kComplete);
+  return result.regions;
+}
+
+std::uint64_t by_tree(const Tape& tape, const DomainFrame& domain) {
+  RunControl control;
+  return count_tree(tape, domain, Arithmetic::kCertified, control).regions;
+}
+
+ConeBlock list(const Tape& tape, const DomainFrame& domain, unsigned threads = 1) {
+  RunControl control;
+  control.threads = threads;
+  ConeBlock block;
+  list_cones(tape, domain, Arithmetic::kCertified, control, block);
+  return block;
+}
+
+std::size_t different(const ConeBlock& block) {
+  std::set<std::vector<std::uint64_t>> set;
+  for (std::size_t i = 0; i < block.n; ++i)
+    set.emplace(block.patterns.begin() + static_cast<std::ptrdiff_t>(i * block.words),
+                block.patterns.begin() + static_cast<std::ptrdiff_t>((i + 1) * block.words));
+  return set.size();
+}
+
+// One ReLU unit x_i - x_j per pair.
+Tape braid(std::size_t d) {
+  Tape tape(d);
+  std::vector<double> weight;
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < d; ++i)
+    for (std::size_t j = 0; j < i; ++j, ++n)
+      for (std::size_t k = 0; k < d; ++k) weight.push_back((k == i ? 1.0 : 0.0) - (k == j ? 1 : 0));
+  const int slot = tape.dense(0, weight, std::vector<double>(n, 0.0));
+  samples::pointwise(tape, slot, n, samples::relu());
+  tape.finish();
+  return tape;
+}
+
+TEST(hyperplanes_in_general_position_give_zaslavskys_number) {
+  CHECK_EQUAL(count(samples::mlp({3, 12}, 1), space(3)), 1u + 12 + 66 + 220);
+  CHECK_EQUAL(count(samples::mlp({5, 7}, 1), space(5)), 1u + 7 + 21 + 35 + 35 + 21);
+  CHECK_EQUAL(count(samples::mlp({9, 4}, 1), space(9)), 16u);  // five lines are left
+  // More cutting units than a word of signs holds.
+  CHECK_EQUAL(count(samples::mlp({3, 67}, 1), space(3)), 1u + 67 + 2211 + 47905);
+}
+
+TEST(ties_are_counted_as_the_tree_counts_them) {
+  CHECK_EQUAL(count(braid(4), space(4)), 24u);
+  CHECK_EQUAL(count(braid(4), cube(4, 1.0)), 24u);
+  for (unsigned seed = 0; seed < 4; ++seed)
+    for (const DomainFrame& domain : {space(3), cube(3, 1.0)}) {
+      const Tape tape = samples::mlp({3, 4, 3}, seed, 1);
+      const std::uint64_t expected = by_tree(tape, domain);
+      CHECK_EQUAL(count(tape, domain), expected);
+      if (domain.n_sides() > 0) CHECK_EQUAL(different(list(tape, domain)), expected);
+    }
+}
+
+TEST(deep_cells_of_more_than_64_rays_are_counted_right) {
+  for (unsigned seed = 0; seed < 2; ++seed) {
+    const Tape tape = samples::mlp({7, 3, 3}, seed);  // a cube of seven dimensions: 128 corners
+    CHECK_EQUAL(count(tape, cube(7, 1.0)), by_tree(tape, cube(7, 1.0)));
+  }
+}
+
+TEST(more_facets_than_a_mask_holds_take_wider_masks) {
+  const Tape tape = samples::mlp({3, 4, 3}, 2);
+  const DomainFrame domain = prism(80);
+  const ConeBlock block = list(tape, domain);
+  CHECK_EQUAL(different(block), block.n);
+  CHECK_EQUAL(count(tape, domain), block.n);
+  CHECK_EQUAL(by_tree(tape, domain), block.n);
+}
+
+TEST(max_windows_are_counted_as_the_tree_counts_them) {
+  for (unsigned seed = 0; seed < 3; ++seed) {
+    std::mt19937_64 random(seed);
+    std::uniform_int_distribution<int> whole(-2, 2);
+    std::vector<double> weight(18), bias(6);
+    for (double& w : weight) w = whole(random);
+    for (double& b : bias) b = whole(random);
+    Tape tape(3);
+    const int slot = tape.dense(0, weight, bias);
+    const std::vector<std::int64_t> start = {0, 3, 6}, entries = {0, 1, 2, 3, 4, 5},
+                                    positions = {0, 1, 2, 0, 1, 2};
+    tape.max(slot, start, entries, positions, 2);
+    tape.finish();
+    for (const DomainFrame& domain : {space(3), cube(3, 1.0)})
+      CHECK_EQUAL(count(tape, domain), by_tree(tape, domain));
+  }
+}
+
+TEST(threads_change_neither_regions_nor_their_order) {
+  const Tape tape = samples::mlp({3, 14, 12}, 5);
+  const ConeBlock one = list(tape, cube(3, 2.0)), two = list(tape, cube(3, 2.0), 2);
+  CHECK(one.patterns == two.patterns);
+  CHECK(one.vertices == two.vertices);
+  CHECK(one.points == two.points);
+  CHECK_EQUAL(count(tape, cube(3, 2.0), 2), one.n);
+}
+
+TEST(a_stopped_run_says_so) {
+  const Tape tape = samples::mlp({4, 30, 20}, 5);
+  RunControl limited;
+  limited.limit = 20;
+  const ConeResult few = count_cones(tape, cube(4, 1.0), Arithmetic::kCertified, limited);
+  CHECK(few.status == Status::kLimit);
+  for (unsigned threads : {1u, 2u}) {
+    RunControl timed;
+    timed.threads = threads;
+    timed.time_limit = 0.01;
+    CHECK(count_cones(tape, space(4), Arithmetic::kCertified, timed).status == Status::kTimeLimit);
+  }
+  std::size_t blocks = 0;
+  RunControl streaming;
+  stream_cones(tape, cube(4, 1.0), Arithmetic::kCertified, streaming, 7, [&](ConeBlock&& block) {
+    CHECK_EQUAL(block.n, 7u);
+    return ++blocks < 3;
+  });
+  CHECK_EQUAL(blocks, 3u);
+}
+
+TEST(kernels_find_the_same_pairs_as_the_plain_ones) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t n = random() % 12, m = random() % 29;
+    std::vector<std::uint64_t> p(n), q(m);
+    for (auto& x : p) x = random() & random();
+    for (auto& x : q) x = random() & random();
+    if (n > 0 && m > 2) q[1] = p[0] & (p[0] - 1), q[2] = p[0];
+    for (int need : {0, 1, 3, 6, 9, static_cast<int>(n > 0 ? std::popcount(p[0]) : 2) - 1}) {
+      std::vector<std::int32_t> a(n * m + 8), b(n * m + 8), c(n * m + 8), e(n * m + 8);
+      const std::size_t found =
+          cone_kernels().pairs(p.data(), n, q.data(), m, need, a.data(), b.data());
+      CHECK_EQUAL(found,
+                  kGenericConeKernels.pairs(p.data(), n, q.data(), m, need, c.data(), e.data()));
+      a.resize(found), b.resize(found), c.resize(found), e.resize(found);
+      CHECK(a == c);
+      CHECK(b == e);
+    }
+  }
+}
+
+// Rows through a known point of small integers: its distance must be within the bound.
+TEST(kernels_solve_rays_within_their_bounds) {
+  std::mt19937_64 random(4);
+  std::uniform_int_distribution<int> whole(-9, 9);
+  std::size_t solved = 0;
+  for (int round = 0; round < 300; ++round) {
+    const std::size_t d = 1 + random() % 12, width = d + 1;
+    std::vector<double> x(width), rows(d * (width + 2));
+    for (double& v : x) v = whole(random);
+    x[random() % width] = 11.0;  // the largest
+    std::vector<const double*> pointers;
+    for (std::size_t i = 0; i < d; ++i) {
+      double* row = rows.data() + i * (width + 2);
+      // Two entries make up for the others: row . x = 0 in integers.
+      const std::size_t k =
+          static_cast<std::size_t>(std::find(x.begin(), x.end(), 11.0) - x.begin());
+      double sum = 0.0;
+      for (std::size_t j = 0; j < width; ++j)
+        if (j != k) row[j] = 11.0 * whole(random), sum += row[j] * x[j];
+      row[k] = -sum / 11.0;
+      for (std::size_t j = 0; j < width; ++j) row[width + 1] += std::fabs(row[j]);
+      pointers.push_back(row);
+    }
+    for (const ConeKernels* set : {&cone_kernels(), &kGenericConeKernels}) {
+      std::vector<double> work(solve_room(d)), out(width);
+      std::vector<std::int32_t> place(2 * d + 1);
+      double error = 0.0;
+      if (!set->solve(pointers.data(), d, -1, work.data(), place.data(), out.data(), &error))
+        continue;
+      ++solved;
+      CHECK(error < 1e-6);
+      double scale = 0.0;  // of the true ray, where the two come closest
+      for (std::size_t j = 0; j < width; ++j) scale += out[j] * x[j];
+      double length = 0.0;
+      for (double v : x) length += v * v;
+      scale /= length;
+      for (std::size_t j = 0; j < width; ++j)
+        CHECK(std::fabs(out[j] - scale * x[j]) <= 2 * error + 1e-15);
+    }
+  }
+  CHECK(solved > 300);
+}
+
+}  // namespace
+
+TEST_MAIN()
