@@ -43,9 +43,9 @@ GROUPS = {
     "device": ["_device"],
     "engine": [
         "_adjacency", "_arrangement", "_arrangement_count", "_ball_regions", "_build_info",
-        "_cell_facets", "_chambers", "_count", "_counter_bytes", "_decision_boundary",
-        "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes", "_lineality",
-        "_pattern_counter", "_pieces", "_preactivations", "_region", "_region_at",
+        "_cell_facets", "_chambers", "_count", "_counter_bytes", "_counter_device",
+        "_decision_boundary", "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes",
+        "_lineality", "_pattern_counter", "_pieces", "_preactivations", "_region", "_region_at",
         "_region_columns", "_region_files", "_region_frames", "_region_table", "_regions",
         "_sample", "_sample_device", "_segments", "_sweep", "_sweep_device", "_sweep_points",
         "_unstable", "_volumes",

@@ -13,6 +13,14 @@ import numpy.typing as npt
 
 from . import _core
 from ._counter_bytes import Header, Part, read_counter, write_counter
+from ._counter_device import (
+    DeviceCounts,
+    cuda_number,
+    device_words,
+    has_loose_bits,
+    packed_on_device,
+)
+from ._device.launch import Device
 from ._geometry import integer
 from ._preactivations import Breakpoints, checked_breakpoints, layers_of, packed_words
 from ._sample_count import summarize
@@ -29,9 +37,9 @@ _SKETCHES = ("exact", "hash", "hll")
 class PatternCounter:
     """Counts the distinct activation patterns of pre-activations, as they come.
 
-    Batches go in by `update` (arrays of NumPy, PyTorch, or anything with DLPack or the array
-    interface) or by `update_packed` (patterns of `patterns`, or of another counter). Counters are
-    thread-safe, merge, pickle, and travel as bytes.
+    Batches go in by `update` (arrays of NumPy, PyTorch, CuPy, or anything with DLPack or an array
+    interface, on the host or on a GPU) or by `update_packed` (patterns of `patterns`, or of another
+    counter). Counters are thread-safe, merge, pickle, and travel as bytes.
 
     Parameters
     ----------
@@ -105,7 +113,8 @@ class PatternCounter:
         self._lock = threading.Lock()  # of the layout; the tallies have their own
         self._layer_bits: tuple[int, ...] | None = None
         self._total: int | None = None
-        self._tallies: list[_core.PatternTally] = []
+        self._host_tallies: list[_core.PatternTally] = []
+        self._on_devices: dict[str, DeviceCounts] = {}
         if layer_bits is not None:
             bits = tuple(integer("layer_bits", value, 0) for value in layer_bits)
             self._set_layout(sum(bits), bits)
@@ -130,12 +139,21 @@ class PatternCounter:
             A value is NaN, the rows differ, or the bits do not fit those of earlier batches.
             Nothing of the batch is counted then.
         DeviceError
-            An array lives on another device.
+            An array lies on a GPU and CuPy is not installed, or layers lie on different devices.
 
         Notes
         -----
-        Any number of threads may call at once; the work is done without the GIL.
+        Any number of threads may call at once; the work is done without the GIL. What lies on a GPU
+        is packed and collected there, and handed over when a number is asked for.
         """
+        number = cuda_number(preactivations)
+        if number is not None:
+            many = len(preactivations) if isinstance(preactivations, (list, tuple)) else 1
+            found = packed_on_device(preactivations, number, self._cuts(many))
+            device, there, sizes = found
+            self._set_layout(sum(sizes), sizes)
+            self._counts_on(device).insert(there)
+            return
         layers = layers_of(preactivations)
         cuts = self._cuts(len(layers))
         words, nan = _core.pack_layers(
@@ -165,7 +183,13 @@ class PatternCounter:
         InvalidInput
             The number of words is another than before, or bits behind the last sign are set.
         """
-        rows = packed_words(words)
+        number = cuda_number(words)
+        device = None
+        rows: Any
+        if number is None:
+            rows = packed_words(words)
+        else:
+            device, rows = device_words(words, number)
         if self._total is None:
             self._set_layout(64 * rows.shape[1], None)
         total = self.pattern_bits
@@ -173,9 +197,16 @@ class PatternCounter:
             raise InvalidInput(
                 f"patterns of {total} bits have {(total + 63) // 64} words, got {rows.shape[1]}"
             )
-        if _core.has_loose_bits(rows, total):
+        if device is None:
+            loose = _core.has_loose_bits(rows, total)
+        else:
+            loose = has_loose_bits(device, rows, total)
+        if loose:
             raise InvalidInput(f"bits behind the last of {total} signs must be clear")
-        self._insert(rows)
+        if device is None:
+            self._insert(rows)
+        else:
+            self._counts_on(device).insert(rows)
 
     def merge(self, other: PatternCounter) -> PatternCounter:
         """Add everything that another counter has met; it stays as it is.
@@ -485,7 +516,7 @@ class PatternCounter:
                 if self._per_layer and bits is None:
                     raise InvalidInput("per_layer=True needs layer_bits=... for packed patterns")
                 sizes = [total, *(bits or ())] if self._per_layer else [total]
-                self._tallies = [self._new_tally(size) for size in sizes]
+                self._host_tallies = [self._new_tally(size) for size in sizes]
                 self._total, self._layer_bits = total, bits
                 return
             if self._layer_bits is None and total == self._total:
@@ -496,14 +527,36 @@ class PatternCounter:
                     f"this counter has patterns of {was} bits, got {list(bits) if bits else total}"
                 )
 
+    @property
+    def _kind(self) -> int:
+        return {"exact": 0, "hash": 1 if self._hash_bits == 64 else 2, "hll": 3}[self._sketch]
+
     def _new_tally(self, bits: int) -> _core.PatternTally:
-        kind = {"exact": 0, "hash": 1 if self._hash_bits == 64 else 2, "hll": 3}[self._sketch]
-        return _core.PatternTally((bits + 63) // 64, kind, self._counts, self._precision)
+        return _core.PatternTally((bits + 63) // 64, self._kind, self._counts, self._precision)
+
+    @property
+    def _tallies(self) -> list[_core.PatternTally]:
+        """The tallies, with all that was met on GPUs."""
+        with self._lock:
+            parts = list(self._on_devices.values())
+        for part in parts:
+            for tally, contents in zip(self._host_tallies, part.take(), strict=False):
+                Part(**contents).into(tally)
+        return self._host_tallies
+
+    def _counts_on(self, device: Device) -> DeviceCounts:
+        with self._lock:
+            if device.name not in self._on_devices:
+                bits = (self._layer_bits or ()) if self._per_layer else ()
+                options = (self._kind, self._counts, self._precision, _core.sample_size)
+                sizes = [self._total or 0, *bits]
+                self._on_devices[device.name] = DeviceCounts(device, sizes, options)
+            return self._on_devices[device.name]
 
     def _insert(self, words: Words) -> None:
-        self._tallies[0].insert(words)
+        self._host_tallies[0].insert(words)
         first = 0
-        for tally, bits in zip(self._tallies[1:], self._layer_bits or (), strict=False):
+        for tally, bits in zip(self._host_tallies[1:], self._layer_bits or (), strict=False):
             tally.insert(_core.extract_bits(words, first, bits))
             first += bits
 

@@ -127,8 +127,8 @@ def _from_torch(where: str, value: Any) -> tuple[npt.NDArray[Any], str]:
 
 def _elsewhere(where: str, what: str) -> DeviceError:
     return DeviceError(
-        f"{where} lives on another device ({what}); counting there is not available in this "
-        "version: bring it to the host, with .cpu() or .get()"
+        f"{where} lives on a device that is neither the host nor a CUDA GPU ({what}): bring it "
+        "to the host, with .cpu() or .get()"
     )
 
 
