@@ -20,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from math import comb, exp, fsum, lgamma, log, prod
+from math import comb, fsum, lgamma, log, prod
 
 from .._layer import ConvSpec
 
@@ -293,12 +293,23 @@ def log10_binomial_sum(n: int, top: int, breakpoints: int = 1) -> float:
     -------
     float
     """
-    step = log(breakpoints)
-    terms = [
-        lgamma(n + 1) - lgamma(j + 1) - lgamma(n - j + 1) + j * step for j in range(min(n, top) + 1)
-    ]
-    largest = max(terms)
-    return (largest + log(fsum(exp(term - largest) for term in terms))) / log(10)
+    top = min(n, top)
+    # The terms rise to their largest one and fall after it; what is below it by a factor e**60 is
+    # lost in rounding, all of it together.
+    peak = min(top, (n + 1) * breakpoints // (breakpoints + 1))
+    terms = [1.0]
+    for j in range(peak, 0, -1):
+        terms.append(terms[-1] * j / ((n - j + 1) * breakpoints))
+        if terms[-1] < 1e-26:
+            break
+    last = 1.0
+    for j in range(peak + 1, top + 1):
+        last *= (n - j + 1) * breakpoints / j
+        terms.append(last)
+        if last < 1e-26:
+            break
+    largest = lgamma(n + 1) - lgamma(peak + 1) - lgamma(n - peak + 1) + peak * log(breakpoints)
+    return (largest + log(fsum(terms))) / log(10)
 
 
 def binomials(n: int, top: int | None = None) -> list[int]:
