@@ -186,3 +186,8 @@ def test_gpu_benchmarks_assert_their_answers():
     assert numbers["sweeps"][0]["sign_vectors"] == 1 + 12 + 66 + 220
     assert numbers["patterns"]["distinct"] <= 1000
     assert numbers["insertions"]["rows"] == 20_000
+
+
+def test_benchmark_of_segments_and_scores_asserts_equal_numbers():
+    shown = run("benchmarks.bench_nas", "--quick")
+    assert "20 segments of 784-256-256-10" in shown
