@@ -70,3 +70,21 @@ def test_decision_boundary_prints_lengths_and_draws(tmp_path):
     out = run("decision_boundary.py", "--output", tmp_path)
     assert re.match(r"[\d,]+ regions, \d+ pieces of the boundary\nclasses 0 and", out)
     assert (tmp_path / "decision_boundary.png").stat().st_size > 10_000
+
+
+def test_training_is_logged_and_drawn(tmp_path):
+    pytest.importorskip("torch", reason="the extra 'torch' is not installed")
+    pytest.importorskip("matplotlib", reason="the extra 'plot' is not installed")
+    out = run("watch_training.py", "--epochs", 6, "--output", tmp_path)
+    assert "regions in the square: " in out
+    log = lr.Monitor.read(tmp_path / "regions.jsonl")
+    assert [line["epoch"] for line in log] == list(range(7))
+    assert all(line["count"]["kind"] == "exact" for line in log)
+    assert (tmp_path / "training.png").stat().st_size > 10_000
+
+
+def test_networks_are_ranked_as_plain_pytorch_does():
+    pytest.importorskip("torch", reason="the extra 'torch' is not installed")
+    out = run("rank_networks.py", "--networks", 4)
+    assert out.startswith("4 networks: ")
+    assert "TE-NAS count of the first" in out

@@ -99,12 +99,10 @@ _POINTWISE: dict[str, Callable[..., _Cuts]] = {
     "softshrink": _soft_shrink,
     "maximum": _second_wins,
     "minimum": _first_above,
-    # A comparison is a bit by itself; what is made of it (where, a product) adds none.
-    "gt": _first_above,
-    "ge": _first_above,
-    "lt": _first_above,
-    "le": _first_above,
 }
+# A comparison counts when its result chooses between values.
+_COMPARISONS = ("gt", "ge", "lt", "le")
+_CHOICES = ("where", "mul", "masked_fill")
 _WINDOWS = ("max_pool2d_with_indices", "max_pool3d_with_indices")
 _WINNERS = ("max", "min")  # along one axis, with indices
 _NO_WINNERS = (
@@ -160,12 +158,14 @@ class Recording:
         self.layers: list[tuple[str, int]] = []
         self.bits: list[Any] = []
         self._reached: set[int] = set()
+        # Comparisons that chose nothing yet, by the memory of their results.
+        self._masks: dict[int, tuple[str, Any, Any]] = {}
         self._output: str | None = None
 
     def reach(self, value: Any) -> None:
         """Mark what depends on the input."""
         for tensor in self._tensors(value):
-            self._reached.add(tensor.untyped_storage().data_ptr())
+            self._reached.add(self._place(tensor))
 
     def _tensors(self, value: Any) -> Iterator[Any]:
         if isinstance(value, self.torch.Tensor):
@@ -178,7 +178,7 @@ class Recording:
             yield from self._tensors(list(value.values()))
 
     def _depends(self, value: Any) -> bool:
-        return any(t.untyped_storage().data_ptr() in self._reached for t in self._tensors(value))
+        return any(self._place(t) in self._reached for t in self._tensors(value))
 
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run an operator and note its bits."""
@@ -186,7 +186,8 @@ class Recording:
             result = func(*args, **kwargs)
             # Freed memory may serve a tensor that does not depend on the input.
             for tensor in self._tensors(result):
-                self._reached.discard(tensor.untyped_storage().data_ptr())
+                self._reached.discard(self._place(tensor))
+                self._masks.pop(self._place(tensor), None)
             return result
         name = str(func._schema.name).rpartition("::")[2]
         name = name[:-1] if name.endswith("_") else name
@@ -199,7 +200,16 @@ class Recording:
             )
         if name in _POINTWISE:
             self._pointwise(name, _POINTWISE[name](*args, **kwargs))
+        if name in _CHOICES:
+            self._choose(args)
+        copied = self._masks.get(self._place(args[0])) if name == "_to_copy" else None
         result = func(*args, **kwargs)
+        for tensor in self._tensors(result):
+            self._masks.pop(self._place(tensor), None)
+        if copied is not None:
+            self._masks[self._place(result)] = copied
+        elif name in _COMPARISONS and args[0].is_floating_point() and result.numel():
+            self._masks[self._place(result)] = (name, args[0] > args[1], result.shape)
         if name in _WINDOWS:
             self._pool(name, func, args, kwargs, result[1])
         elif name in _WINNERS and isinstance(result, tuple) and len(result) == 2:
@@ -209,6 +219,20 @@ class Recording:
             self._output = name
         self.reach(result)
         return result
+
+    @staticmethod
+    def _place(tensor: Any) -> int:
+        place: int = tensor.untyped_storage().data_ptr()
+        return place
+
+    def _choose(self, args: Any) -> None:
+        """Note the comparisons by which values are chosen, once each."""
+        for tensor in list(self._tensors(args)):
+            mask = self._masks.get(self._place(tensor))
+            if mask is not None:
+                name, bits, shape = mask
+                self._add(name, self._rows(name, bits), shape, 1)
+                self._masks = {place: m for place, m in self._masks.items() if m is not mask}
 
     def _add(self, name: str, bits: Any, shape: Any, width: int) -> None:
         if self._output is not None:
