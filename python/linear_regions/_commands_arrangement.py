@@ -125,6 +125,8 @@ def _box(options: argparse.Namespace) -> lr.Box | None:
 
 def _arrangement(options: argparse.Namespace) -> Output:
 
+    if options.output and Path(options.output).suffix.lower() != ".npz":
+        raise InvalidInput(f"--output must end in .npz, got {options.output!r}")
     planes = read_arrangement(options.file)
     box = _box(options)
     if options.polynomial and box is not None:
@@ -200,8 +202,6 @@ def _add_polynomial(
 def _write(path: str, found: lr.Chambers) -> None:
     import numpy as np
 
-    if Path(path).suffix.lower() != ".npz":
-        raise InvalidInput(f"--output must end in .npz, got {path!r}")
     assert found.points is not None
     np.savez_compressed(path, sign_vectors=found.sign_vectors, points=found.points)
 
