@@ -269,7 +269,7 @@ class Regions:
     def volumes(self) -> FloatArray:
         """Length, area or volume in domain coordinates; infinite where unbounded.
 
-        Rounded to doubles. Above two dimensions a region takes a tenth of a millisecond or more.
+        Rounded to doubles. Above two dimensions every region is triangulated, in Python.
         """
         if self.dim > 2:
             return volumes_of(self.columns, self.bounded)
