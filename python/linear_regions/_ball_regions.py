@@ -28,6 +28,7 @@ from . import _core
 from ._cell_facets import oriented_rows
 from ._farkas import Row
 from ._frame import domain_frame
+from ._least_distance import least_distance, solve_exactly
 from ._lower import frame_of, program
 from ._region_columns import Columns
 from ._region_table import Regions
@@ -213,7 +214,7 @@ class _BallTest:
         values = normals @ self.center + offsets
         sizes = np.abs(normals) @ np.abs(self.center) + np.abs(offsets)
         value_errors = doubt * (np.abs(self.center).sum() + 1) + gamma * sizes
-        step, y = _least_distance(normals, -values)
+        step, y = least_distance(normals, -values)
         if step is not None:
             reach = float(np.linalg.norm(step))
             if reach < self.radius:
@@ -257,44 +258,6 @@ def _dot(a: Iterable[Any], b: Iterable[Any]) -> Fraction:
     return sum((Fraction(x) * y for x, y in zip(a, b, strict=False)), Fraction(0))
 
 
-def _least_distance(
-    normals: FloatArray, bounds: FloatArray
-) -> tuple[FloatArray | None, FloatArray]:
-    """Return the shortest u with normals @ u >= bounds and its multipliers, about.
-
-    Non-negative least squares on (normals.T; bounds) y = (0; 1).
-    """
-    table = np.vstack([normals.T, bounds])
-    target = np.zeros(len(table))
-    target[-1] = 1.0
-    m = table.shape[1]
-    y = np.zeros(m)
-    active = np.zeros(m, dtype=np.bool_)
-    for _ in range(3 * m + 10):
-        gradient = table.T @ (target - table @ y)
-        gradient[active] = -np.inf
-        entering = int(gradient.argmax()) if m else 0
-        if not m or gradient[entering] <= 1e-13:
-            break
-        active[entering] = True
-        for _ in range(m):
-            trial = np.zeros(m)
-            trial[active] = np.linalg.lstsq(table[:, active], target, rcond=None)[0]
-            if (trial[active] > 0).all():
-                break
-            falling = active & (trial <= 0)
-            share = np.min(y[falling] / np.maximum(y[falling] - trial[falling], 1e-300))
-            y = y + share * (trial - y)
-            active &= y > 1e-15
-            y[~active] = 0.0
-        y = np.where(active, trial, 0.0)
-    y = np.maximum(y, 0.0)
-    rest = table @ y - target
-    if abs(rest[-1]) < 1e-300:
-        return None, y
-    return -rest[:-1] / rest[-1], y
-
-
 def _nearest(rows: list[Row], values: list[Fraction], d: int) -> list[Fraction]:
     """Return the shortest u with a_i . u + v_i >= 0 for all rows, exactly.
 
@@ -307,7 +270,7 @@ def _nearest(rows: list[Row], values: list[Fraction], d: int) -> list[Fraction]:
     )
     for size in range(d + 1):
         for chosen in combinations(order, size):
-            factors = _solve(
+            factors = solve_exactly(
                 [[_dot(rows[i][:-1], rows[j][:-1]) for j in chosen] for i in chosen],
                 [-values[i] for i in chosen],
             )
@@ -320,20 +283,3 @@ def _nearest(rows: list[Row], values: list[Fraction], d: int) -> list[Fraction]:
             if all(_dot(row[:-1], u) + v >= 0 for row, v in zip(rows, values, strict=True)):
                 return u
     raise AssertionError("a region has a point nearest to the centre")
-
-
-def _solve(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction] | None:
-    """Return the solution of a square system, None where it is singular."""
-    n = len(right)
-    table = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    for k in range(n):
-        pivot = next((i for i in range(k, n) if table[i][k]), None)
-        if pivot is None:
-            return None
-        table[k], table[pivot] = table[pivot], table[k]
-        table[k] = [v / table[k][k] for v in table[k]]
-        for i in range(n):
-            if i != k and table[i][k]:
-                factor = table[i][k]
-                table[i] = [u - factor * v for u, v in zip(table[i], table[k], strict=True)]
-    return [row[n] for row in table]

@@ -19,6 +19,7 @@ from ._farkas import Row, is_bounded, primitive
 from ._frame import DomainFrame
 from ._hull import Hull, affine_hull
 from ._hyperplanes import hyperplanes
+from ._least_distance import least_distance, solve_exactly
 from ._lineality import Quotient, lifted, quotient_of, restricted
 from ._lower import frame_of, planar_domain, program
 from ._planar import as_doubles, nearest, plane_of_hull
@@ -29,6 +30,8 @@ from .network import Network
 
 __all__ = ["ExactCell", "needed_facets", "oriented_rows", "row_columns"]
 
+# Beyond it a search costs more than asking the sign tree.
+MOST_DIMENSIONS_OF_SEARCH = 32
 _ROUNDOFF = 2.0**-52  # twice the unit roundoff: room for the bounds' own rounding
 
 
@@ -125,9 +128,14 @@ def needed_facets(cell: ExactCell, point: tuple[Fraction, ...]) -> list[int]:
     """Return the inequalities that the cell needs; of equal ones the first."""
     m = len(cell.rows)
     proved = _first_on_rays(cell, np.array([nearest(v) for v in point]), point)
-    open_ones = [i for i in range(m) if not proved[i]]
-    if not open_ones:
+    if proved.all():
         return list(range(m))
+    # A ray to a point of the facet, well within the others, or multipliers that say there is none.
+    x = np.array([nearest(v) for v in point])
+    supports: dict[int, list[int]] = {}
+    if np.isfinite(x).all() and cell.frame.dim <= MOST_DIMENSIONS_OF_SEARCH:
+        directions, supports = _search(cell, x, np.flatnonzero(~proved).tolist())
+        proved |= _first_on_rays(cell, x, point, directions)
     exact = cell.exact_rows(list(range(m)))
     # Equal rows are one facet; the first is a side of the domain or a unit of an early layer.
     first: dict[Row, int] = {}
@@ -135,6 +143,11 @@ def needed_facets(cell: ExactCell, point: tuple[Fraction, ...]) -> list[int]:
         first.setdefault(row, i)
     remaining = sorted(first.values())
     for i in [i for i in remaining if not proved[i]]:
+        # Facets are unique: what follows from other rows is none, whether these are facets or not.
+        chosen = sorted({first[exact[k]] for k in supports.get(i, ())} - {i})
+        if chosen and _is_sum(exact[i], [exact[k] for k in chosen]):
+            remaining.remove(i)
+            continue
         others = [exact[k] for k in remaining if k != i]
         d = cell.frame.dim
         found = _core.sign_tree_count(
@@ -145,10 +158,54 @@ def needed_facets(cell: ExactCell, point: tuple[Fraction, ...]) -> list[int]:
     return remaining
 
 
+def _search(
+    cell: ExactCell, x: FloatArray, numbers: list[int]
+) -> tuple[FloatArray, dict[int, list[int]]]:
+    """Return directions towards facets, one per row, and rows that may make others redundant."""
+    norms = np.linalg.norm(cell.rows[:, :-1], axis=1)
+    normals = cell.rows[:, :-1] / norms[:, None]
+    values = normals @ x + cell.rows[:, -1] / norms
+    directions, supports = np.zeros_like(normals), {}
+    for i in numbers:
+        signed, bounds = normals.copy(), -(1 - 1e-6) * values
+        signed[i], bounds[i] = -normals[i], values[i]
+        step, y = least_distance(signed, bounds)
+        if step is not None and (signed @ step >= bounds - 1e-9 * np.abs(bounds)).all():
+            directions[i] = step
+        supports[i] = [k for k in np.flatnonzero(y > 0).tolist() if k != i]
+    return directions, supports
+
+
+def _is_sum(row: Row, others: list[Row]) -> bool:
+    """Tell whether the row is proved to follow from others by factors >= 0 (Farkas 1902)."""
+    normals = [other[:-1] for other in others]
+    factors = solve_exactly(
+        [[Fraction(_dot(a, b)) for b in normals] for a in normals],
+        [Fraction(_dot(a, row[:-1])) for a in normals],
+    )
+    if factors is None or any(factor < 0 for factor in factors):
+        return False
+    total = [
+        sum((f * other[k] for f, other in zip(factors, others, strict=True)), Fraction(0))
+        for k in range(len(row))
+    ]
+    return total[:-1] == list(row[:-1]) and total[-1] <= row[-1]
+
+
+def _dot(a: Row, b: Row) -> int:
+    return sum(u * v for u, v in zip(a, b, strict=True))
+
+
 def _first_on_rays(
-    cell: ExactCell, x: FloatArray, point: tuple[Fraction, ...]
+    cell: ExactCell,
+    x: FloatArray,
+    point: tuple[Fraction, ...],
+    given: FloatArray | None = None,
 ) -> npt.NDArray[np.bool_]:
-    """Return the rows that some ray from the point meets strictly first, proved."""
+    """Return the rows that some ray from the point meets strictly first, proved.
+
+    `given` are directions to try, one per row, in place of the usual ones.
+    """
     m, d = len(cell.rows), cell.frame.dim
     normals, offsets = cell.rows[:, :-1], cell.rows[:, -1]
     proved = np.zeros(m, dtype=np.bool_)
@@ -164,8 +221,10 @@ def _first_on_rays(
         value = normals @ x + offsets
         low, high = value - doubt, value + doubt
         norms = np.linalg.norm(normals, axis=1)
-        sets = [-normals / (norms * norms)[:, None]]
-        if m <= d:  # independent rows: along column i of the pseudo-inverse only row i changes
+        sets = [-normals / (norms * norms)[:, None]] if given is None else [given]
+        if (
+            given is None and m <= d
+        ):  # independent rows: along column i of the pseudo-inverse only row i changes
             sets.append(-np.linalg.pinv(normals).T)
         for directions in sets:
             for begin in range(0, m, 512):
