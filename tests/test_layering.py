@@ -24,8 +24,10 @@ GROUPS = {
     "network": [
         "_layer", "_pointwise", "_pools", "_wiring", "layers", "architecture", "network",
     ],
-    "files": ["_npz"],
-    "domain": ["domain", "_farkas", "_frame", "_hull", "_planar", "_polyhedra", "_slice"],
+    "files": ["_npz", "_records"],
+    "domain": [
+        "domain", "_domain_record", "_farkas", "_frame", "_hull", "_planar", "_polyhedra", "_slice",
+    ],
     "vnnlib": ["vnnlib"],
     "result": ["result", "_sample_count"],
     "bounds": ["_bounds"],
@@ -50,6 +52,8 @@ GROUPS = {
         "_region_columns", "_region_files", "_region_frames", "_region_table", "_regions",
         "_sample", "_sample_device", "_segments", "_sweep", "_sweep_device", "_sweep_points",
         "_unstable", "_volumes",
+        # Searches in parts.
+        "_checkpoint", "_cost", "_forecast", "_part_runs", "_parts", "_region_chunks", "_shards",
     ],
     # Measures of search and training: many small questions to the engines.
     "training": [
@@ -63,7 +67,7 @@ GROUPS = {
     ],
     "command": [
         "cli", "__main__", "_architecture_text", "_cli_inputs", "_commands", "_commands_analysis",
-        "_commands_arrangement",
+        "_commands_arrangement", "_commands_shards",
     ],
 }  # fmt: skip
 

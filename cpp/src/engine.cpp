@@ -10,7 +10,6 @@
 namespace linear_regions {
 namespace {
 
-constexpr unsigned kMostTicks = 64;  // nodes between two looks at the run control, at most
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 bool moderate(double value) {
@@ -108,11 +107,10 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
 }
 
 Engine::Engine(const PlanarRoot& root, RunControl& control, bool caller)
-    : root_(root),
+    : DepthFirst(control, caller),
+      root_(root),
       tape_(root.tape),
       kernels_(kernels()),
-      control_(control),
-      caller_(caller),
       maps_(root.tape),
       exact_(root.tape, root.domain, path_) {
   const std::size_t stages = tape_.stages().size();
@@ -174,16 +172,6 @@ double* Engine::own_block(Node& node, const double* parent_block) {
   return node.block;
 }
 
-void Engine::push_children(std::int32_t parent) {
-  const double weight = stack_[static_cast<std::size_t>(parent)].weight /
-                        static_cast<double>(std::max<std::size_t>(1, children_.size()));
-  for (std::size_t i = children_.size(); i-- > 0;) {
-    children_[i].weight = weight;
-    children_[i].child = static_cast<std::uint32_t>(i);
-    stack_.push_back(children_[i]);
-  }
-}
-
 void Engine::report(const Polygon& polygon, const std::uint64_t* pattern) {
   if (!counting()) hooks_->sink->region(*this, polygon, pattern);
   ++regions_;
@@ -205,6 +193,7 @@ void Engine::leave_layer(std::int32_t index) {
   else
     leave_max(node, pattern);
   children_.clear();
+  decide(cell.split, -1);
   if (last_split(cell.split)) {
     report(node.polygon, pattern);
     done_weight_ += node.weight;
@@ -244,10 +233,17 @@ void Engine::expand(std::int32_t index) {
   push_children(index);
 }
 
-void Engine::start(const Task& task) {
+void Engine::restart() {
+  arena_.release({});
   lines_ = root_.lines;
-  Node node;
-  node.weight = task.weight;
+}
+
+void Engine::rewind(const Node& node) {
+  arena_.release(node.mark);
+  lines_.resize(node.lines_mark);
+}
+
+bool Engine::open(Node& node) {
   node.polygon.n = static_cast<std::int32_t>(root_.vertices.size());
   const auto n = static_cast<std::size_t>(node.polygon.n);
   node.polygon.vertices = arena_.make<Vertex>(n);
@@ -261,115 +257,12 @@ void Engine::start(const Task& task) {
   std::fill(pattern, pattern + words, 0);
   if (tape_.splits().empty()) {
     report(node.polygon, pattern);
-    return;
+    return false;
   }
   // Blocks are only read once their stage is complete.
   blocks_[0] = const_cast<double*>(root_.first_block.data());
   enter(node, 0, pattern);
-  if (node.cell == nullptr) return;
-  stack_.push_back(node);
-  // Leaves beside the path were counted by the giver, whenever this replay ends.
-  struct Restore {
-    std::uint64_t& regions;
-    std::uint64_t before;
-    ~Restore() { regions = before; }
-  } restore{regions_, regions_};
-  for (std::uint32_t child : task.path) {
-    if (control_.stopped()) {  // a deep path of a wide network takes a while
-      unfinished_ = true;
-      stack_.clear();
-      return;
-    }
-    const auto top = static_cast<std::int32_t>(stack_.size()) - 1;
-    expand(top);
-    // Keep only the named child; the others belong to somebody else.
-    const std::size_t first = static_cast<std::size_t>(top) + 1;
-    if (child >= children_.size())
-      throw std::logic_error("a task names a child that does not exist");
-    const Node kept = children_[child];
-    stack_.resize(first);
-    stack_.push_back(kept);
-    stack_.back().child = child;
-    stack_.back().weight = task.weight;
-  }
-  done_weight_ = 0;
-}
-
-std::vector<std::uint32_t> Engine::path_of(std::int32_t index) const {
-  std::vector<std::uint32_t> path;
-  for (std::int32_t i = index; i > 0; i = stack_[static_cast<std::size_t>(i)].parent)
-    path.push_back(stack_[static_cast<std::size_t>(i)].child);
-  std::reverse(path.begin(), path.end());
-  return path;
-}
-
-// Hands the shallowest waiting node, the largest sub-tree by expectation, to another thread.
-void Engine::give_away() {
-  for (std::size_t i = 0; i + 1 < stack_.size(); ++i) {
-    Node& node = stack_[i];
-    if (node.expanded || node.given) continue;
-    node.given = true;
-    ++work_.stolen;
-    hooks_->give({path_of(static_cast<std::int32_t>(i)), node.weight});
-    return;
-  }
-}
-
-void Engine::tick() {
-  control_.report(regions_ - reported_, done_weight_, caller_);
-  reported_ = regions_;
-  done_weight_ = 0;
-  // Nodes of wide networks take long: keep the looks a few milliseconds apart.
-  const double now = control_.seconds(), passed = now - last_tick_;
-  last_tick_ = now;
-  if (passed > 5e-3) tick_interval_ = std::max(1u, tick_interval_ / 2);
-  if (passed < 1e-3) tick_interval_ = std::min(kMostTicks, tick_interval_ * 2);
-  if (hooks_->tick) hooks_->tick();
-  if (hooks_->hungry != nullptr && hooks_->hungry->load(std::memory_order_relaxed) > 0) give_away();
-}
-
-void Engine::run(const Task& task, const Hooks& hooks) {
-  hooks_ = &hooks;
-  stack_.clear();
-  arena_.release({});
-  if (control_.stopped()) {
-    unfinished_ = true;
-    return;
-  }
-  try {
-    start(task);
-    search();
-  } catch (const Stopped&) {
-    unfinished_ = true;  // what was found before stands
-  }
-  control_.report(regions_ - reported_, done_weight_, caller_);
-  reported_ = regions_;
-  done_weight_ = 0;
-}
-
-void Engine::search() {
-  const bool exact_limit = control_.limit != RunControl::kNoLimit;
-  while (!stack_.empty()) {
-    Node& top = stack_.back();
-    if (top.expanded || top.given) {
-      if (top.expanded) {
-        arena_.release(top.mark);
-        lines_.resize(top.lines_mark);
-      }
-      stack_.pop_back();
-      continue;
-    }
-    if (++ticks_ >= tick_interval_ || (exact_limit && regions_ != reported_)) {
-      ticks_ = 0;
-      tick();
-      if (control_.stopped()) {
-        for (const Node& node : stack_) unfinished_ = unfinished_ || !(node.expanded || node.given);
-        break;
-      }
-      if (stack_.back().given) continue;
-    }
-    expand(static_cast<std::int32_t>(stack_.size()) - 1);
-  }
+  return node.cell != nullptr;
 }
 
 }  // namespace linear_regions

@@ -13,16 +13,15 @@
 // Memory: one arena in stack order; it grows with the depth, not with the number of regions.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
 #include "arena.hpp"
+#include "depth_first.hpp"
 #include "exact_planar.hpp"
 #include "linear_regions/planar.hpp"
 #include "polygon.hpp"
 #include "row_maps.hpp"
-#include "task.hpp"
 
 namespace linear_regions {
 
@@ -41,23 +40,35 @@ struct PlanarRoot {
 
 class RegionSink;
 
-class Engine {
+struct PlanarLayerCell {
+  int split;
+  const double* rows;      // map of the split's input slot
+  std::uint64_t* pattern;  // bits of the splits before this one
+  double* base;            // base block of the next stage (nullptr: not needed)
+  // Pointwise: all cuts of the layer as rows; `on`: cuts positive on the whole cell.
+  const double* cut_rows;
+  std::uint64_t* on;
+  // The m cutting units of the cell: cuts (pointwise, with their rows) or windows (max).
+  std::int32_t m, words;
+  std::int32_t* member;
+  double* member_rows;
+  std::int32_t* winner;  // max: winner entry of windows fixed on the whole cell, else -1
+};
+
+struct PlanarNode : SearchNode {
+  const PlanarLayerCell* cell = nullptr;
+  Polygon polygon;
+  std::uint64_t* signs = nullptr;  // pointwise: per vertex `words` positive, `words` negative
+  std::uint64_t* mixed = nullptr;  // members that still cut
+  std::uint64_t* on = nullptr;     // pointwise: members that are fixed and positive
+  std::int32_t* choice = nullptr;  // max: winner entry per member, -1 while mixed
+  double* block = nullptr;         // next stage: base and the additions so far
+};
+
+class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
  public:
-  // With sink == nullptr regions are only counted.
   Engine(const PlanarRoot& root, RunControl& control, bool caller);
 
-  // Works the task's sub-tree off. When `hungry` says so, sub-trees are cut off and handed to
-  // `give`. Regions found are added to regions().
-  struct Hooks {
-    RegionSink* sink = nullptr;
-    const std::atomic<int>* hungry = nullptr;
-    std::function<void(Task&&)> give;
-    std::function<void()> tick;  // called now and then
-  };
-  void run(const Task& task, const Hooks& hooks);
-
-  std::uint64_t regions() const { return regions_; }
-  bool unfinished() const { return unfinished_; }  // a run stopped with nodes left
   Work work() const;
 
   // What a sink may ask about the region that is being reported.
@@ -67,52 +78,20 @@ class Engine {
   const Path& path() const { return path_; }
 
  private:
-  struct LayerCell {
-    int split;
-    const double* rows;      // map of the split's input slot
-    std::uint64_t* pattern;  // bits of the splits before this one
-    double* base;            // base block of the next stage (nullptr: not needed)
-    // Pointwise: all cuts of the layer as rows; `on`: cuts positive on the whole cell.
-    const double* cut_rows;
-    std::uint64_t* on;
-    // The m cutting units of the cell: cuts (pointwise, with their rows) or windows (max).
-    std::int32_t m, words;
-    std::int32_t* member;
-    double* member_rows;
-    std::int32_t* winner;  // max: winner entry of windows fixed on the whole cell, else -1
-  };
+  friend DepthFirst;
+  using LayerCell = PlanarLayerCell;
 
-  struct Node {
-    const LayerCell* cell = nullptr;
-    Polygon polygon;
-    std::uint64_t* signs = nullptr;  // pointwise: per vertex `words` positive, `words` negative
-    std::uint64_t* mixed = nullptr;  // members that still cut
-    std::uint64_t* on = nullptr;     // pointwise: members that are fixed and positive
-    std::int32_t* choice = nullptr;  // max: winner entry per member, -1 while mixed
-    double* block = nullptr;         // next stage: base and the additions so far
-    Arena::Mark mark;
-    std::size_t lines_mark = 0;
-    std::int32_t parent = -1;
-    std::uint32_t child = 0;
-    bool expanded = false, given = false;
-    double weight = 0;
-  };
-
-  // engine.cpp
-  void start(const Task& task);
-  void search();
+  // engine.cpp; the first four for the search
+  void restart();
+  bool open(Node& root);
   void expand(std::int32_t index);
+  void rewind(const Node& node);
   void leave_layer(std::int32_t index);
   void report(const Polygon& polygon, const std::uint64_t* pattern);
-  void push_children(std::int32_t parent);
-  void tick();
-  void give_away();
-  std::vector<std::uint32_t> path_of(std::int32_t index) const;
   int exact_sign(const Line& line, const Vertex& vertex);
   bool last_split(int split) const {
     return split + 1 == static_cast<int>(root_.tape.splits().size());
   }
-  bool counting() const { return hooks_->sink == nullptr; }
   Node child_of(std::int32_t parent) const;
   double* own_block(Node& node, const double* parent_block);
 
@@ -152,9 +131,6 @@ class Engine {
   const PlanarRoot& root_;
   const Tape& tape_;
   const Kernels& kernels_;
-  RunControl& control_;
-  const bool caller_;
-  const Hooks* hooks_ = nullptr;
 
   Arena arena_;
   RowMaps maps_;
@@ -162,8 +138,6 @@ class Engine {
   ExactStage exact_;
   std::vector<EdgeLine> lines_;
   std::vector<double*> blocks_;
-  std::vector<Node> stack_;
-  std::vector<Node> children_;
   RowList opening_;
   std::vector<Probe> probes_;
   std::vector<std::int8_t> vertex_sign_;
@@ -171,12 +145,6 @@ class Engine {
   std::vector<char> lost_;
   std::vector<std::uint64_t> masks_;
   std::uint64_t next_cell_ = 1;
-  std::uint64_t regions_ = 0, reported_ = 0;
-  double done_weight_ = 0;
-  unsigned ticks_ = 0, tick_interval_ = 1;
-  double last_tick_ = 0;
-  bool unfinished_ = false;
-  Work work_;
 };
 
 // Receives the regions of one task in depth-first order.

@@ -3,7 +3,6 @@
 #include "linear_regions/planar.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 #include "emit.hpp"
 #include "engine.hpp"
@@ -22,7 +21,6 @@ struct PlanarSearch {
 
   Engine engine(RunControl& control, bool caller) const { return {root, control, caller}; }
   BlockSink sink(RegionBlock& block) const { return {block, root.tape.pattern_words()}; }
-  void watch(Engine::Hooks&, const std::atomic<bool>&) const {}
 };
 
 }  // namespace
@@ -87,10 +85,44 @@ PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithme
   Stream stream(tape.pattern_words(), std::max<std::size_t>(1, block), control, sink);
   Engine::Hooks hooks;
   hooks.sink = &stream;
-  engine.run({}, hooks);
+  engine.run(whole_search(), hooks);
   stream.flush();
   const Status status = engine.unfinished() ? control.status() : Status::kComplete;
   return {engine.regions(), status, engine.work(), control.seconds()};
+}
+
+PlanarResult search_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
+                           RunControl& control, const Part& part, const PartOptions& options,
+                           PartOutcome<RegionBlock>& out) {
+  const DefaultFloatingPoint environment;
+  check_part(part);
+  const PlanarRoot root(tape, domain, arithmetic);
+  control.start();
+  const PlanarSearch search{root};
+  ReplayTeam team(search, control, options.list);
+  const PlanarResult result = team.run_part(part);
+  out = team.outcome();
+  return result;
+}
+
+Part cut_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
+                RunControl& control, const Part& part, const PartOptions& options) {
+  const DefaultFloatingPoint environment;
+  check_part(part);
+  const PlanarRoot root(tape, domain, arithmetic);
+  control.start();
+  const PlanarSearch search{root};
+  return cut_part(search, part, options, control);
+}
+
+std::vector<RandomWay> probe_planar(const Tape& tape, const PlanarDomain& domain,
+                                    Arithmetic arithmetic, RunControl& control, std::uint64_t seed,
+                                    std::size_t ways) {
+  const DefaultFloatingPoint environment;
+  const PlanarRoot root(tape, domain, arithmetic);
+  control.start();
+  const PlanarSearch search{root};
+  return probe_search(search, control, seed, ways);
 }
 
 }  // namespace linear_regions

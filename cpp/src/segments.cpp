@@ -86,7 +86,7 @@ class Segments {
       place_segment(a_.data() + i * n, b_.data() + i * n, n, domain);
       const PlanarRoot root(tape_, domain, arithmetic_);
       Engine engine(root, control_, caller);
-      engine.run({{}, 1.0 / static_cast<double>(m)}, hooks);
+      engine.run({SubTree{{}, 1.0 / static_cast<double>(m)}}, hooks);
       done += engine.work();
       if (engine.unfinished())
         cut = true;

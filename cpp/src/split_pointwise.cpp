@@ -206,6 +206,7 @@ void Engine::expand_pointwise(std::int32_t index) {
   std::int32_t u = 0;
   while (parent.mixed[u >> 6] == 0) u += 64;
   u += std::countr_zero(parent.mixed[u >> 6]);
+  decide(cell.split, cell.member[u]);
 
   vertex_sign_.resize(n);
   for (std::size_t v = 0; v < n; ++v) {

@@ -14,6 +14,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <system_error>
@@ -21,17 +22,16 @@
 #include <utility>
 #include <vector>
 
+#include "linear_regions/part.hpp"
 #include "linear_regions/run_control.hpp"
 
 namespace linear_regions {
-
-using TaskPath = std::vector<std::uint32_t>;
 
 template <typename Node>
 class Team {
  public:
   struct Task {
-    TaskPath path;
+    TreePath path;
     Node node;
   };
   // One worker's life: called on its own thread with `caller` true on the calling one; takes tasks
@@ -49,17 +49,18 @@ class Team {
     for (auto& t : threads_) t.join();
     if (error_) std::rethrow_exception(error_);
   }
-  // True if tasks were dropped because the run was stopped.
-  bool dropped() const { return dropped_; }
+  // Tasks that nobody took because the run was stopped.
+  bool dropped() const { return !left_.empty(); }
+  std::deque<Task>& left() { return left_; }
 
   bool next(Task& task, bool caller) {
     std::unique_lock lock(mutex_);
     ++idle_;
     update_hunger();
     while (pending_ > 0 && !error_) {
-      if (control_.stopped() && !tasks_.empty()) {
+      if (control_.halted() && !tasks_.empty()) {
         pending_ -= static_cast<int>(tasks_.size());
-        dropped_ = true;
+        std::move(tasks_.begin(), tasks_.end(), std::back_inserter(left_));
         tasks_.clear();
         wake_.notify_all();
         continue;
@@ -141,12 +142,12 @@ class Team {
   Life life_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Task> tasks_;
+  std::deque<Task> tasks_, left_;
   std::vector<std::thread> threads_;
   std::exception_ptr error_;
   std::atomic<int> hungry_{0};
   int pending_ = 0, idle_ = 0;
-  bool started_ = false, dropped_ = false;
+  bool started_ = false;
 };
 
 }  // namespace linear_regions

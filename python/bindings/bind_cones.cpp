@@ -35,6 +35,9 @@ struct Cones {
   static constexpr auto count = &count_cones;
   static constexpr auto list = &list_cones;
   static constexpr auto stream = &stream_cones;
+  static constexpr auto search = &search_cones;
+  static constexpr auto cut = &cut_cones;
+  static constexpr auto probe = &probe_cones;
   static py::dict work(const decltype(Result::work)& work) { return work_of(work); }
   static py::dict columns(Block&& block) { return columns_of(std::move(block)); }
 };

@@ -41,6 +41,9 @@ struct Trees {
   static constexpr auto count = &count_tree;
   static constexpr auto list = &list_tree;
   static constexpr auto stream = &stream_tree;
+  static constexpr auto search = &search_tree;
+  static constexpr auto cut = &cut_tree;
+  static constexpr auto probe = &probe_tree;
   static py::dict work(const decltype(Result::work)& work) { return work_of(work); }
   static py::dict columns(Block&& block) { return columns_of(std::move(block)); }
 };

@@ -56,6 +56,9 @@ struct Planar {
   static constexpr auto count = &count_planar;
   static constexpr auto list = &list_planar;
   static constexpr auto stream = &stream_planar;
+  static constexpr auto search = &search_planar;
+  static constexpr auto cut = &cut_planar;
+  static constexpr auto probe = &probe_planar;
   static py::dict work(const decltype(Result::work)& work) { return work_of(work); }
   static py::dict columns(Block&& block) { return columns_of(std::move(block)); }
 };
@@ -63,6 +66,7 @@ struct Planar {
 }  // namespace
 
 void bind_planar(py::module_& m) {
+  py::register_exception<ForeignPart>(m, "ForeignPart", PyExc_RuntimeError);
   py::class_<PlanarDomain>(m, "PlanarDomain", "A convex set of dimension at most two.")
       .def(py::init(&make_domain), py::arg("columns"), py::arg("edges"), py::arg("at_infinity"),
            py::arg("exact_columns") = std::vector<std::string>{},

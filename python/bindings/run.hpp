@@ -31,6 +31,8 @@ inline const char* name_of(Status status) {
       return "time_limit";
     case Status::kCancelled:
       return "cancelled";
+    case Status::kPaused:
+      return "paused";
   }
   return "cancelled";
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The three calls of an engine that searches the regions of a network: count, list and stream.
+// The calls of an engine that searches the regions of a network: count, list and stream; search,
+// cut and probe for parts of such a search (linear_regions/part.hpp).
 //
-// An engine names its types Domain, Result and Block, its functions count, list and stream, and how
-// its work and its blocks become Python objects.
+// An engine names its types Domain, Result and Block, its functions, and how its work and its
+// blocks become Python objects.
 #pragma once
 
 #include <string>
 
+#include "part.hpp"
 #include "run.hpp"
 
 namespace linear_regions::bindings {
@@ -37,6 +39,15 @@ class Search {
     m.def(("stream_" + name).c_str(), &stream, py::arg("tape"), py::arg("domain"),
           py::arg("certified"), py::arg("block"), py::arg("limit"), py::arg("time_limit"),
           py::arg("poll"), py::arg("sink"));
+    m.def(("search_" + name).c_str(), &search, py::arg("tape"), py::arg("domain"),
+          py::arg("certified"), py::arg("part"), py::arg("list"), py::arg("wide"),
+          py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("pause_after"),
+          py::arg("pause_at"), py::arg("poll"));
+    m.def(("cut_" + name).c_str(), &cut, py::arg("tape"), py::arg("domain"), py::arg("certified"),
+          py::arg("part"), py::arg("list"), py::arg("wide"), py::arg("share"), py::arg("poll"));
+    m.def(("probe_" + name).c_str(), &probe, py::arg("tape"), py::arg("domain"),
+          py::arg("certified"), py::arg("seed"), py::arg("ways"), py::arg("time_limit"),
+          py::arg("poll"));
   }
 
  private:
@@ -93,6 +104,86 @@ class Search {
     }
     delivery.rethrow();
     return report(result, poll);
+  }
+
+  static py::dict search(const Tape& tape, const Domain& domain, bool certified,
+                         const PartArrays& arrays, bool list, bool wide, unsigned threads,
+                         std::optional<std::uint64_t> limit, std::optional<double> time_limit,
+                         std::optional<double> pause_after, std::optional<std::uint64_t> pause_at,
+                         py::object callback) {
+    const Part part = part_from(arrays);
+    PartOptions options;
+    options.list = list;
+    options.wide = wide;
+    Poll poll(std::move(callback));
+    RunControl control;
+    prepare(control, poll, threads, limit, time_limit);
+    control.pause_after = pause_after;
+    if (pause_at) control.pause_at = *pause_at;
+    Result result;
+    PartOutcome<Block> outcome;
+    {
+      const py::gil_scoped_release release;  // as above
+      result =
+          Engine::search(tape, domain, arithmetic_of(certified), control, part, options, outcome);
+    }
+    py::dict out = report(result, poll);
+    out["rest"] = arrays_of(outcome.rest);
+    out["wide"] = outcome.wide;
+    out["setup_seconds"] = outcome.setup_seconds;
+    py::list blocks;
+    for (auto& [path, block] : outcome.blocks) {
+      const auto n = static_cast<py::ssize_t>(path.size());
+      blocks.append(py::make_tuple(adopt(std::move(path), {n}), Engine::columns(std::move(block))));
+    }
+    out["blocks"] = blocks;
+    return out;
+  }
+
+  static py::dict cut(const Tape& tape, const Domain& domain, bool certified,
+                      const PartArrays& arrays, bool list, bool wide, double share,
+                      py::object callback) {
+    if (!(share > 0)) throw std::invalid_argument("a share must be above 0");
+    const Part part = part_from(arrays);
+    PartOptions options{list, wide, share};
+    Poll poll(std::move(callback));
+    RunControl control;
+    prepare(control, poll, 1, std::nullopt, std::nullopt);
+    Part cut;
+    {
+      const py::gil_scoped_release release;  // as above
+      cut = Engine::cut(tape, domain, arithmetic_of(certified), control, part, options);
+    }
+    py::dict out;
+    out["part"] = arrays_of(cut);
+    out["stopped"] = control.stopped();
+    out["interrupted"] = poll.interrupted();
+    return out;
+  }
+
+  static py::dict probe(const Tape& tape, const Domain& domain, bool certified, std::uint64_t seed,
+                        std::size_t ways, std::optional<double> time_limit, py::object callback) {
+    Poll poll(std::move(callback));
+    RunControl control;
+    prepare(control, poll, 1, std::nullopt, time_limit);
+    std::vector<RandomWay> probes;
+    {
+      const py::gil_scoped_release release;  // as above
+      probes = Engine::probe(tape, domain, arithmetic_of(certified), control, seed, ways);
+    }
+    const auto n = static_cast<py::ssize_t>(probes.size());
+    std::vector<double> regions, cells, seconds;
+    for (const RandomWay& p : probes) {
+      regions.push_back(p.regions);
+      cells.push_back(p.cells);
+      seconds.push_back(p.seconds);
+    }
+    py::dict out;
+    out["regions"] = adopt(std::move(regions), {n});
+    out["cells"] = adopt(std::move(cells), {n});
+    out["seconds"] = adopt(std::move(seconds), {n});
+    out["interrupted"] = poll.interrupted();
+    return out;
   }
 };
 

@@ -26,6 +26,7 @@ from ._bounds import (
 )
 from ._build_info import build_info
 from ._chambers import Chambers
+from ._cost import CostForecast, predict_cost
 from ._count import count
 from ._decision_boundary import BoundaryPiece, DecisionBoundary, decision_boundary
 from ._expected import Expectation, expected
@@ -36,20 +37,23 @@ from ._one_layer import one_layer_bounded, one_layer_maximum, one_layer_sizes
 from ._pattern_counter import PatternCounter
 from ._plot import plot
 from ._region_at import LocatedRegion, region_at
-from ._regions import Facet, Region, Regions, RegionStream, regions
+from ._regions import Facet, Region, RegionFolder, Regions, RegionStream, regions
 from ._sample import patterns, sample
 from ._segments import count_segments
+from ._shards import count_shard, merge_counts
 from ._unstable import unstable
 from ._version import __version__
 from .architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
 from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
 from .errors import (
+    CheckpointError,
     CorruptFile,
     DegenerateInput,
     DeviceError,
     Interrupted,
     InvalidInput,
     LinearRegionsError,
+    LongRunWarning,
     MissingExtra,
     Unsupported,
 )
@@ -92,11 +96,13 @@ __all__ = [
     "Bounds",
     "Box",
     "Chambers",
+    "CheckpointError",
     "Comparison",
     "Concat",
     "Conv",
     "ConvSpec",
     "CorruptFile",
+    "CostForecast",
     "DecisionBoundary",
     "DegenerateInput",
     "DeviceError",
@@ -109,6 +115,7 @@ __all__ = [
     "LinearRegionsError",
     "LocalComplexity",
     "LocatedRegion",
+    "LongRunWarning",
     "MaxPool",
     "Maxout",
     "Method",
@@ -125,6 +132,7 @@ __all__ = [
     "Polytope",
     "Region",
     "RegionCount",
+    "RegionFolder",
     "RegionStream",
     "Regions",
     "Reshape",
@@ -144,6 +152,7 @@ __all__ = [
     "constructions",
     "count",
     "count_segments",
+    "count_shard",
     "decision_boundary",
     "expected",
     "fully_connected_twin",
@@ -151,6 +160,7 @@ __all__ = [
     "leaky_relu",
     "load",
     "local_complexity",
+    "merge_counts",
     "methods",
     "nas",
     "one_layer_asymptotics",
@@ -159,6 +169,7 @@ __all__ = [
     "one_layer_sizes",
     "patterns",
     "plot",
+    "predict_cost",
     "read_vnnlib",
     "region_at",
     "regions",

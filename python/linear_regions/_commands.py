@@ -24,7 +24,7 @@ from .errors import InvalidInput, MissingExtra
 if TYPE_CHECKING:
     import linear_regions as lr
 
-__all__ = ["COMMANDS", "Output", "partial_output"]
+__all__ = ["COMMANDS", "Output", "count_text", "partial_output"]
 
 
 @dataclass(frozen=True)
@@ -135,27 +135,49 @@ def _count(options: argparse.Namespace) -> Output:
 
     net = load_model(options)
     place = place_of(options, net)
-    result = lr.count(
-        net,
-        place.domain,
-        what=options.what,
-        method=options.method,
-        arithmetic=options.arithmetic,
-        **_run_options(options),
-    )
+    question = {"method": options.method, "arithmetic": options.arithmetic}
+    if options.shard is None:
+        result = lr.count(
+            net,
+            place.domain,
+            what=options.what,
+            checkpoint=options.checkpoint,
+            **question,
+            **_run_options(options),
+        )
+    else:
+        shard = _shard(options)
+        limits = {k: v for k, v in _run_options(options).items() if k != "limit"}
+        result = lr.count_shard(
+            net, place.domain, shard=shard, out=options.out, **question, **limits
+        )
     return Output(
         lambda: labelled(
             [
                 ("model", [network_line(net, model_name(options))]),
                 ("domain", [place.text]),
-                ("regions", [_count_text(result)]),
+                ("regions", [count_text(result)]),
             ]
         ),
         lambda: {**_head(options, net, place), "count": result.to_dict()},
     )
 
 
-def _count_text(count: lr.RegionCount) -> str:
+def _shard(options: argparse.Namespace) -> tuple[int, int]:
+    number, slash, n = options.shard.partition("/")
+    if not (slash and number.isdecimal() and n.isdecimal()):
+        raise InvalidInput(f"--shard: expected I/N, as in 3/16, got {options.shard!r}")
+    if options.out is None:
+        raise InvalidInput("--shard writes a part for 'merge': give it a place with --out FILE")
+    if options.what != "activation" or options.checkpoint is not None or options.limit is not None:
+        raise InvalidInput(
+            "--shard counts activation regions without --limit, and --out is its checkpoint: leave "
+            "--what, --limit and --checkpoint out"
+        )
+    return int(number), int(n)
+
+
+def count_text(count: lr.RegionCount) -> str:
     return (
         f"{grouped(count.value)} ({count.what}; {count_remark(count)}; {count.method}, "
         f"{time_text(count.seconds)})"
@@ -261,7 +283,7 @@ def _maximum(options: argparse.Namespace) -> Output:
     )
     entries = [
         ("layer", [f"{spec} on an input of shape {options.input_shape}"]),
-        ("maximum", [_count_text(result)]),
+        ("maximum", [count_text(result)]),
         *((name, [grouped(bound.value)]) for name, bound in result.related.items()),
     ]
     data = {
@@ -277,7 +299,7 @@ def _maximum(options: argparse.Namespace) -> Output:
             rng=options.seed,
             time_limit=options.time_limit,
         )
-        entries.append(("bounded", [_count_text(bounded)]))
+        entries.append(("bounded", [count_text(bounded)]))
         data["bounded"] = bounded.to_dict()
     return Output(lambda: labelled(entries), lambda: data)
 
@@ -307,7 +329,7 @@ def _regions_output(
         entries = [
             ("model", [network_line(net, model_name(options))]),
             ("domain", [place.text]),
-            ("regions", [_count_text(listed.count)]),
+            ("regions", [count_text(listed.count)]),
         ]
         if options.output:
             return labelled([*entries, ("file", [options.output])])
@@ -389,7 +411,7 @@ def _plot(options: argparse.Namespace) -> Output:
             [
                 ("model", [network_line(net, model_name(options))]),
                 ("domain", [place.text]),
-                ("regions", [_count_text(listed.count)]),
+                ("regions", [count_text(listed.count)]),
                 ("picture", [options.output]),
             ]
         ),
@@ -438,7 +460,7 @@ def partial_output(partial: object) -> Output | None:
     if isinstance(partial, lr.RegionCount):
         count = partial
         return Output(
-            lambda: labelled([("regions", [_count_text(count)])]),
+            lambda: labelled([("regions", [count_text(count)])]),
             lambda: {"count": count.to_dict()},
         )
     if isinstance(partial, lr.SampleCount):

@@ -11,6 +11,9 @@ _Int = npt.NDArray[np.int64]
 _Words = npt.NDArray[np.uint64]
 _Triple = Sequence[int]
 _Poll = Callable[[int, float], bool] | None
+_Part = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], _Float, _Words]
+
+class ForeignPart(RuntimeError): ...
 
 class Tape:
     def __init__(self, n_in: int) -> None: ...
@@ -86,6 +89,105 @@ class DomainFrame:
     def dim(self) -> int: ...
 
 def build_info() -> dict[str, str]: ...
+def search_planar(
+    tape: Tape,
+    domain: PlanarDomain,
+    certified: bool,
+    part: _Part,
+    list: bool,
+    wide: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    pause_after: float | None,
+    pause_at: int | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def cut_planar(
+    tape: Tape,
+    domain: PlanarDomain,
+    certified: bool,
+    part: _Part,
+    list: bool,
+    wide: bool,
+    share: float,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def probe_planar(
+    tape: Tape,
+    domain: PlanarDomain,
+    certified: bool,
+    seed: int,
+    ways: int,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def search_cones(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    part: _Part,
+    list: bool,
+    wide: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    pause_after: float | None,
+    pause_at: int | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def cut_cones(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    part: _Part,
+    list: bool,
+    wide: bool,
+    share: float,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def probe_cones(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    seed: int,
+    ways: int,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def search_tree(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    part: _Part,
+    list: bool,
+    wide: bool,
+    threads: int,
+    limit: int | None,
+    time_limit: float | None,
+    pause_after: float | None,
+    pause_at: int | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def cut_tree(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    part: _Part,
+    list: bool,
+    wide: bool,
+    share: float,
+    poll: _Poll,
+) -> dict[str, Any]: ...
+def probe_tree(
+    tape: Tape,
+    domain: DomainFrame,
+    certified: bool,
+    seed: int,
+    ways: int,
+    time_limit: float | None,
+    poll: _Poll,
+) -> dict[str, Any]: ...
 def count_planar(
     tape: Tape,
     domain: PlanarDomain,

@@ -4,18 +4,24 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 from . import _core
+from ._checkpoint import Checkpoint, State
 from ._first_layer import by_arrangement, count_by_arrangement
+from ._forecast import warned
 from ._frame import domain_frame
 from ._lower import frame_of, planar_domain, program
 from ._methods import Method, choose
+from ._part_runs import ExecutorOrMaker, PartRun
+from ._parts import Search
 from ._planar import planar_frame
-from ._run import Progress, run_control
+from ._run import Progress, Run, run_control
 from ._version import __version__
 from .domain import Ball, Box, Domain, Space
-from .errors import Interrupted, InvalidInput
+from .errors import CheckpointError, Interrupted, InvalidInput, Unsupported
 from .network import Network
 from .result import RegionCount
 
@@ -37,6 +43,8 @@ def count(
     time_limit: float | None = None,
     cancel: threading.Event | None = None,
     progress: Progress = False,
+    executor: ExecutorOrMaker | None = None,
+    checkpoint: str | PathLike[str] | None = None,
 ) -> RegionCount:
     """Count the regions of a network in a domain, exactly.
 
@@ -69,6 +77,15 @@ def count(
     progress : bool or callable, default False
         True shows a bar (extra ``progress``); a callable is called at most 20 times a second with
         the number of regions found and the estimated fraction of the work done.
+    executor : concurrent.futures.Executor or callable, optional
+        Count on its workers, in tasks of about five seconds: a `ProcessPoolExecutor`,
+        ``mpi4py.futures``, a Dask client's ``get_executor()``. A callable without arguments that
+        makes one is called again, three times at most, where the executor breaks; parts that a
+        given executor loses are finished in this process, with a warning.
+    checkpoint : str or path, optional
+        File that records what was found and what is left, every few seconds. The same call goes on
+        from there, whatever ended the last one; a finished checkpoint answers at once. Needs a
+        method with parts: polygons, cones or tree.
 
     Returns
     -------
@@ -80,9 +97,18 @@ def count(
     Unsupported
         If the method does not take the domain's dimension, or for another `what` in a `Ball`.
     InvalidInput, DegenerateInput, TypeError
-        If an argument is wrong, or the domain is empty.
+        If an argument is wrong, or the domain is empty; or if the checkpoint belongs to another
+        network, domain or question.
+    CorruptFile, CheckpointError
+        If the checkpoint is damaged, or cannot be read or written.
     Interrupted
         On Ctrl-C, with the partial result in its attribute ``partial``.
+
+    Warns
+    -----
+    LongRunWarning
+        Once, where a count without limit, time limit and checkpoint is forecast to take more than
+        an hour.
 
     Notes
     -----
@@ -109,6 +135,7 @@ def count(
     if isinstance(place, Ball) and isinstance(net, Network):
         from ._ball_regions import count_in_ball
 
+        refuse_parts_of_ball(executor, checkpoint)
         return count_in_ball(
             net,
             place,
@@ -136,6 +163,8 @@ def count(
             time_limit=time_limit,
             cancel=cancel,
             progress=progress,
+            executor=executor,
+            checkpoint=checkpoint,
         )
     run = run_control(
         arithmetic=arithmetic,
@@ -145,20 +174,51 @@ def count(
         cancel=cancel,
         progress=progress,
     )
-    options = (run.certified, run.threads, run.limit, run.time_limit, run.poll)
     try:
+        if executor is not None or checkpoint is not None:
+            search = Search(net, place, chosen.name, run.certified)
+            file = None if checkpoint is None else Checkpoint(checkpoint, search)
+            return count_in_parts(search, run, chosen, executor, file)
         if by_arrangement(net, place, method, run):
             return count_by_arrangement(net, place, run)
+        run = warned(run, lambda: Search(net, place, chosen.name, True))
+        options = (run.certified, run.threads, run.limit, run.time_limit, run.poll)
         if chosen.name == "polygons":
             polygon = planar_domain(planar_frame(place, net.input_shape))
             answer = _core.count_planar(program(net), polygon, *options)
         else:
             frame = frame_of(domain_frame(place, net.input_shape))
-            search = _core.count_cones if chosen.name == "cones" else _core.count_tree
-            answer = search(program(net), frame, *options)
+            engine = _core.count_cones if chosen.name == "cones" else _core.count_tree
+            answer = engine(program(net), frame, *options)
     finally:
         run.close()
     result = result_of(answer, chosen, arithmetic)
+    if answer["interrupted"]:
+        raise Interrupted(partial=result)
+    return result
+
+
+def count_in_parts(
+    search: Search,
+    run: Run,
+    method: Method,
+    executor: ExecutorOrMaker | None,
+    file: Checkpoint | None,
+    *,
+    whole: bool = True,
+) -> RegionCount:
+    """Count on an executor, or from a checkpoint, or both; `whole`: not a shard alone."""
+    arithmetic = "certified" if run.certified else "float"
+    parts = PartRun(search, run, State() if file is None else file.read())
+    parts.save = None if file is None else file.write
+    try:
+        answer = parts.here() if executor is None else parts.on(executor)
+    except CheckpointError as error:
+        error.partial = result_of(parts.answer("cancelled"), method, arithmetic)
+        raise
+    result = result_of(answer, method, arithmetic)
+    if not whole and result.kind == "exact":
+        result = replace(result, kind="lower", interval=None, confidence=None, bracket=None)
     if answer["interrupted"]:
         raise Interrupted(partial=result)
     return result
@@ -173,6 +233,15 @@ def _pieces(net: Network, domain: Domain | None, **options: Any) -> RegionCount:
     except Interrupted as stop:
         raise Interrupted(partial=getattr(stop.partial, "count", None)) from None
     return found
+
+
+def refuse_parts_of_ball(executor: object, checkpoint: object) -> None:
+    """Raise where a ball is to be searched in parts."""
+    if executor is not None or checkpoint is not None:
+        raise Unsupported(
+            "regions in a Ball are picked from those of the box around it, in one piece: leave "
+            "executor and checkpoint out, or take the Box"
+        )
 
 
 def as_domain(domain: Domain | None) -> Domain:

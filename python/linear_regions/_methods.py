@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .errors import InvalidInput, Unsupported
 
-__all__ = ["Method", "choose", "methods"]
+__all__ = ["Method", "choose", "method_named", "methods"]
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,13 @@ def choose(name: str, dim: int, bounded: bool) -> Method:
             )
         # A box has 2^d vertices, a cell of the whole space about d rays.
         wanted = "polygons" if dim <= 2 else "cones" if dim <= (8 if bounded else 10) else "tree"
+    return method_named(wanted)
+
+
+def method_named(name: str) -> Method:
+    """Return the method of that name."""
     for method in _METHODS:
-        if wanted == method.name:
+        if name == method.name:
             return method
     known = ", ".join(repr(method.name) for method in _METHODS)
     raise InvalidInput(f"method must be 'auto' or one of {known}, got {name!r}")

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, overload
 
@@ -14,23 +17,31 @@ import numpy as np
 
 from . import _core
 from ._ball_regions import list_in_ball
-from ._count import as_domain, check_question, result_of
+from ._checkpoint import State
+from ._count import as_domain, check_question, refuse_parts_of_ball, result_of
 from ._frame import domain_frame
 from ._geometry import integer
 from ._lineality import Quotient, lifted, quotient_of, restricted
 from ._lower import frame_of, planar_domain, program
+from ._methods import method_named
+from ._part_runs import ExecutorOrMaker, PartRun
+from ._parts import Block, Search
 from ._pieces import with_pieces
 from ._planar import planar_frame
+from ._region_chunks import ChunkWriter, RegionFolder, join_listed, sorted_blocks
 from ._region_columns import Columns, cone_columns, planar_columns
 from ._region_table import Facet, Region, Regions
 from ._run import Progress, Run, run_control
 from ._value import FloatArray
 from .domain import Ball, Domain
-from .errors import Interrupted, Unsupported
+from .errors import CheckpointError, Interrupted, InvalidInput, Unsupported
 from .network import Network
 from .result import RegionCount
 
-__all__ = ["Facet", "Region", "RegionStream", "Regions", "regions"]
+__all__ = ["Facet", "Region", "RegionFolder", "RegionStream", "Regions", "regions"]
+
+# Regions of one chunk on disk, about: some hundred megabytes at most in ordinary dimensions.
+CHUNK_ROWS = 1 << 18
 
 
 @overload
@@ -48,6 +59,9 @@ def regions(
     progress: Progress = ...,
     stream: Literal[False] = ...,
     block: int = ...,
+    executor: ExecutorOrMaker | None = ...,
+    checkpoint: str | PathLike[str] | None = ...,
+    out: None = ...,
 ) -> Regions: ...
 @overload
 def regions(
@@ -64,7 +78,29 @@ def regions(
     progress: Progress = ...,
     stream: Literal[True],
     block: int = ...,
+    executor: None = ...,
+    checkpoint: None = ...,
+    out: None = ...,
 ) -> RegionStream: ...
+@overload
+def regions(
+    net: Network,
+    domain: Domain | None = None,
+    *,
+    what: str = ...,
+    method: str = ...,
+    arithmetic: str = ...,
+    threads: int | None = ...,
+    limit: int | None = ...,
+    time_limit: float | None = ...,
+    cancel: threading.Event | None = ...,
+    progress: Progress = ...,
+    stream: Literal[False] = ...,
+    block: int = ...,
+    executor: ExecutorOrMaker | None = ...,
+    checkpoint: None = ...,
+    out: str | PathLike[str],
+) -> RegionFolder: ...
 def regions(
     net: Network,
     domain: Domain | None = None,
@@ -79,7 +115,10 @@ def regions(
     progress: Progress = False,
     stream: bool = False,
     block: int = 16384,
-) -> Regions | RegionStream:
+    executor: ExecutorOrMaker | None = None,
+    checkpoint: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+) -> Regions | RegionStream | RegionFolder:
     """List the regions of a network in a domain: patterns, vertices, facets, affine maps.
 
     Parameters
@@ -101,16 +140,26 @@ def regions(
         then does not grow with the number of regions. Streaming runs on one thread of its own.
     block : int, default 16384
         Regions per block of a stream.
+    executor : see `count`
+        Not with `limit`: the first regions of the order are found one after the other.
+    checkpoint : str or path, optional
+        Folder that records the regions found so far and what is left, every few seconds; the same
+        call goes on from there. See `count`.
+    out : str or path, optional
+        Folder that takes the regions in chunks of columns, in constant memory; it is a checkpoint,
+        too. A listing that was cut short can be read as far as it goes (`load`).
 
     Returns
     -------
-    Regions or RegionStream
+    Regions, RegionStream or RegionFolder
         In the depth-first order of the search, which does not depend on the threads.
 
     Raises
     ------
     Unsupported, InvalidInput, DegenerateInput, TypeError
         As in `count`.
+    CorruptFile, CheckpointError
+        If the folder is damaged, or cannot be read or written.
     Interrupted
         On Ctrl-C; its attribute ``partial`` holds the regions listed so far.
 
@@ -132,6 +181,7 @@ def regions(
     if isinstance(place, Ball) and isinstance(net, Network):
         if stream:
             raise Unsupported("regions in a Ball are not streamed: take stream=False, or a Box")
+        refuse_parts_of_ball(executor, out if checkpoint is None else checkpoint)
         return list_in_ball(
             net,
             place,
@@ -165,6 +215,9 @@ def regions(
             f"what={what!r} compares affine maps exactly, over all regions: it needs "
             "arithmetic='certified' and stream=False"
         )
+    in_parts = executor is not None or checkpoint is not None or out is not None
+    if in_parts:
+        _check_parts(what, run, stream, executor, checkpoint, out)
     engine = _engine(net, place, chosen.name)
     resolved = place.resolve(net.input_shape)
 
@@ -183,19 +236,40 @@ def regions(
 
     if stream:
         return RegionStream(engine, run, integer("block", block, 1), table, result)
+    start = time.monotonic()
     try:
-        answer = engine.list(
-            engine.tape,
-            engine.place,
-            run.certified,
-            run.threads,
-            run.limit,
-            run.time_limit,
-            run.poll,
-        )
-        listed = table(answer, answer["columns"])
+        if in_parts:
+            search = Search(net, place, chosen.name, run.certified, lists=True)
+            folder = out if checkpoint is None else checkpoint
+            listing = _Listing(search, run, engine, executor, folder)
+            answer = listing.work(result)
+            if out is not None:
+                on_disk = RegionFolder(out)
+                on_disk.count = result(answer)
+                if answer["interrupted"]:
+                    raise Interrupted(partial=on_disk)
+                return on_disk
+            listed = Regions(
+                net,
+                resolved,
+                result(answer),
+                listing.columns(),
+                engine.embedding,
+                quotient=engine.quotient,
+            )
+        else:
+            answer = engine.list(
+                engine.tape,
+                engine.place,
+                run.certified,
+                run.threads,
+                run.limit,
+                run.time_limit,
+                run.poll,
+            )
+            listed = table(answer, answer["columns"])
         if what != "activation":
-            left = None if run.time_limit is None else run.time_limit - answer["seconds"]
+            left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
             listed = with_pieces(listed, what, run, left)
     finally:
         run.close()
@@ -214,6 +288,12 @@ class _Engine(NamedTuple):
     columns: Callable[[dict[str, Any]], Columns]
     embedding: FloatArray
     quotient: Quotient | None = None
+
+    def list_nothing(self) -> dict[str, Any]:
+        """Return the columns of no regions."""
+        stopped = self.list(self.tape, self.place, True, 1, 1, None, lambda found, done: False)
+        columns: dict[str, Any] = stopped["columns"]
+        return columns
 
 
 def _engine(net: Network, domain: Domain, method: str) -> _Engine:
@@ -242,6 +322,100 @@ def _engine(net: Network, domain: Domain, method: str) -> _Engine:
     return _Engine(
         _core.list_cones, _core.stream_cones, tape, place, columns, frame.columns, quotient
     )
+
+
+def embedding_and_quotient(
+    net: Network, domain: Domain, method: str
+) -> tuple[FloatArray, Quotient | None]:
+    """Return what a table needs to know of its domain."""
+    engine = _engine(net, domain, method)
+    return engine.embedding, engine.quotient
+
+
+def counted(state: State, names: dict[str, str]) -> RegionCount:
+    """Return how far a listing on disk has come."""
+    answer = {
+        "regions": state.found,
+        "status": "cancelled" if len(state.rest) else "complete",
+        "seconds": state.seconds,
+        "work": state.work,
+    }
+    return result_of(answer, method_named(names["method"]), names["arithmetic"])
+
+
+def part_count(count: RegionCount, n: int) -> RegionCount:
+    """Return the count of a table with `n` of the regions."""
+    part = {"regions": n, "status": "limit", "seconds": 0.0, "work": {}}
+    return result_of(part, method_named(count.method), count.arithmetic)
+
+
+def _check_parts(
+    what: str,
+    run: Run,
+    stream: bool,
+    executor: ExecutorOrMaker | None,
+    checkpoint: str | PathLike[str] | None,
+    out: str | PathLike[str] | None,
+) -> None:
+    if stream:
+        raise Unsupported(
+            "stream=True hands regions over as they are found, on one thread: it goes with no "
+            "executor, checkpoint or out. For a listing in constant memory that can be continued "
+            "take out=folder and iterate over it"
+        )
+    if checkpoint is not None and out is not None:
+        raise InvalidInput("out=folder is a checkpoint itself: give one of checkpoint and out")
+    if out is not None and what != "activation":
+        raise Unsupported(
+            f"what={what!r} compares the maps of all regions, in memory: with out= it must be "
+            "'activation'"
+        )
+    if run.limit is not None and executor is not None:
+        raise Unsupported(
+            "limit lists exactly the first regions, one after the other: leave executor out"
+        )
+
+
+class _Listing:
+    """A listing part by part: on an executor, to a folder, or both."""
+
+    def __init__(
+        self,
+        search: Search,
+        run: Run,
+        engine: _Engine,
+        executor: ExecutorOrMaker | None,
+        folder: str | PathLike[str] | None,
+    ) -> None:
+        self._engine = engine
+        self._executor = executor
+        self._blocks: list[Block] = []
+        self._folder = None if folder is None else ChunkWriter(folder, search, engine.columns)
+        if run.limit is not None:
+            run = replace(run, threads=1)  # exactly the first regions
+        if self._folder is None:
+            self._parts = PartRun(search, run, State(), take=self._blocks.extend)
+        else:
+            writer = self._folder
+            self._parts = PartRun(search, run, writer.state, writer.save, writer.take, CHUNK_ROWS)
+
+    def work(self, result: Callable[[dict[str, Any]], RegionCount]) -> dict[str, Any]:
+        try:
+            if self._executor is None:
+                return self._parts.here()
+            return self._parts.on(self._executor)
+        except CheckpointError as error:
+            error.partial = result(self._parts.answer("cancelled"))
+            raise
+
+    def columns(self) -> Columns:
+        """Return all regions, in memory."""
+        if self._folder is not None:
+            return RegionFolder(self._folder.folder).read().columns
+        if not self._blocks:  # stopped before the first region
+            return self._engine.columns(self._engine.list_nothing())
+        blocks = sorted_blocks(self._blocks)
+        return self._engine.columns(join_listed([listed for _, listed in blocks]))
 
 
 class RegionStream(Iterator[Regions]):

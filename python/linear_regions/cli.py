@@ -22,6 +22,7 @@ from ._cli_inputs import Parser, add_limits, add_model, add_place, add_segment, 
 from ._commands import COMMANDS, Output, partial_output
 from ._commands_analysis import ANALYSIS_COMMANDS
 from ._commands_arrangement import ARRANGEMENT_COMMANDS, fill_arrangement
+from ._commands_shards import SHARD_COMMANDS
 from ._format import json_text
 from ._report import DEFAULT_TIME_LIMIT, MOST_SAMPLES
 from .errors import LinearRegionsError, MissingExtra
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        command = {**COMMANDS, **ANALYSIS_COMMANDS, **ARRANGEMENT_COMMANDS}[options.command]
+        command = _ALL[options.command]
         _write(command(options), options.json)
     except MissingExtra as error:
         return _fail(options, error, _MISSING)
@@ -82,6 +83,9 @@ def _run(options: argparse.Namespace) -> int:
             _write(found, options.json)
         return _fail(options, "interrupted", _INTERRUPTED)
     return 0
+
+
+_ALL = {**COMMANDS, **ANALYSIS_COMMANDS, **ARRANGEMENT_COMMANDS, **SHARD_COMMANDS}
 
 
 def _write(output: Output, as_json: bool) -> None:
@@ -142,6 +146,18 @@ def _fill_count(parser: argparse.ArgumentParser) -> None:
     _add_what(group)
     group.add_argument("--method", default="auto", help="default: the one that applies")
     group.add_argument("--arithmetic", default="certified", choices=("certified", "float"))
+    group = parser.add_argument_group("long runs")
+    group.add_argument(
+        "--checkpoint", metavar="FILE", help="record how far it has come, and go on from there"
+    )
+    group.add_argument(
+        "--shard", metavar="I/N", help="count part I of N alone, for 'merge'; needs --out"
+    )
+    group.add_argument("--out", metavar="FILE", help="of --shard; a checkpoint, too")
+
+
+def _fill_merge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("parts", nargs="+", metavar="FILE", help="what 'count --shard' wrote")
 
 
 def _add_what(group: Any) -> None:
@@ -266,6 +282,7 @@ def _add_samples(parser: Any, name: str) -> None:
 _FILL = {
     "report": (_fill_report, "bounds, exact counts, a sampled count and a picture of a model"),
     "count": (_fill_count, "count the regions of a model in a domain, exactly"),
+    "merge": (_fill_merge, "add up the shards of a count"),
     "bounds": (_fill_bounds, "bounds by theorems"),
     "max": (_fill_max, "the largest number of regions of one convolutional layer"),
     "compare": (_fill_compare, "regions per parameter of several architectures"),

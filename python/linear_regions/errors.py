@@ -10,12 +10,14 @@ memory a plain `MemoryError`.
 from __future__ import annotations
 
 __all__ = [
+    "CheckpointError",
     "CorruptFile",
     "DegenerateInput",
     "DeviceError",
     "Interrupted",
     "InvalidInput",
     "LinearRegionsError",
+    "LongRunWarning",
     "MissingExtra",
     "Unsupported",
 ]
@@ -86,6 +88,20 @@ class MissingExtra(LinearRegionsError, ImportError):
 
 class CorruptFile(LinearRegionsError, ValueError):
     """A file is damaged, truncated, of another format or of a newer version of ours."""
+
+
+class CheckpointError(LinearRegionsError, OSError):
+    """A checkpoint cannot be read or written: no folder, no room, no right.
+
+    What was found until then is in the attribute ``partial`` where there is something; the last
+    checkpoint that was written is untouched.
+    """
+
+    partial: object = None
+
+
+class LongRunWarning(UserWarning):
+    """A count without limits is forecast to take more than an hour; see `predict_cost`."""
 
 
 class DeviceError(LinearRegionsError, RuntimeError):

@@ -63,4 +63,19 @@ ConeResult stream_cones(const Tape& tape, const DomainFrame& domain, Arithmetic 
                         RunControl& control, std::size_t block,
                         const std::function<bool(ConeBlock&&)>& sink);
 
+// Searches a part alone: regions found, whether stopped or done, and what is left of it. Regions
+// beyond the control's limit are among them. With options.list they are listed.
+ConeResult search_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+                        RunControl& control, const Part& part, const PartOptions& options,
+                        PartOutcome<ConeBlock>& out);
+
+// Cuts a part into sub-trees of at most about options.cut of the whole; finds nothing.
+Part cut_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+               RunControl& control, const Part& part, const PartOptions& options);
+
+// Random ways down a count's tree, until `ways` of them or the control's time limit.
+std::vector<RandomWay> probe_cones(const Tape& tape, const DomainFrame& domain,
+                                   Arithmetic arithmetic, RunControl& control, std::uint64_t seed,
+                                   std::size_t ways);
+
 }  // namespace linear_regions

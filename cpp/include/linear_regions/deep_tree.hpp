@@ -65,4 +65,19 @@ TreeResult stream_tree(const Tape& tape, const DomainFrame& domain, Arithmetic a
                        RunControl& control, std::size_t block,
                        const std::function<bool(TreeBlock&&)>& sink);
 
+// Searches a part alone: regions found, whether stopped or done, and what is left of it. Regions
+// beyond the control's limit are among them. With options.list they are listed.
+TreeResult search_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+                       RunControl& control, const Part& part, const PartOptions& options,
+                       PartOutcome<TreeBlock>& out);
+
+// Cuts a part into sub-trees of at most about options.cut of the whole; finds nothing.
+Part cut_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+              RunControl& control, const Part& part, const PartOptions& options);
+
+// Random ways down a count's tree, until `ways` of them or the control's time limit.
+std::vector<RandomWay> probe_tree(const Tape& tape, const DomainFrame& domain,
+                                  Arithmetic arithmetic, RunControl& control, std::uint64_t seed,
+                                  std::size_t ways);
+
 }  // namespace linear_regions

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "linear_regions/part.hpp"
 #include "linear_regions/planar_domain.hpp"
 #include "linear_regions/region_table.hpp"
 #include "linear_regions/run_control.hpp"
@@ -73,5 +74,20 @@ PlanarResult list_planar(const Tape& tape, const PlanarDomain& domain, Arithmeti
 PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
                            RunControl& control, std::size_t block,
                            const std::function<bool(RegionBlock&&)>& sink);
+
+// Searches a part alone: regions found, whether stopped or done, and what is left of it. Regions
+// beyond the control's limit are among them. With options.list they are listed.
+PlanarResult search_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
+                           RunControl& control, const Part& part, const PartOptions& options,
+                           PartOutcome<RegionBlock>& out);
+
+// Cuts a part into sub-trees of at most about options.cut of the whole; finds nothing.
+Part cut_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
+                RunControl& control, const Part& part, const PartOptions& options);
+
+// Random ways down a count's tree, until `ways` of them or the control's time limit.
+std::vector<RandomWay> probe_planar(const Tape& tape, const PlanarDomain& domain,
+                                    Arithmetic arithmetic, RunControl& control, std::uint64_t seed,
+                                    std::size_t ways);
 
 }  // namespace linear_regions

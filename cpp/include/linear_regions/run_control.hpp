@@ -13,7 +13,7 @@
 
 namespace linear_regions {
 
-enum class Status : std::uint8_t { kComplete, kLimit, kTimeLimit, kCancelled };
+enum class Status : std::uint8_t { kComplete, kLimit, kTimeLimit, kCancelled, kPaused };
 
 class RunControl {
  public:
@@ -23,24 +23,27 @@ class RunControl {
   unsigned threads = 1;
   std::uint64_t limit = kNoLimit;    // stop once that many regions were found
   std::optional<double> time_limit;  // seconds
+  // After so many seconds, or so many regions, the run ends between two nodes. Unlike a stop this
+  // breaks nothing off, however long a node takes, so every paused run gets ahead.
+  std::optional<double> pause_after;
+  std::uint64_t pause_at = kNoLimit;
   // Called on the calling thread only, with (regions found, fraction done); false cancels.
   std::function<bool(std::uint64_t, double)> poll;
 
   void start() {
     begin_ = last_poll_ = Clock::now();
-    if (time_limit) {
-      const double bounded = *time_limit < 1e9 ? *time_limit : 1e9;
-      deadline_ = begin_ + std::chrono::duration_cast<Clock::duration>(
-                               std::chrono::duration<double>(bounded));
-    }
+    if (time_limit) deadline_ = after(*time_limit);
+    if (pause_after) pause_deadline_ = after(*pause_after);
   }
 
   bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
+  // Between two nodes: is no other one to be begun?
+  bool halted() const { return stopped() || paused_.load(std::memory_order_relaxed); }
   void stop(Status why) {
     bool expected = false;
     if (stopped_.compare_exchange_strong(expected, true)) status_.store(why);
   }
-  Status status() const { return status_.load(); }
+  Status status() const { return !stopped() && halted() ? Status::kPaused : status_.load(); }
   double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
 
   // Workers report every few dozen cells; `caller` is true on the calling thread.
@@ -49,6 +52,8 @@ class RunControl {
     if (fraction > 0) add_done(fraction);
     if (total >= limit) stop(Status::kLimit);
     if (time_limit && Clock::now() >= deadline_) stop(Status::kTimeLimit);
+    if (total >= pause_at || (pause_after && Clock::now() >= pause_deadline_))
+      paused_.store(true, std::memory_order_relaxed);
     if (caller && poll) poll_if_due();
   }
   void poll_if_due() {
@@ -60,17 +65,22 @@ class RunControl {
   std::uint64_t found() const { return found_.load(); }
 
  private:
+  Clock::time_point after(double seconds) const {
+    const double bounded = seconds < 1e9 ? seconds : 1e9;
+    return begin_ +
+           std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(bounded));
+  }
   void add_done(double fraction) {
     double now = done_.load(std::memory_order_relaxed);
     while (!done_.compare_exchange_weak(now, now + fraction)) {
     }
   }
 
-  std::atomic<bool> stopped_{false};
+  std::atomic<bool> stopped_{false}, paused_{false};
   std::atomic<Status> status_{Status::kComplete};
   std::atomic<std::uint64_t> found_{0};
   std::atomic<double> done_{0.0};
-  Clock::time_point begin_{}, last_poll_{}, deadline_{};
+  Clock::time_point begin_{}, last_poll_{}, deadline_{}, pause_deadline_{};
 };
 
 }  // namespace linear_regions

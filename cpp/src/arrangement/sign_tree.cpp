@@ -181,7 +181,7 @@ class Run {
       if (control_.threads > 1) {
         hooks.hungry = &team.hungry();
         hooks.give = [&](Node&& node) {
-          TaskPath path = task.path;
+          TreePath path = task.path;
           path.push_back(~gifts++);
           team.give({std::move(path), std::move(node)});
         };
@@ -253,7 +253,7 @@ class Run {
   const SignTreeOptions options_;
   RunControl& control_;
   std::optional<Reduction> reduction_;
-  std::map<TaskPath, ChamberBlock> blocks_;
+  std::map<TreePath, ChamberBlock> blocks_;
   SignTreeWork work_;
   std::uint64_t chambers_ = 0;
   bool unfinished_ = false;

@@ -10,20 +10,18 @@
 // FacetOverflow; the run is then repeated with wider masks, which changes nothing else.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <exception>
-#include <functional>
 #include <vector>
 
 #include "arena.hpp"
 #include "deep/cone.hpp"
 #include "deep/cone_kernels.hpp"
 #include "deep/maps.hpp"
+#include "depth_first.hpp"
 #include "exact_signs.hpp"
 #include "linear_regions/cones.hpp"
 #include "linear_regions/run_control.hpp"
-#include "task.hpp"
 
 namespace linear_regions {
 
@@ -69,22 +67,43 @@ inline std::uint64_t* signs_of(R& ray, std::size_t stride) {
   return const_cast<std::uint64_t*>(reinterpret_cast<const std::uint64_t*>(ray.x() + stride));
 }
 
+struct ConeLayerCell {
+  int split;
+  const double* rows;      // map of the split's input slot
+  std::uint64_t* pattern;  // bits of the splits before this one
+  double* base;            // base block of the next stage (nullptr: not needed)
+  const double* cut_rows;  // pointwise: all cuts as rows
+  std::uint64_t* on;       // pointwise: cuts positive on the whole cell
+  std::int32_t m, words;   // cutting units: cuts (pointwise) or windows (max)
+  std::int32_t* member;
+  double* member_rows;   // d + 3 columns
+  std::int32_t* winner;  // max: winner entry of windows fixed on the whole cell, else -1
+};
+
 template <int W>
-class ConeEngine {
+struct ConeNode : SearchNode {
+  const ConeLayerCell* cell = nullptr;
+  Cone<W> cone;
+  std::int32_t* table = nullptr;  // bit -> 2 * line + side; shared along the path
+  std::int32_t n_bits = 0;
+  std::int32_t own_first = 0, n_own = 0;  // the node's own entries of the table, set anew
+  std::int32_t* own = nullptr;            // whenever it is expanded
+  std::uint64_t* mixed = nullptr;
+  std::uint64_t* on = nullptr;
+  std::int32_t* choice = nullptr;
+  double* block = nullptr;
+};
+
+template <int W>
+class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
+  using Search = DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>>;
+
  public:
-  struct Hooks {
-    ConeSink<W>* sink = nullptr;  // nullptr: regions are only counted
-    const std::atomic<int>* hungry = nullptr;
-    std::function<void(Task&&)> give;
-    std::function<void()> tick;
-    const std::atomic<bool>* failed = nullptr;  // another thread gave up
-  };
+  using typename Search::Hooks;
+  using typename Search::Node;
 
   ConeEngine(const ConeRoot& root, RunControl& control, bool caller);
-  void run(const Task& task, const Hooks& hooks);
 
-  std::uint64_t regions() const { return regions_; }
-  bool unfinished() const { return unfinished_; }
   Work work() const;
 
   // What a sink may ask about the region that is being reported.
@@ -104,37 +123,8 @@ class ConeEngine {
   ExactSigns::Ray exact_ray(const Mask<W>& mask, const Region& region);
 
  private:
-  struct LayerCell {
-    int split;
-    const double* rows;      // map of the split's input slot
-    std::uint64_t* pattern;  // bits of the splits before this one
-    double* base;            // base block of the next stage (nullptr: not needed)
-    const double* cut_rows;  // pointwise: all cuts as rows
-    std::uint64_t* on;       // pointwise: cuts positive on the whole cell
-    std::int32_t m, words;   // cutting units: cuts (pointwise) or windows (max)
-    std::int32_t* member;
-    double* member_rows;   // d + 3 columns
-    std::int32_t* winner;  // max: winner entry of windows fixed on the whole cell, else -1
-  };
-
-  struct Node {
-    const LayerCell* cell = nullptr;
-    Cone<W> cone;
-    std::int32_t* table = nullptr;  // bit -> 2 * line + side; shared along the path
-    std::int32_t n_bits = 0;
-    std::int32_t own_first = 0, n_own = 0;  // the node's own entries of the table, set anew
-    std::int32_t* own = nullptr;            // whenever it is expanded
-    std::uint64_t* mixed = nullptr;
-    std::uint64_t* on = nullptr;
-    std::int32_t* choice = nullptr;
-    double* block = nullptr;
-    Arena::Mark mark;
-    std::size_t lines_mark = 0;
-    std::int32_t parent = -1;
-    std::uint32_t child = 0;
-    bool expanded = false, given = false;
-    double weight = 0;
-  };
+  friend DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>>;
+  using LayerCell = ConeLayerCell;
 
   // Hyperplanes that determine a ray, beside the facets of its mask: the table that explains the
   // mask, the new facet or the sections that it lies on, the anchors.
@@ -148,20 +138,29 @@ class ConeEngine {
     std::int32_t direction = -1;  // the axis along which a line is positive
   };
 
-  // cone_engine.cpp
-  void start(const Task& task);
-  void search();
+  using Search::caller_;
+  using Search::children_;
+  using Search::control_;
+  using Search::counting;
+  using Search::decide;
+  using Search::done_weight_;
+  using Search::hooks_;
+  using Search::push_children;
+  using Search::regions_;
+  using Search::stack_;
+  using Search::tick;
+  using Search::work_;
+
+  // cone_engine.cpp; the first four for the search
+  void restart();
+  bool open(Node& root);
   void expand(std::int32_t index);
+  void rewind(const Node& node);
   void leave_layer(std::int32_t index);
   void report(const Node& node, const std::uint64_t* pattern);
-  void push_children(std::int32_t parent);
-  void tick();
-  void give_away();
-  std::vector<std::uint32_t> path_of(std::int32_t index) const;
   bool last_split(int split) const {
     return split + 1 == static_cast<int>(root_.tape.splits().size());
   }
-  bool counting() const { return hooks_->sink == nullptr; }
   std::size_t words_of(const Node& node) const {  // of the signs that its rays carry
     return node.cell != nullptr && node.cell->member_rows != nullptr
                ? static_cast<std::size_t>(node.cell->words)
@@ -295,10 +294,7 @@ class ConeEngine {
   const ConeRoot& root_;
   const Tape& tape_;
   const ConeKernels& kernels_;
-  RunControl& control_;
-  const bool caller_;
   const std::size_t dim_, width_, stride_;  // d, d + 1, and d + 1 padded
-  const Hooks* hooks_ = nullptr;
 
   Arena arena_;
   DeepMaps maps_;
@@ -306,8 +302,6 @@ class ConeEngine {
   ExactSigns exact_;
   std::vector<PathLine> lines_;
   std::vector<double*> blocks_;
-  std::vector<Node> stack_;
-  std::vector<Node> children_;
   DeepRows opening_;
   // Scratch, used up before anything else runs.
   std::vector<std::uint64_t> masks_, seen_;
@@ -343,12 +337,6 @@ class ConeEngine {
   std::uint64_t since_tick_ = 0;
 
   std::uint64_t next_cell_ = 1;
-  std::uint64_t regions_ = 0, reported_ = 0;
-  double done_weight_ = 0;
-  unsigned ticks_ = 0, tick_interval_ = 1;
-  double last_tick_ = 0;
-  bool unfinished_ = false;
-  Work work_;
 };
 
 // Receives the regions of one task in depth-first order.

@@ -217,6 +217,7 @@ void ConeEngine<W>::expand_max(std::int32_t index) {
   std::int32_t first = 0;
   while (!get_sign(parent.mixed, first)) ++first;
   const std::int32_t window = cell.member[first];
+  decide(cell.split, window);
   for (std::int32_t k = op.max.start[window]; k < op.max.start[window + 1]; ++k) {
     Node child = child_of(index);
     child.cone = parent.cone;

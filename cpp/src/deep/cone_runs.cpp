@@ -2,7 +2,6 @@
 // Runs of the cone engine: counting, listing, streaming; again with wider masks where a cell has
 // too many facets.
 #include <algorithm>
-#include <atomic>
 #include <stdexcept>
 
 #include "deep/cone_emit.hpp"
@@ -25,16 +24,13 @@ struct ConeSearch {
 
   Engine engine(RunControl& control, bool caller) const { return {root, control, caller}; }
   ConeBlockSink<W> sink(ConeBlock& block) const { return {block, root.tape.pattern_words(), dim}; }
-  void watch(typename Engine::Hooks& hooks, std::atomic<bool>& failed) const {
-    hooks.failed = &failed;
-  }
 };
 
-// Runs body<W>() with the narrowest masks that do.
+// Runs body<W>() with the narrowest masks that do; `wide`: those that are known to do.
 template <typename Body>
-ConeResult with_masks(RunControl& control, const Body& body) {
+auto with_masks(RunControl& control, const Body& body, bool wide = false) {
   try {
-    return body.template operator()<1>();
+    if (!wide) return body.template operator()<1>();
   } catch (const FacetOverflow&) {
     control.report(std::uint64_t{0} - control.found(), 0, false);  // begin anew: unsigned, exact
   }
@@ -133,10 +129,53 @@ ConeResult stream_cones(const Tape& tape, const DomainFrame& domain, Arithmetic 
                          sink, delivered);
     typename ConeEngine<W>::Hooks hooks;
     hooks.sink = &stream;
-    engine.run({}, hooks);
+    engine.run(whole_search(), hooks);
     stream.flush();
     const Status status = engine.unfinished() ? control.status() : Status::kComplete;
     return ConeResult{engine.regions(), status, engine.work(), control.seconds()};
+  });
+}
+
+ConeResult search_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+                        RunControl& control, const Part& part, const PartOptions& options,
+                        PartOutcome<ConeBlock>& out) {
+  const DefaultFloatingPoint environment;
+  check_part(part);
+  const ConeRoot root(tape, domain, arithmetic);
+  control.start();
+  const auto run = [&]<int W>() {
+    const ConeSearch<W> search{root, domain.dim};
+    ReplayTeam team(search, control, options.list);
+    const ConeResult found = team.run_part(part);
+    out = team.outcome();
+    out.wide = W > 1;
+    return found;
+  };
+  return with_masks(control, run, options.wide);
+}
+
+Part cut_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+               RunControl& control, const Part& part, const PartOptions& options) {
+  const DefaultFloatingPoint environment;
+  check_part(part);
+  const ConeRoot root(tape, domain, arithmetic);
+  control.start();
+  const auto run = [&]<int W>() {
+    const ConeSearch<W> search{root, domain.dim};
+    return cut_part(search, part, options, control);
+  };
+  return with_masks(control, run, options.wide);
+}
+
+std::vector<RandomWay> probe_cones(const Tape& tape, const DomainFrame& domain,
+                                   Arithmetic arithmetic, RunControl& control, std::uint64_t seed,
+                                   std::size_t ways) {
+  const DefaultFloatingPoint environment;
+  const ConeRoot root(tape, domain, arithmetic);
+  control.start();
+  return with_masks(control, [&]<int W>() {
+    const ConeSearch<W> search{root, domain.dim};
+    return probe_search(search, control, seed, ways);
   });
 }
 

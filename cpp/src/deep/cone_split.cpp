@@ -49,6 +49,7 @@ void ConeEngine<W>::expand_pointwise(std::int32_t index) {
   const auto words = static_cast<std::size_t>(cell.words);
   std::int32_t which = -1;
   const std::int32_t u = choose_member(parent, which);
+  decide(cell.split, cell.member[u]);
   const std::size_t lead = padded(static_cast<std::size_t>(cell.m));
   for (std::size_t k = 0; k < width_ + 2; ++k)
     row_[k] = cell.member_rows[k * lead + static_cast<std::size_t>(u)];

@@ -72,14 +72,23 @@ void Tree::run(TreeTask&& task, const Hooks& hooks) {
   hooks_ = &hooks;
   stack_.clear();
   bottom_ = 0;
+  trail_ = task.path;
+  name_ = task.name;
+  share_ = task.share;
+  part_ = std::move(task.part);
+  below_ = {0, static_cast<std::uint32_t>(part_.size())};
+  if (part_.size() == 1 && part_.front().path == trail_) below_ = {};
+  if (!below_.some() && hooks.begin) hooks.begin(trail_);
+  inside_ = true;
   try {
-    if (control_.stopped()) throw Stopped{};
+    if (control_.halted()) throw Stopped{};
     if (task.layers.empty())
       start(std::move(task));
     else
       restore(std::move(task));
     for (;;) {
-      descend();
+      visit();
+      inside_ = false;
       done_ += share_;
       if (stack_.size() == bottom_) break;
       tick();
@@ -89,9 +98,9 @@ void Tree::run(TreeTask&& task, const Hooks& hooks) {
       resume(std::move(frame));
     }
   } catch (const Stopped&) {
-    unfinished_ = true;  // what was found before stands
+    leave_all();  // what was found before stands
   } catch (const arrangement::ExactLp::Stopped&) {
-    unfinished_ = true;
+    leave_all();
   }
   control_.report(regions_ - reported_, done_, caller_);
   reported_ = regions_;
@@ -104,9 +113,92 @@ void Tree::tick() {
   control_.report(regions_ - reported_, done_, caller_);
   reported_ = regions_;
   done_ = 0;
-  if (control_.stopped()) throw Stopped{};
+  if (control_.halted()) throw Stopped{};
   if (hooks_->tick) hooks_->tick();
   if (hooks_->hungry != nullptr && hooks_->hungry->load(std::memory_order_relaxed) > 0) give_away();
+}
+
+// From the current node to a leaf.
+void Tree::visit() {
+  const std::uint64_t before = regions_;
+  since_ = below_.some() || hooks_->probe != nullptr ? control_.seconds() : 0;
+  descend();
+  if (below_.some()) throw ForeignPart();
+  if (hooks_->cut > 0 && regions_ != before) {
+    regions_ = before;
+    leave_node();
+  }
+  if (hooks_->probe == nullptr) return;
+  hooks_->probe->regions += static_cast<double>(regions_ - before) / share_;
+  hooks_->probe->cells += 1 / share_;
+  hooks_->probe->seconds += (control_.seconds() - since_) / share_;
+}
+
+// Before the children of a branching are looked at.
+void Tree::branch(std::size_t children, std::int32_t member) {
+  decision_ = static_cast<std::uint64_t>(split_) << 32 | static_cast<std::uint32_t>(member);
+  children_ = children;
+  if (hooks_->probe != nullptr) {
+    const double now = control_.seconds();
+    hooks_->probe->cells += 1 / share_;
+    hooks_->probe->seconds += (now - since_) / share_;
+    since_ = now;
+    drawn_ = hooks_->probe->random() % children;
+  }
+  share_ /= static_cast<double>(children);
+}
+
+// What is to be searched below a child of the current node.
+Tree::Below Tree::below(std::uint32_t child) const {
+  const std::uint64_t name = name_of_child(name_, decision_, children_, child);
+  if (!below_.some()) return {0, 0, hooks_->probe == nullptr || child == drawn_, false, name};
+  const std::size_t depth = trail_.size();
+  Below found = below_;
+  while (found.first != found.last && part_[found.first].path[depth] < child) ++found.first;
+  found.last = found.first;
+  while (found.last != below_.last && part_[found.last].path[depth] == child) ++found.last;
+  found.wanted = found.some();
+  found.entry = found.wanted && part_[found.first].path.size() == depth + 1;
+  found.name = name;
+  if (found.entry && part_[found.first].name != name) throw ForeignPart();
+  if (found.entry) found.last = found.first;
+  return found;
+}
+
+void Tree::descend_to(std::uint32_t child, const Below& below) {
+  if (!below.wanted) throw ForeignPart();
+  trail_.push_back(child);
+  name_ = below.name;
+  below_ = below;
+  if (!below.entry) return;
+  setup_seconds_ += control_.seconds() - since_;
+  if (hooks_->begin) hooks_->begin(trail_);
+}
+
+Part Tree::part_of(const Frame& frame) const {
+  if (frame.below.some())
+    return {part_.begin() + frame.below.first, part_.begin() + frame.below.last};
+  SubTree tree{{trail_.begin(), trail_.begin() + static_cast<std::ptrdiff_t>(frame.depth)},
+               frame.share,
+               frame.below.name};
+  tree.path.push_back(frame.child);
+  return {std::move(tree)};
+}
+
+void Tree::leave_node() {
+  if (below_.some())
+    rest_.insert(rest_.end(), part_.begin() + below_.first, part_.begin() + below_.last);
+  else
+    rest_.push_back({trail_, share_, name_});
+}
+
+// A stopped run: the current node and all that wait on the stack.
+void Tree::leave_all() {
+  if (inside_) leave_node();
+  for (std::size_t i = stack_.size(); i-- > bottom_;) {
+    const Part part = part_of(stack_[i]);
+    rest_.insert(rest_.end(), part.begin(), part.end());
+  }
 }
 
 // The domain's rows and a witness of it.
@@ -134,7 +226,10 @@ void Tree::start(TreeTask&& task) {
 
 // Takes the decisions of another tree over; what they need is computed as it was there.
 void Tree::restore(TreeTask&& task) {
-  start(TreeTask{task.layers, 0, {}, {}, task.share});
+  TreeTask above;
+  above.layers = task.layers;
+  above.share = task.share;
+  start(std::move(above));
   const int end = static_cast<int>(task.layers.size()) - 1;
   for (split_ = 0; split_ <= end; ++split_) {
     const auto s = static_cast<std::size_t>(split_);
@@ -183,8 +278,9 @@ void Tree::apply_choice(int split, std::int32_t choice) {
   layer.k = k + 1;
 }
 
-void Tree::push_frame(std::int32_t choice, std::size_t rows, Candidate&& side) {
-  share_ /= 2;
+// Before the current node moves on to one of its other children.
+void Tree::push_frame(std::int32_t choice, std::size_t rows, Candidate&& side, std::uint32_t child,
+                      const Below& below) {
   Frame frame;
   frame.split = split_;
   frame.choice = choice;
@@ -194,16 +290,22 @@ void Tree::push_frame(std::int32_t choice, std::size_t rows, Candidate&& side) {
   frame.state = std::move(side.state);
   frame.fresh = side.fresh;
   frame.share = share_;
+  frame.depth = trail_.size();
+  frame.child = child;
+  frame.below = below;
   stack_.push_back(std::move(frame));
 }
 
 void Tree::resume(Frame&& frame) {
+  trail_.resize(frame.depth);
+  share_ = frame.share;
+  inside_ = true;
+  descend_to(frame.child, frame.below);
   truncate(frame.rows);
   split_ = frame.split;
   now_ = std::move(frame.witness);
   state_ = std::move(frame.state);
   fresh_ = frame.fresh;
-  share_ = frame.share;
   layers_[static_cast<std::size_t>(split_)].k = frame.k;
   apply_choice(split_, frame.choice);
 }
@@ -223,6 +325,10 @@ void Tree::descend() {
     }
     while (layer.k < layer.m) {
       if (control_.stopped()) throw Stopped{};
+      if (share_ <= hooks_->cut && !below_.some()) {
+        leave_node();
+        return;
+      }
       if (!(pointwise(split_) ? decide_cut() : decide_window())) return;
     }
     if (last(split_)) {
@@ -352,6 +458,11 @@ void Tree::give_away() {
   task.witness = std::move(frame.witness);
   task.state = std::move(frame.state);
   task.share = frame.share;
+  Part part = part_of(frame);
+  task.path.assign(trail_.begin(), trail_.begin() + static_cast<std::ptrdiff_t>(frame.depth));
+  task.path.push_back(frame.child);
+  task.name = frame.below.name;
+  if (frame.below.some()) task.part = std::move(part);
   ++work_.stolen;
   hooks_->give(std::move(task));
 }

@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "arrangement/cone_rows.hpp"
@@ -32,6 +33,7 @@
 #include "deep/maps.hpp"
 #include "exact_signs.hpp"
 #include "linear_regions/deep_tree.hpp"
+#include "linear_regions/part.hpp"
 
 namespace linear_regions {
 
@@ -74,12 +76,19 @@ struct TreeTask {
   TreeWitness witness;
   arrangement::LpState state;
   double share = 1.0;  // of the whole search, by halving
+  TreePath path;
+  std::uint64_t name = 0;
+  Part part;  // what of the sub-tree is to be searched; empty: all of it
+
+  const TreePath& first_path() const { return part.empty() ? path : part.front().path; }
 };
 
 class TreeSink;
 
 class Tree {
  public:
+  using Task = TreeTask;
+
   Tree(const TreeRoot& root, RunControl& control, bool caller);
 
   struct Hooks {
@@ -87,11 +96,16 @@ class Tree {
     const std::atomic<int>* hungry = nullptr;
     std::function<void(TreeTask&&)> give;
     std::function<void()> tick;
+    std::function<void(const TreePath&)> begin;  // a sub-tree of the part begins
+    double cut = 0;                              // see PartOptions
+    RandomWay* probe = nullptr;
   };
   void run(TreeTask&& task, const Hooks& hooks);
 
   std::uint64_t regions() const { return regions_; }
-  bool unfinished() const { return unfinished_; }
+  bool unfinished() const { return !rest_.empty(); }
+  Part& rest() { return rest_; }
+  double setup_seconds() const { return setup_seconds_; }
   TreeWork work() const;
 
   // What a sink may ask about the region that is being reported.
@@ -104,6 +118,14 @@ class Tree {
   std::shared_ptr<const arrangement::ExactPoint> exact_middle();
 
  private:
+  // The sub-trees of the part below a node: numbers first to last - 1; none where the whole node is
+  // to be searched. An entry is the root of one of them.
+  struct Below {
+    std::uint32_t first = 0, last = 0;
+    bool wanted = true, entry = false;
+    std::uint64_t name = 0;  // of the child
+    bool some() const { return first != last; }
+  };
   struct Frame {
     int split = 0;
     std::int32_t choice = 0;
@@ -112,6 +134,9 @@ class Tree {
     arrangement::LpState state;
     bool fresh = false;
     double share = 0;
+    std::size_t depth = 0;  // branchings above
+    std::uint32_t child = 0;
+    Below below;
   };
   struct Candidate {  // one side of a decision
     TreeWitness witness;
@@ -157,12 +182,20 @@ class Tree {
   void report_region();
   void give_away();
   void tick();
+  void visit();
+  void branch(std::size_t children, std::int32_t member);
+  Below below(std::uint32_t child) const;
+  void descend_to(std::uint32_t child, const Below& below);
+  Part part_of(const Frame& frame) const;
+  void leave_node();
+  void leave_all();
   bool counting() const { return hooks_->sink == nullptr; }
   bool last(int split) const { return split + 1 == static_cast<int>(root_.tape.splits().size()); }
   bool pointwise(int split) const { return root_.tape.split(split).kind == OpKind::kPointwise; }
   void fill_pattern();
   void apply_choice(int split, std::int32_t choice);
-  void push_frame(std::int32_t choice, std::size_t rows, Candidate&& side);
+  void push_frame(std::int32_t choice, std::size_t rows, Candidate&& side, std::uint32_t child,
+                  const Below& below);
 
   // tree_pointwise.cpp
   void cut_row(int split, std::int32_t cut, double* row) const;
@@ -177,6 +210,8 @@ class Tree {
   void enter_max();
   void base_max(int split);
   bool decide_window();
+  using Winners = std::vector<std::pair<std::int32_t, Candidate>>;
+  std::size_t branch_windows(std::int32_t window, Winners& winners, std::size_t rows);
   enum class Chance : std::uint8_t { kNone, kSome, kAll };
   Chance can_win(std::int32_t window, std::int32_t entry, Candidate* side);
   bool push_winner(std::int32_t window, std::int32_t entry, std::int32_t member);
@@ -227,6 +262,18 @@ class Tree {
   std::vector<Frame> stack_;
   std::size_t bottom_ = 0;
 
+  // The current node: its path and what of it is to be searched. A *branching* is a decision that
+  // leaves more than one child.
+  TreePath trail_;
+  std::uint64_t name_ = 0, decision_ = 0, children_ = 0;
+  Part part_;
+  Below below_;
+  bool inside_ = false;  // the current node is not finished
+  std::uint64_t drawn_ = 0;
+  double since_ = 0;  // a probe's last branching, in seconds
+  double setup_seconds_ = 0;
+  Part rest_;
+
   TreeWitness now_;
   arrangement::LpState state_;  // optimal for its own rows, which are rows of the path
   bool fresh_ = false;          // solved for all rows of the path
@@ -243,7 +290,6 @@ class Tree {
   std::uint64_t regions_ = 0, reported_ = 0;
   double done_ = 0;
   unsigned ticks_ = 0;
-  bool unfinished_ = false;
   TreeWork work_;
 };
 

@@ -135,6 +135,19 @@ void Tree::base_max(int split) {
   }
 }
 
+// Goes on to the first winner that is wanted and puts the others on the stack; its number.
+std::size_t Tree::branch_windows(std::int32_t window, Winners& winners, std::size_t rows) {
+  branch(winners.size(), window);
+  const auto number = [](std::size_t i) { return static_cast<std::uint32_t>(i); };
+  std::size_t here = 0;
+  while (here + 1 < winners.size() && !below(number(here)).wanted) ++here;
+  for (std::size_t i = winners.size(); i-- > here + 1;)
+    if (const Below next = below(number(i)); next.wanted)
+      push_frame(winners[i].first, rows, std::move(winners[i].second), number(i), next);
+  descend_to(number(here), below(number(here)));
+  return here;
+}
+
 // Decides window k; false where the cell was counted on the spot.
 bool Tree::decide_window() {
   const auto s = static_cast<std::size_t>(split_);
@@ -143,7 +156,7 @@ bool Tree::decide_window() {
   const std::size_t k = layer.k, rows = rows_.n;
   const std::int32_t window = layer.member[k];
   const bool leaf = counting() && last(split_) && k + 1 == layer.m;
-  std::vector<std::pair<std::int32_t, Candidate>> winners;
+  Winners winners;
   refresh();
   for (std::int32_t entry = max.start[window]; entry < max.start[window + 1]; ++entry) {
     Candidate side;
@@ -163,18 +176,17 @@ bool Tree::decide_window() {
     regions_ += winners.size();
     return false;
   }
-  for (std::size_t i = winners.size(); i-- > 1;)
-    push_frame(winners[i].first, rows, std::move(winners[i].second));
+  const std::size_t here = winners.size() > 1 ? branch_windows(window, winners, rows) : 0;
   const std::uint64_t one = std::uint64_t{1} << (k & 63);
   layer.bounds[k >> 6] &= ~one;
   if (winners.size() > 1) {
     layer.bounds[k >> 6] |= one;
-    now_ = std::move(winners[0].second.witness);
-    state_ = std::move(winners[0].second.state);
-    fresh_ = winners[0].second.fresh;
-    push_winner(window, winners[0].first, static_cast<std::int32_t>(k));
+    now_ = std::move(winners[here].second.witness);
+    state_ = std::move(winners[here].second.state);
+    fresh_ = winners[here].second.fresh;
+    push_winner(window, winners[here].first, static_cast<std::int32_t>(k));
   }
-  layer.choice[k] = winners[0].first;
+  layer.choice[k] = winners[here].first;
   layer.k = k + 1;
   return true;
 }

@@ -176,14 +176,25 @@ bool Tree::decide_cut() {
     truncate(r);
     return false;
   }
+  bool positive = near > 0;
   if (both) {
-    push_frame(-1, r, std::move(other));
-    set_sign(r, 1);
+    branch(2, layer.member[k]);
+    const Below first = below(0), second = below(1);
+    positive = first.wanted;
+    if (!positive) {
+      now_ = std::move(other.witness);
+      state_ = std::move(other.state);
+      fresh_ = other.fresh;
+    } else if (second.wanted) {
+      push_frame(-1, r, std::move(other), 1, second);
+    }
+    descend_to(positive ? 0 : 1, positive ? first : second);
+    set_sign(r, positive ? 1 : -1);
   } else {
     truncate(r);
   }
   put_bit(layer.bounds, k, both);
-  put_bit(layer.member_on, k, both || near > 0);
+  put_bit(layer.member_on, k, positive);
   layer.k = k + 1;
   return true;
 }

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 
 #include "deep/tree.hpp"
 #include "float_environment.hpp"
-#include "team.hpp"
+#include "replay_team.hpp"
 
 namespace linear_regions {
 namespace {
@@ -93,65 +92,16 @@ class StreamSink : public TreeSink {
   const std::function<bool(TreeBlock&&)>& out_;
 };
 
-class Run {
- public:
-  Run(const TreeRoot& root, RunControl& control) : root_(root), control_(control) {}
+struct TreeSearch {
+  using Engine = Tree;
+  using Block = TreeBlock;
+  using Result = TreeResult;
+  struct Restart {};  // never
 
-  TreeResult on_team(bool store) {
-    Team<TreeTask> team(control_);
-    team.run(TreeTask{}, [&](Team<TreeTask>& t, bool caller) { live(t, caller, store); });
-    unfinished_ = unfinished_ || team.dropped();
-    TreeResult out;
-    out.regions = std::min(regions_, control_.limit);
-    // A run that was stopped when nothing was left to do is complete.
-    const bool cut = unfinished_ || regions_ > control_.limit;
-    out.status = cut ? control_.status() : Status::kComplete;
-    out.work = work_;
-    out.seconds = control_.seconds();
-    return out;
-  }
+  const TreeRoot& root;
 
-  // Blocks in path order: what a giver keeps comes before what it gave.
-  std::map<TaskPath, TreeBlock>& blocks() { return blocks_; }
-
- private:
-  void live(Team<TreeTask>& team, bool caller, bool store) {
-    const DefaultFloatingPoint environment;
-    Tree tree(root_, control_, caller);
-    Team<TreeTask>::Task task;
-    while (team.next(task, caller)) {
-      TreeBlock block;
-      BlockSink sink(block, root_);
-      Tree::Hooks hooks;
-      std::uint32_t gifts = 0;
-      if (store) hooks.sink = &sink;
-      if (control_.threads > 1) {
-        hooks.hungry = &team.hungry();
-        hooks.give = [&](TreeTask&& given) {
-          TaskPath path = task.path;
-          path.push_back(~gifts++);
-          team.give({std::move(path), std::move(given)});
-        };
-        if (caller) hooks.tick = [&] { team.maybe_start_others(); };
-      }
-      tree.run(std::move(task.node), hooks);
-      team.done([&] {
-        if (store) blocks_.emplace(task.path, std::move(block));
-      });
-    }
-    team.finish([&] {
-      regions_ += tree.regions();
-      unfinished_ = unfinished_ || tree.unfinished();
-      work_ += tree.work();
-    });
-  }
-
-  const TreeRoot& root_;
-  RunControl& control_;
-  std::map<TaskPath, TreeBlock> blocks_;
-  TreeWork work_;
-  std::uint64_t regions_ = 0;
-  bool unfinished_ = false;
+  Tree engine(RunControl& control, bool caller) const { return {root, control, caller}; }
+  BlockSink sink(TreeBlock& block) const { return {block, root}; }
 };
 
 }  // namespace
@@ -184,7 +134,8 @@ TreeResult count_tree(const Tape& tape, const DomainFrame& domain, Arithmetic ar
   const DefaultFloatingPoint environment;
   control.start();
   const TreeRoot root(tape, domain, arithmetic);
-  return Run(root, control).on_team(false);
+  const TreeSearch search{root};
+  return ReplayTeam(search, control, false).run();
 }
 
 TreeResult list_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
@@ -193,12 +144,47 @@ TreeResult list_tree(const Tape& tape, const DomainFrame& domain, Arithmetic ari
   if (control.limit != RunControl::kNoLimit) control.threads = 1;  // exactly the first regions
   control.start();
   const TreeRoot root(tape, domain, arithmetic);
-  Run run(root, control);
-  const TreeResult result = run.on_team(true);
-  for (auto& [path, block] : run.blocks()) out.append(std::move(block));
+  const TreeSearch search{root};
+  ReplayTeam team(search, control, true);
+  const TreeResult result = team.run();
+  for (auto& [path, block] : team.blocks()) out.append(std::move(block));
   out.words = tape.pattern_words();
   out.dim = domain.dim;
   return result;
+}
+
+TreeResult search_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+                       RunControl& control, const Part& part, const PartOptions& options,
+                       PartOutcome<TreeBlock>& out) {
+  const DefaultFloatingPoint environment;
+  check_part(part);
+  control.start();
+  const TreeRoot root(tape, domain, arithmetic);
+  const TreeSearch search{root};
+  ReplayTeam team(search, control, options.list);
+  const TreeResult result = team.run_part(part);
+  out = team.outcome();
+  return result;
+}
+
+Part cut_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+              RunControl& control, const Part& part, const PartOptions& options) {
+  const DefaultFloatingPoint environment;
+  check_part(part);
+  control.start();
+  const TreeRoot root(tape, domain, arithmetic);
+  const TreeSearch search{root};
+  return cut_part(search, part, options, control);
+}
+
+std::vector<RandomWay> probe_tree(const Tape& tape, const DomainFrame& domain,
+                                  Arithmetic arithmetic, RunControl& control, std::uint64_t seed,
+                                  std::size_t ways) {
+  const DefaultFloatingPoint environment;
+  control.start();
+  const TreeRoot root(tape, domain, arithmetic);
+  const TreeSearch search{root};
+  return probe_search(search, control, seed, ways);
 }
 
 TreeResult stream_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,

@@ -75,7 +75,8 @@ def load(
     Parameters
     ----------
     source : str, path, object or sequence
-        Path to an ONNX file or to our own ``.npz``; a ``torch.nn.Module`` or ``ExportedProgram``;
+        Path to an ONNX file, to our own ``.npz``, or to a folder that ``regions(..., out=)`` wrote
+        (a `RegionFolder`); a ``torch.nn.Module`` or ``ExportedProgram``;
         an ``onnx.ModelProto``; or ``[(W, b), ...]`` with W of shape (n_out, n_in). A `Network` is
         returned as it is.
     input_shape : int or tuple of int, optional
@@ -137,6 +138,10 @@ def load(
                     "activation= is for lists of (W, b) pairs; this model has its own activations"
                 )
             return importer.load(source, **options)
+    if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
+        from .._region_chunks import RegionFolder
+
+        return RegionFolder(os.fspath(source))
     if _is_npz(source):
         return _load_npz(source, input_shape)
     # Slow to import, and needed by nobody who uses the built-in importers.

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Measure one and two threads and processes, then predict many workers from sizes of sub-trees.
+
+The answer is checked in every run. The prediction is a simulation of what `executor=` does. It
+assumes that all workers are as fast as this core; that a task costs a fixed time to send and set up
+(--overhead, default the measured one); that sub-trees are as large as measured here, and parts of
+one are spread over it evenly once it is divided; and that the driver is never late. A count of
+--hours is simulated by repeating the measured sizes, so its largest sub-tree is no smaller a share
+of a second than it is here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import linear_regions as lr
+from linear_regions._part_runs import TASK_SECONDS
+from linear_regions._parts import Part, Search
+
+from .bench_deep import CASES
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_scaling", description=__doc__)
+    parser.add_argument("--case", default="4-64-64-64-1 box", choices=[case.name for case in CASES])
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="measured; default 2")
+    parser.add_argument("--parts", type=int, default=2000, metavar="N", help="sub-trees measured")
+    parser.add_argument("--hours", type=float, default=100.0, metavar="H", help="of one core")
+    parser.add_argument("--overhead", type=float, metavar="SECONDS", help="per task")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    case = next(case for case in CASES if case.name == options.case)
+    found = measured(case.network(), case.domain(), options.workers, options.parts)
+    sizes = np.array(found.pop("sizes"))
+    overhead = found["overhead"] if options.overhead is None else options.overhead
+    copies = max(1, round(options.hours * 3600 / sizes.sum()))
+    found["predicted"] = [
+        {"workers": n, "efficiency": simulated(sizes, copies, n, overhead)}
+        for n in (1, 2, 10, 100, 1000)
+    ]
+    found["assumed"] = {
+        "hours": copies * float(sizes.sum()) / 3600,
+        "overhead": overhead,
+        "sub-trees": len(sizes) * copies,
+        "largest share": float(sizes.max() / sizes.sum() / copies),
+    }
+    sys.stdout.write(json.dumps(found) + "\n" if options.json else text(options.case, found))
+    return 0
+
+
+def measured(net: lr.Network, domain: lr.Domain, workers: int, n: int) -> dict[str, Any]:
+    """Return times of whole counts, and the times of about `n` sub-trees."""
+    whole, one = timed(net, domain, threads=1)
+    regions, threads = timed(net, domain, threads=workers)
+    assert regions == whole
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        list(pool.map(abs, range(4 * workers)))  # started, and this package imported
+        timed(net, domain, executor=pool)
+        regions, processes = timed(net, domain, executor=pool)
+    assert regions == whole
+    method = lr.count(net, domain, limit=1).method
+    search = Search(net, domain, method, True)
+    cut, _ = search.cut(Part.whole(), 1 / n)
+    sizes, waste, total = [], 0.0, 0
+    for i in range(len(cut)):
+        start = time.perf_counter()
+        outcome = search.run(cut.take(i, i + 1))
+        spent = time.perf_counter() - start
+        own = max(outcome.seconds - outcome.setup_seconds, 0.0)
+        sizes.append(own)
+        waste += spent - own
+        total += outcome.regions
+    assert total == whole
+    return {
+        "regions": whole,
+        "seconds": one,
+        f"{workers} threads": one / threads / workers,
+        f"{workers} processes": one / processes / workers,
+        "sizes": sizes,
+        # Sending a task to another process and back takes about a millisecond on top.
+        "overhead": waste / len(cut) + 1e-3,
+        "sub-trees": len(cut),
+        "largest sub-tree": max(sizes) / sum(sizes),
+        "median sub-tree": float(np.median(sizes) / sum(sizes)),
+    }
+
+
+def timed(net: lr.Network, domain: lr.Domain, **options: Any) -> tuple[int, float]:
+    start = time.perf_counter()
+    regions = int(lr.count(net, domain, **options))
+    return regions, time.perf_counter() - start
+
+
+def simulated(sizes: np.ndarray, copies: int, workers: int, overhead: float) -> float:
+    """Return the efficiency of `workers` that take parts as `executor=` hands them out."""
+    rng = np.random.default_rng(0)
+    work = float(sizes.sum()) * copies
+    # The first cut: parts of about equal weight, whose sizes are sums of measured ones.
+    n = 8 * workers
+    order = rng.permutation(np.repeat(np.arange(len(sizes)), copies)) if copies < 10_000 else None
+    if order is None:
+        parts = list(rng.gamma(1.0, work / n, n))
+    else:
+        parts = [float(sizes[chunk].sum()) for chunk in np.array_split(order, n)]
+    waiting = [-size for size in parts if size > 0]
+    heapq.heapify(waiting)
+    idle, busy, clock = workers, [], 0.0
+    push, pop = partial(heapq.heappush, busy), partial(heapq.heappop, busy)
+    while waiting or busy:
+        hungry = len(waiting) < workers
+        budget = TASK_SECONDS / 5 if hungry else TASK_SECONDS
+        while idle and waiting:
+            size = -heapq.heappop(waiting)
+            push((clock + overhead + min(size, budget), max(size - budget, 0.0)))
+            idle -= 1
+        clock, left = pop()
+        idle += 1
+        if left > 0:
+            # Divided where workers wait for it, into parts as uneven as sub-trees are.
+            pieces = min(2 * (idle + 1), 64) if len(waiting) < workers else 1
+            shares = rng.choice(sizes, pieces) + 1e-9
+            for share in shares / shares.sum():
+                heapq.heappush(waiting, -left * share)
+    return work / (clock * workers)
+
+
+def text(name: str, found: dict[str, Any]) -> str:
+    lines = [f"{name}: {found['regions']:,} regions in {found['seconds']:.2f} s on one thread"]
+    lines += [
+        f"  efficiency of {key}: {value:.2f}"
+        for key, value in found.items()
+        if key.endswith(("threads", "processes"))
+    ]
+    lines.append(
+        f"  {found['sub-trees']:,} sub-trees: the largest is {found['largest sub-tree']:.2%}, the "
+        f"median {found['median sub-tree']:.4%} of the work"
+    )
+    assumed = found["assumed"]
+    lines.append(
+        f"  predicted for {assumed['hours']:.3g} core hours, {assumed['overhead']:.2g} s per task:"
+    )
+    lines += [
+        f"    {row['workers']:5d} workers: efficiency {row['efficiency']:.3f}"
+        for row in found["predicted"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

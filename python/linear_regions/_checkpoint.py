@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""Checkpoints: how far a long count has come, on disk.
+
+A checkpoint holds the number of regions found so far and the part of the search that is left
+(`_parts.Part`). Both change in one step, so at every moment what is counted and what is left make
+up the whole: whenever the process dies, the next one repeats only what came after the last step.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
+
+from ._domain_record import domain_fields
+from ._parts import Part, Search, digest_of
+from ._records import read_record, write_record
+from ._version import __version__
+from .errors import CheckpointError, CorruptFile, InvalidInput
+
+__all__ = ["Checkpoint", "State"]
+
+KIND, VERSION = "checkpoint", 1
+
+
+@dataclass
+class State:
+    """How far a search has come.
+
+    Attributes
+    ----------
+    found : int
+        Regions outside `rest`.
+    rest : Part
+        What is left.
+    wide : bool
+        Whether the search needs wide masks.
+    seconds : float
+        Spent so far, over all runs.
+    work : dict of str to int
+    runs : int
+        Processes that worked on it.
+    chunk_rows : list of int
+        Of a listing on disk: regions of each chunk.
+    """
+
+    found: int = 0
+    rest: Part = field(default_factory=Part.whole)
+    wide: bool = False
+    seconds: float = 0.0
+    work: dict[str, int] = field(default_factory=dict)
+    runs: int = 0
+    chunk_rows: list[int] = field(default_factory=list)
+
+    def add_work(self, work: dict[str, int]) -> None:
+        """Add work counters."""
+        for name, value in work.items():
+            self.work[name] = self.work.get(name, 0) + value
+
+
+class Checkpoint:
+    """A file that holds the state of one search.
+
+    Parameters
+    ----------
+    path : str or path
+    search : Search
+        What the file must belong to.
+    names : dict of str to str, optional
+        What else it must belong to.
+    part : Part, optional
+        What is to be searched; default the whole.
+
+    Raises
+    ------
+    InvalidInput
+        If the file belongs to another network, domain, question or version.
+    CorruptFile
+        If it is damaged.
+    CheckpointError
+        If it cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        search: Search,
+        names: dict[str, str] | None = None,
+        part: Part | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        if not isinstance(self.path, str):
+            raise TypeError(f"checkpoint must be a path as text, got {path!r}")
+        self._names = {**names_of(search), **(names or {})}
+        self._part = Part.whole() if part is None else part
+        self._domain = domain_fields(search.domain.resolve(search.network.input_shape))
+        folder = os.path.dirname(self.path) or "."
+        if not os.path.isdir(folder):
+            raise CheckpointError(f"checkpoint {self.path}: there is no folder {folder}")
+
+    def read(self) -> State:
+        """Return the state on disk; a new one where there is no file."""
+        try:
+            header, state = self.open(self.path)
+        except FileNotFoundError:
+            return State(rest=self._part)
+        except OSError as error:
+            raise CheckpointError(f"checkpoint {self.path} cannot be read: {error}") from error
+        check_names(f"checkpoint {self.path}", header["of"], self._names)
+        return state
+
+    @staticmethod
+    def open(path: str) -> tuple[dict[str, Any], State]:
+        """Return the header and the state of a file, whatever it belongs to."""
+        header, arrays = read_record(path, KIND, VERSION)
+        try:
+            rest = Part(arrays["lengths"], arrays["children"], arrays["weights"], arrays["names"])
+            state = State(
+                int(header["found"]),
+                rest.ordered(),
+                bool(header["wide"]),
+                float(header["seconds"]),
+                {str(k): int(v) for k, v in header["work"].items()},
+                int(header["runs"]),
+                [int(n) for n in header["chunk_rows"]],
+            )
+            if not all(isinstance(v, str) for v in header["of"].values()):
+                raise TypeError("names are not text")
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise CorruptFile(f"{path}: not a checkpoint, or damaged: {error!r}") from error
+        return header, state
+
+    def write(self, state: State) -> None:
+        """Bring the state to the disk; the old one stays where that fails."""
+        header = {
+            "of": self._names,
+            "found": str(state.found),
+            "wide": state.wide,
+            "seconds": state.seconds,
+            "work": state.work,
+            "runs": state.runs,
+            "chunk_rows": state.chunk_rows,
+            "domain_fields": self._domain,
+        }
+        try:
+            write_record(self.path, KIND, VERSION, header, arrays_of(state.rest))
+        except OSError as error:
+            raise CheckpointError(
+                f"checkpoint {self.path} cannot be written ({error.strerror or error}); the last "
+                "one that was written is untouched, make room and call again"
+            ) from error
+
+
+def arrays_of(part: Part) -> dict[str, Any]:
+    """Return a part's arrays by name."""
+    return {
+        "lengths": part.lengths,
+        "children": part.children,
+        "weights": part.weights,
+        "names": part.names,
+    }
+
+
+def names_of(search: Search) -> dict[str, str]:
+    """Name the search in pieces, so that a mismatch can say which one differs."""
+    domain = search.domain.resolve(search.network.input_shape)
+    return {
+        "network": digest_of(search.network),
+        "domain": digest_of(domain),
+        "method": search.method,
+        "arithmetic": "certified" if search.certified else "float",
+        "question": "regions" if search.lists else "count",
+        "version": __version__,
+    }
+
+
+def check_names(where: str, found: dict[str, str], expected: dict[str, str]) -> None:
+    """Raise where a file belongs to another search."""
+    for name, value in {**dict.fromkeys(found, "none"), **expected}.items():
+        if found.get(name, "none") == value:
+            continue
+        if name in ("network", "domain"):
+            raise InvalidInput(f"{where} belongs to another {name}: give each search its own file")
+        raise InvalidInput(
+            f"{where} was made with {name} {found.get(name, 'none')!r}, this call has {value!r}: "
+            "give each search its own file"
+        )

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: MIT
+"""Running a search part by part: in this process, or on the workers of an executor.
+
+Both keep the same books: what is found, what is left. `save` is called whenever it is worth while
+to bring them to the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from ._checkpoint import State
+from ._parts import Block, Outcome, Part, Search
+from ._run import Run
+
+__all__ = ["ExecutorOrMaker", "PartRun", "work_on"]
+
+ExecutorOrMaker: TypeAlias = Executor | Callable[[], Executor]
+
+SLICE_SECONDS = 3.0  # between two states on the disk, at least
+TASK_SECONDS = 5.0  # of a worker's task
+_SHARE_OF_SAVING = 1 / 200  # of the time, at most
+_RESTARTS = 3
+_TASKS_PER_WORKER = 2
+_FIRST_PARTS_PER_WORKER = 8
+_GRACE_SECONDS = 2.0
+
+
+@dataclass
+class PartRun:
+    """One call that works a search off.
+
+    Attributes
+    ----------
+    search : Search
+    run : Run
+        Checked options.
+    state : State
+        Where it begins, and later how far it has come.
+    save : callable, optional
+        Called with the state every few seconds and at the end.
+    take : callable, optional
+        Called with the blocks of a listing.
+    rows : int, optional
+        Regions of a listing between two states, at most.
+    """
+
+    search: Search
+    run: Run
+    state: State
+    save: Callable[[State], None] | None = None
+    take: Callable[[list[Block]], None] | None = None
+    rows: int | None = None
+    status: str = "complete"
+    interrupted: bool = False
+    _start: float = field(default_factory=time.monotonic)
+    _before: float = 0.0
+    _saved: float = field(default_factory=time.monotonic)
+    _saving: float = 0.0
+    _rows: int = 0  # regions since the last state
+    _news: bool = True  # since the last state
+
+    def here(self) -> dict[str, Any]:
+        """Work in this process, on the run's threads."""
+        self._begin()
+        self._work_here()
+        return self._end()
+
+    def _work_here(self) -> None:
+        while self._goes_on():
+            began = time.monotonic()
+            outcome = self.search.run(
+                self.state.rest,
+                threads=self.run.threads,
+                limit=self._regions_left(),
+                time_limit=self._seconds_left(),
+                pause_after=self._slice() if self.save else None,
+                pause_at=self.rows,
+                poll=self._poll(),
+                wide=self.state.wide,
+            )
+            self.state.rest = outcome.rest
+            self._enter(outcome)
+            if outcome.status not in ("complete", "paused"):
+                self.status = outcome.status
+            # Setting a slice up and saving it is what a checkpoint costs.
+            setup = time.monotonic() - began - outcome.seconds + outcome.setup_seconds
+            self._save(setup, last=False)
+
+    def on(self, executor: ExecutorOrMaker) -> dict[str, Any]:
+        """Work on an executor's workers; what they lose is done again."""
+        self._begin()
+        if self._goes_on():
+            _Desk(self, executor).work()
+        return self._end()
+
+    # --- the books -------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._before = self.state.seconds
+        if len(self.state.rest):
+            self.state.runs += 1
+
+    def _goes_on(self) -> bool:
+        if not len(self.state.rest) or self.interrupted or self.status != "complete":
+            return False
+        left, seconds = self._regions_left(), self._seconds_left()
+        if left is not None and left <= 0:
+            self.status = "limit"
+        elif seconds is not None and seconds <= 0:
+            self.status = "time_limit"
+        return self.status == "complete"
+
+    def _enter(self, outcome: Outcome) -> None:
+        self._news = True
+        self.state.found += outcome.regions
+        self._rows += outcome.regions
+        self.state.wide = self.state.wide or outcome.wide
+        self.state.add_work(outcome.work)
+        self.interrupted = self.interrupted or outcome.interrupted
+        if self.take is not None and outcome.blocks:
+            self.take(outcome.blocks)
+
+    def _regions_left(self) -> int | None:
+        return None if self.run.limit is None else self.run.limit - self.state.found
+
+    def _seconds_left(self) -> float | None:
+        if self.run.time_limit is None:
+            return None
+        return self.run.time_limit - (time.monotonic() - self._start)
+
+    def _slice(self) -> float:
+        return max(SLICE_SECONDS, self._saving / _SHARE_OF_SAVING)
+
+    def _poll(self) -> Callable[[int, float], bool] | None:
+        poll = self.run.poll
+        if poll is None:
+            return None
+        found, done = self.state.found, 1.0 - self.state.rest.weight
+        return lambda more, fraction: poll(found + more, done + fraction)
+
+    def _save(self, cost: float, last: bool) -> None:
+        if self.save is None or not self._news:
+            return
+        now = time.monotonic()
+        full = self.rows is not None and self._rows >= self.rows
+        soon = now - self._saved < self._slice() / 2
+        if not last and self._goes_on() and soon and not full:
+            return
+        self._rows = 0
+        self.state.seconds = self._before + now - self._start
+        self.save(self.state)
+        self._news = False
+        self._saved = time.monotonic()
+        self._saving = self._saved - now + max(cost, 0.0)
+
+    def _end(self) -> dict[str, Any]:
+        self.state.seconds = self._before + time.monotonic() - self._start
+        self._save(0.0, last=True)
+        if self.run.limit is not None and self.state.found > self.run.limit:
+            self.status = "limit"
+        return self.answer(self.status)
+
+    def answer(self, status: str) -> dict[str, Any]:
+        """Return what the core's calls return, as far as the books go."""
+        found = self.state.found
+        return {
+            "regions": found if self.run.limit is None else min(found, self.run.limit),
+            "status": status,
+            "seconds": self.state.seconds,
+            "work": {**self.state.work, "runs": max(self.state.runs, 1)},
+            "interrupted": self.interrupted,
+        }
+
+
+# --- executors -----------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4)
+def _unpacked(pickled: bytes) -> Search:
+    search: Search = pickle.loads(pickled)
+    return search
+
+
+def work_on(pickled: bytes, part: Part, wide: bool, seconds: float, rows: int | None) -> Outcome:
+    """Search a part for some seconds; what a worker of an executor runs."""
+    return _unpacked(pickled).run(part, pause_after=seconds, pause_at=rows, wide=wide)
+
+
+class _Desk:
+    """Hands parts to workers, takes back what they found and what they left."""
+
+    def __init__(self, run: PartRun, executor: ExecutorOrMaker) -> None:
+        self._run = run
+        self._make = None if isinstance(executor, Executor) else executor
+        self._executor = executor if isinstance(executor, Executor) else self._made()
+        self._restarts = 0
+        self._pickled = pickle.dumps(run.search)
+        self._waiting: list[Part] = []
+        self._given: dict[Future[Outcome], Part] = {}
+        self._back: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
+
+    def _made(self) -> Executor:
+        made = self._make() if callable(self._make) else self._make
+        if isinstance(made, Executor):
+            return made
+        raise TypeError(
+            "executor must be a concurrent.futures.Executor, or a callable without arguments that "
+            f"makes one, got {made!r}"
+        )
+
+    def work(self) -> None:
+        """Work until nothing is left or the run stops."""
+        run = self._run
+        try:
+            self._prepare()
+            while run._goes_on():
+                try:
+                    self._give()
+                    self._take_back()
+                except BrokenExecutor as error:
+                    self._lost(error)
+                if run.run.poll is not None and not run.run.poll(
+                    run.state.found, 1.0 - run.state.rest.weight
+                ):
+                    run.status = "cancelled"
+                self._books()
+            self._last_ones()
+        except KeyboardInterrupt:
+            run.interrupted, run.status = True, "cancelled"
+            self._books()
+        finally:
+            for future in self._given:
+                future.cancel()
+            if self._make is not None:
+                self._executor.shutdown(wait=run.status == "complete", cancel_futures=True)
+
+    def _prepare(self) -> None:
+        run = self._run
+        parts = _FIRST_PARTS_PER_WORKER * self._workers()
+        rest = run.state.rest
+        if len(rest) < parts:
+            rest, interrupted = run.search.cut(rest, rest.weight / parts, run._poll())
+            if interrupted:
+                raise KeyboardInterrupt
+        self._waiting = rest.pieces(parts)
+        run.state.rest = rest
+
+    def _workers(self) -> int:
+        for name in ("num_workers", "_max_workers"):  # mpi4py; the pools of the standard library
+            n = getattr(self._executor, name, None)
+            if isinstance(n, int) and n > 0:
+                return n
+        client = getattr(self._executor, "_client", None)  # Dask
+        if client is not None and hasattr(client, "nthreads"):
+            return max(1, sum(int(n) for n in client.nthreads().values()))
+        return os.cpu_count() or 1
+
+    def _give(self) -> None:
+        """Keep every worker busy: two tasks each, the largest parts first."""
+        run, wanted = self._run, _TASKS_PER_WORKER * self._workers()
+        if len(self._waiting) + len(self._given) < wanted and self._waiting:
+            each = -(-wanted // len(self._waiting))
+            self._waiting = [piece for part in self._waiting for piece in part.pieces(each)]
+        self._waiting.sort(key=lambda part: part.weight)
+        hungry = len(self._waiting) + len(self._given) < wanted
+        seconds = TASK_SECONDS / 5 if hungry else TASK_SECONDS
+        left = run._seconds_left()
+        if left is not None:
+            seconds = max(min(seconds, left), 0.0)
+        while self._waiting and len(self._given) < wanted:
+            future = self._executor.submit(
+                work_on, self._pickled, self._waiting[-1], run.state.wide, seconds, run.rows
+            )
+            self._given[future] = self._waiting.pop()
+            future.add_done_callback(self._back.put)
+
+    def _take_back(self) -> None:
+        try:
+            done = [self._back.get(timeout=0.05)]
+        except queue.Empty:
+            return
+        while not self._back.empty():
+            done.append(self._back.get())
+        for future in done:
+            part = self._given.pop(future, None)
+            if part is None:  # of an executor that broke
+                continue
+            try:
+                outcome = future.result()
+            except (BrokenExecutor, CancelledError):
+                self._given[future] = part
+                raise BrokenExecutor("a worker was lost") from None
+            except Exception as error:
+                if type(error).__name__ != "KilledWorker":  # Dask gives a lost worker's task up
+                    self._waiting.append(part)
+                    self._books()
+                    error.add_note(
+                        "raised by a worker of the executor, while it searched "
+                        f"{len(part)} sub-trees ({part.weight:.3g} of the search)"
+                    )
+                    raise
+                self._given[future] = part
+                raise BrokenExecutor("a worker was lost") from error
+            if len(outcome.rest):
+                self._waiting.append(outcome.rest)
+            self._run.state.work["tasks"] = self._run.state.work.get("tasks", 0) + 1
+            self._run._enter(outcome)
+
+    def _last_ones(self) -> None:
+        """Take what comes back when the time is over: the workers have the same limit."""
+        end = time.monotonic() + _GRACE_SECONDS
+        while self._run.status == "time_limit" and self._given and time.monotonic() < end:
+            try:
+                self._take_back()
+            except BrokenExecutor:
+                break
+            self._books()
+
+    def _lost(self, error: BrokenExecutor) -> None:
+        """Take the parts of a broken executor back; make another one, or finish here."""
+        run = self._run
+        lost = list(self._given.values())
+        self._waiting += lost
+        self._given.clear()
+        self._books()
+        work = run.state.work
+        work["lost_parts"] = work.get("lost_parts", 0) + len(lost)
+        if self._make is not None and self._restarts < _RESTARTS:
+            self._restarts += 1
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = self._made()
+            return
+        warnings.warn(
+            f"the executor broke ({error}); {len(self._waiting)} parts of the search are finished "
+            "in this process. An executor that may break is better given as a function that makes "
+            "one",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        work["finished_here"] = len(self._waiting)
+        run.state.rest = run.state.rest.ordered()
+        run._work_here()
+        self._waiting = [run.state.rest] if len(run.state.rest) else []
+
+    def _books(self) -> None:
+        run = self._run
+        run.state.rest = Part.join([*self._waiting, *self._given.values()])
+        run._save(0.0, last=False)
