@@ -194,7 +194,7 @@ def test_what_has_no_parts_is_refused(tmp_path: Path) -> None:
 def test_a_listing_on_disk_is_the_listing_in_memory(
     net: lr.Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_slices: None
 ) -> None:
-    monkeypatch.setattr("linear_regions._regions.CHUNK_ROWS", 50)
+    monkeypatch.setattr("linear_regions._region_listing.CHUNK_ROWS", 50)
     domain = lr.Box(-1, 1)
     listed = lr.regions(net, domain)
     folder = lr.regions(net, domain, out=tmp_path / "f", threads=2)

@@ -53,7 +53,8 @@ GROUPS = {
         "_sample", "_sample_device", "_segments", "_sweep", "_sweep_device", "_sweep_points",
         "_unstable", "_volumes",
         # Searches in parts.
-        "_checkpoint", "_cost", "_forecast", "_part_runs", "_parts", "_region_chunks", "_shards",
+        "_checkpoint", "_cost", "_forecast", "_part_runs", "_parts", "_region_chunks",
+        "_region_listing", "_shards",
     ],
     # Measures of search and training: many small questions to the engines.
     "training": [

@@ -7,7 +7,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from os import PathLike
 from types import TracebackType
@@ -24,24 +23,22 @@ from ._geometry import integer
 from ._lineality import Quotient, lifted, quotient_of, restricted
 from ._lower import frame_of, planar_domain, program
 from ._methods import method_named
-from ._part_runs import ExecutorOrMaker, PartRun
-from ._parts import Block, Search
+from ._part_runs import ExecutorOrMaker
+from ._parts import Search
 from ._pieces import with_pieces
 from ._planar import planar_frame
-from ._region_chunks import ChunkWriter, RegionFolder, join_listed, sorted_blocks
+from ._region_chunks import RegionFolder
 from ._region_columns import Columns, cone_columns, planar_columns
+from ._region_listing import Listing, check_parts
 from ._region_table import Facet, Region, Regions
 from ._run import Progress, Run, run_control
 from ._value import FloatArray
 from .domain import Ball, Domain
-from .errors import CheckpointError, Interrupted, InvalidInput, Unsupported
+from .errors import Interrupted, Unsupported
 from .network import Network
 from .result import RegionCount
 
 __all__ = ["Facet", "Region", "RegionFolder", "RegionStream", "Regions", "regions"]
-
-# Regions of one chunk on disk, about: some hundred megabytes at most in ordinary dimensions.
-CHUNK_ROWS = 1 << 18
 
 
 @overload
@@ -217,7 +214,7 @@ def regions(
         )
     in_parts = executor is not None or checkpoint is not None or out is not None
     if in_parts:
-        _check_parts(what, run, stream, executor, checkpoint, out)
+        check_parts(what, run, stream, executor, checkpoint, out)
     engine = _engine(net, place, chosen.name)
     resolved = place.resolve(net.input_shape)
 
@@ -241,7 +238,7 @@ def regions(
         if in_parts:
             search = Search(net, place, chosen.name, run.certified, lists=True)
             folder = out if checkpoint is None else checkpoint
-            listing = _Listing(search, run, engine, executor, folder)
+            listing = Listing(search, run, engine, executor, folder)
             answer = listing.work(result)
             if out is not None:
                 on_disk = RegionFolder(out)
@@ -347,75 +344,6 @@ def part_count(count: RegionCount, n: int) -> RegionCount:
     """Return the count of a table with `n` of the regions."""
     part = {"regions": n, "status": "limit", "seconds": 0.0, "work": {}}
     return result_of(part, method_named(count.method), count.arithmetic)
-
-
-def _check_parts(
-    what: str,
-    run: Run,
-    stream: bool,
-    executor: ExecutorOrMaker | None,
-    checkpoint: str | PathLike[str] | None,
-    out: str | PathLike[str] | None,
-) -> None:
-    if stream:
-        raise Unsupported(
-            "stream=True hands regions over as they are found, on one thread: it goes with no "
-            "executor, checkpoint or out. For a listing in constant memory that can be continued "
-            "take out=folder and iterate over it"
-        )
-    if checkpoint is not None and out is not None:
-        raise InvalidInput("out=folder is a checkpoint itself: give one of checkpoint and out")
-    if out is not None and what != "activation":
-        raise Unsupported(
-            f"what={what!r} compares the maps of all regions, in memory: with out= it must be "
-            "'activation'"
-        )
-    if run.limit is not None and executor is not None:
-        raise Unsupported(
-            "limit lists exactly the first regions, one after the other: leave executor out"
-        )
-
-
-class _Listing:
-    """A listing part by part: on an executor, to a folder, or both."""
-
-    def __init__(
-        self,
-        search: Search,
-        run: Run,
-        engine: _Engine,
-        executor: ExecutorOrMaker | None,
-        folder: str | PathLike[str] | None,
-    ) -> None:
-        self._engine = engine
-        self._executor = executor
-        self._blocks: list[Block] = []
-        self._folder = None if folder is None else ChunkWriter(folder, search, engine.columns)
-        if run.limit is not None:
-            run = replace(run, threads=1)  # exactly the first regions
-        if self._folder is None:
-            self._parts = PartRun(search, run, State(), take=self._blocks.extend)
-        else:
-            writer = self._folder
-            self._parts = PartRun(search, run, writer.state, writer.save, writer.take, CHUNK_ROWS)
-
-    def work(self, result: Callable[[dict[str, Any]], RegionCount]) -> dict[str, Any]:
-        try:
-            if self._executor is None:
-                return self._parts.here()
-            return self._parts.on(self._executor)
-        except CheckpointError as error:
-            error.partial = result(self._parts.answer("cancelled"))
-            raise
-
-    def columns(self) -> Columns:
-        """Return all regions, in memory."""
-        if self._folder is not None:
-            return RegionFolder(self._folder.folder).read().columns
-        if not self._blocks:  # stopped before the first region
-            return self._engine.columns(self._engine.list_nothing())
-        blocks = sorted_blocks(self._blocks)
-        return self._engine.columns(join_listed([listed for _, listed in blocks]))
 
 
 class RegionStream(Iterator[Regions]):
