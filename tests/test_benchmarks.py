@@ -60,6 +60,10 @@ def test_one_layer_benchmark_asserts_its_answers():
     assert "224x224x3" in run("benchmarks.bench_one_layer_estimate", "--quick")
 
 
+def test_the_sample_benchmark_runs() -> None:
+    assert "ratio" in run("benchmarks.bench_sample", "--quick")
+
+
 @pytest.mark.parametrize(
     "name",
     ["tiny", "dense-box", "dense-plane", "wide-slice", "cnn-slice", "cnn-segment", "digits-slice"],

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import threading
 from collections import Counter
 
 import numpy as np
@@ -14,7 +16,7 @@ import strategies
 from helpers import unpack
 from linear_regions import reference
 from linear_regions._sample import patterns, sample
-from linear_regions._sample_count import chao1, good_turing
+from linear_regions._sample_count import chao1, good_turing, summarize
 from linear_regions.domain import Ball, Box, Polytope, Segment, Slice, Space
 from linear_regions.errors import DeviceError, Interrupted, InvalidInput, Unsupported
 from linear_regions.layers import Affine, relu
@@ -126,18 +128,18 @@ def test_points_do_not_depend_on_batches(distribution: str, n_inputs: int) -> No
         assert np.array_equal(np.concatenate(pieces), whole)
 
 
-def test_the_result_does_not_depend_on_batches_or_merging(monkeypatch) -> None:
+def test_the_result_does_not_depend_on_batches_or_threads(monkeypatch) -> None:
     net, box = small_net(), Box(-3.0, 3.0)
     expected = sample(net, box, 5000, rng=1)
-    for rows, kept in [(1000, 1), (333, 8000), (5000, 1 << 30)]:
+    for rows in (333, 1000, 5000):
         monkeypatch.setattr(module, "_batch_rows", lambda net, rows=rows: rows)
-        monkeypatch.setattr(module, "_KEPT_BYTES", kept)
-        assert sample(net, box, 5000, rng=1) == expected
+        for threads in (1, 2, 7):
+            assert sample(net, box, 5000, rng=1, threads=threads) == expected
 
 
 def test_ctrl_c_keeps_what_was_counted(monkeypatch) -> None:
     net, calls = small_net(), []
-    add = module._Tally.add
+    add = module.HostTally.add
 
     def stop(self, words):
         add(self, words)
@@ -145,10 +147,10 @@ def test_ctrl_c_keeps_what_was_counted(monkeypatch) -> None:
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module._Tally, "add", stop)
+    monkeypatch.setattr(module.HostTally, "add", stop)
     monkeypatch.setattr(module, "_batch_rows", lambda net: 100)
     with pytest.raises(Interrupted) as stopped:
-        sample(net, Box(-1.0, 1.0), 1000, rng=0)
+        sample(net, Box(-1.0, 1.0), 1000, rng=0, threads=1)
     assert stopped.value.partial.samples == 200
 
 
@@ -249,7 +251,8 @@ def test_a_single_point() -> None:
         ({"domain": Box(0.0, 1.0), "distribution": "cauchy"}, InvalidInput, "distribution"),
         ({"domain": Box(0.0, 1.0), "device": "cuda:99"}, DeviceError, "cuda"),
         ({"domain": Box(0.0, 1.0), "device": "tpu"}, InvalidInput, "device"),
-        ({"domain": Box(0.0, 1.0), "sketch": "hll"}, Unsupported, "hll"),
+        ({"domain": Box(0.0, 1.0), "sketch": "hll", "keep_patterns": True}, InvalidInput, "hll"),
+        ({"domain": Box(0.0, 1.0), "sketch": "hll", "precision": 40}, InvalidInput, "precision"),
         ({"domain": Box(0.0, 1.0), "sketch": "bloom"}, InvalidInput, "sketch"),
         ({"domain": Box(0.0, 1.0), "n": 0}, InvalidInput, "n must"),
         ({"domain": Box(0.0, 1.0), "n": 1.5}, TypeError, "n must"),
@@ -320,3 +323,67 @@ def test_chao_at_the_edges() -> None:
     estimate, (low, high) = chao1(many)
     assert math.isfinite(estimate)
     assert 100_000 <= low <= estimate <= high
+
+
+# ---- stopping, sketches, curves, volumes ----
+
+
+def test_a_sample_stops_at_its_time_limit_or_when_cancelled() -> None:
+    net, box, event = small_net(), Box(-3.0, 3.0), threading.Event()
+    for threads in (1, 2):
+        found = sample(net, box, 10**9, rng=0, time_limit=0.1, threads=threads)
+        assert found.status == "time_limit"
+        assert 0 < found.samples < 10**9
+        assert found.seconds < 5
+        seen: list[float] = []
+
+        def stop(patterns: int, fraction: float, seen: list[float] = seen) -> None:
+            seen.append(fraction)
+            event.set()
+
+        event.clear()
+        found = sample(net, box, 10**9, rng=0, cancel=event, progress=stop, threads=threads)
+        assert found.status == "cancelled"
+        assert seen
+
+
+def test_a_sketch_of_few_patterns_is_exact() -> None:
+    net, box = small_net(), Box(-3.0, 3.0)
+    exact, sketch = (sample(net, box, 20_000, rng=1, sketch=kind) for kind in ("exact", "hll"))
+    assert (sketch.distinct, sketch.interval) == (exact.distinct, exact.interval)
+    assert (sketch.sketch, sketch.relative_error) == ("hll", 0.0)
+
+
+def test_a_sketch_of_many_patterns_states_its_error() -> None:
+    net, box = small_net(n_inputs=8, width=40), Box(-1.0, 1.0)
+    exact, sketch = (sample(net, box, 40_000, rng=1, sketch=kind) for kind in ("exact", "hll"))
+    assert exact.distinct > 20_000
+    assert sketch.relative_error == 1.04 / 128
+    assert sketch.distinct == pytest.approx(exact.distinct, rel=5 * sketch.relative_error)
+    assert sketch.coverage == pytest.approx(exact.coverage, abs=0.05)
+
+
+def test_rarefaction_is_the_mean_over_subsets() -> None:
+    times = [1, 1, 2, 3]
+    labels = [i for i, k in enumerate(times) for _ in range(k)]
+    found = summarize(Counter(times), distinct=4, samples=7)
+    for m in range(8):
+        subsets = [len(set(some)) for some in itertools.combinations(labels, m)]
+        assert found.rarefaction(m) == pytest.approx(np.mean(subsets))
+    with pytest.raises(InvalidInput, match="at most 7"):
+        found.rarefaction(8)
+
+
+def test_region_volumes_are_those_of_the_regions() -> None:
+    net = Network(2, [Affine([[1.0, 0.0], [0.0, 1.0]], [0.0, -0.5]), relu()])
+    found = sample(net, Box(-1.0, 1.0), 50_000, rng=3, keep_patterns=True)
+    assert found.patterns is not None
+    assert found.patterns[:, 0].tolist() == [0, 1, 2, 3]
+    volumes = found.region_volumes(confidence=0.9999)
+    assert (volumes[:, 1] < [1.5, 1.5, 0.5, 0.5]).all()
+    assert (volumes[:, 2] > [1.5, 1.5, 0.5, 0.5]).all()
+    assert volumes[:, 0].sum() == pytest.approx(4.0)
+    with pytest.raises(InvalidInput, match="keep_patterns"):
+        sample(net, Box(-1.0, 1.0), 10, rng=3).region_volumes()
+    ball = sample(net, Ball([0.0, 0.0], 2.0), 10, rng=3)
+    assert ball.domain_volume == pytest.approx(4 * np.pi)

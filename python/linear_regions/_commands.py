@@ -373,7 +373,16 @@ def _sample(options: argparse.Namespace) -> Output:
     place = place_of(options, net)
     distribution = options.distribution or ("normal" if place.domain is None else "uniform")
     n = default_samples(net) if options.n is None else options.n
-    result = lr.sample(net, place.domain, n, distribution=distribution, rng=options.seed)
+    result = lr.sample(
+        net,
+        place.domain,
+        n,
+        distribution=distribution,
+        sketch=options.sketch,
+        rng=options.seed,
+        threads=options.threads,
+        time_limit=options.time_limit,
+    )
     head = [("model", [network_line(net, model_name(options))]), ("domain", [place.text])]
     return Output(
         lambda: labelled([*head, *_sample_entries(result)]),
@@ -382,9 +391,12 @@ def _sample(options: argparse.Namespace) -> Output:
 
 
 def _sample_entries(result: lr.SampleCount) -> list[tuple[str, list[str]]]:
+    ending = "" if result.status == "complete" else f", {result.status}"
+    error = f" with an error of {result.relative_error:.1%}" if result.relative_error else ""
+    found = f"{grouped(result.distinct)} patterns{error} ({time_text(result.seconds)})"
     entries = [
-        ("samples", [f"{grouped(result.samples)} ({result.source})"]),
-        ("distinct", [f"{grouped(result.distinct)} patterns ({time_text(result.seconds)})"]),
+        ("samples", [f"{grouped(result.samples)} ({result.source}{ending})"]),
+        ("distinct", [found]),
         ("coverage", [f"about {share_text(result.coverage)} of the domain lies in their regions"]),
     ]
     if result.saturated:

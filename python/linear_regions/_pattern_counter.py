@@ -419,6 +419,7 @@ class PatternCounter:
             pattern_bits=self._bits(layer),
             sketch=self._sketch,
             source="points",
+            relative_error=self.relative_error(layer),
             dtype="",
         )
 

@@ -7,20 +7,24 @@ so the result depends on the key alone: not on batches, and not on how many poin
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from math import prod
+from dataclasses import replace
+from math import lgamma, prod, sqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _core
 from ._device.launch import is_cuda
 from ._geometry import integer
 from ._lower import program
 from ._planar import PlanarFrame, planar_frame
-from ._sample_count import SATURATED_COVERAGE, chao1, good_turing
+from ._run import Progress, run_control
+from ._sample_count import summarize
 from ._sample_device import DeviceSample
+from ._sample_tally import HostTally, run_batches
 from ._version import __version__
 from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
 from .errors import Interrupted, InvalidInput, Unsupported
@@ -36,7 +40,6 @@ Rng = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generato
 DEFAULT_SAMPLES = 10_000
 DISTRIBUTIONS = ("uniform", "normal")
 _BATCH_NUMBERS = 1 << 21  # doubles of the largest slot in one batch: 16 MiB
-_KEPT_BYTES = 1 << 29  # packed patterns that are kept before equal ones are merged
 _BLOCK = 4  # 64-bit numbers per counter value of Philox
 
 
@@ -93,8 +96,14 @@ def sample(
     distribution: str = "uniform",
     device: str = "cpu",
     sketch: str = "exact",
+    precision: int = 14,
+    keep_patterns: bool = False,
     exact_signs: bool = True,
     rng: Rng = None,
+    threads: int | None = None,
+    time_limit: float | None = None,
+    cancel: threading.Event | None = None,
+    progress: Progress = False,
 ) -> SampleCount:
     """Count the distinct activation patterns that sample points meet.
 
@@ -115,14 +124,28 @@ def sample(
         standard normal inputs (or coordinates of an unbounded `Slice`).
     device : str, default "cpu"
         ``"cuda"`` or ``"cuda:<number>"``: points, forward pass and counting on a GPU, through CuPy.
-    sketch : {"exact"}
-        How patterns are told apart; ``"exact"`` compares full words.
+    sketch : {"exact", "hll"}
+        ``"exact"`` compares full words. ``"hll"`` takes constant memory: beyond 16,384 patterns
+        `distinct` is an estimate, with the standard error `relative_error`, and so are the
+        singletons that the coverage comes from.
+    precision : int, default 14
+        Of ``sketch="hll"``: 2**precision registers; 4 to 18.
+    keep_patterns : bool, default False
+        Keep the patterns and how often each was met, for `SampleCount.region_volumes`.
     exact_signs : bool, default True
         Whether signs are those of one fixed order of operations in double precision. On the CPU
         that holds in any case; on a GPU, points with a value that rounding could bring to the other
         side of a breakpoint are computed once more on the CPU. The result records the choice.
     rng : None, int, SeedSequence, BitGenerator or Generator
         Draws the 128-bit key of the points, nothing else; point i depends on the key and on i.
+    threads : int, optional
+        Default all processors that this process may use; the answer does not depend on it.
+    time_limit : float, optional
+        Seconds; the points until then are counted, with status "time_limit".
+    cancel : threading.Event, optional
+        Stops the call when set, with status "cancelled".
+    progress : bool or callable
+        True shows a bar (needs tqdm); a callable gets (patterns found, fraction done).
 
     Returns
     -------
@@ -137,8 +160,8 @@ def sample(
     InvalidInput
         An argument is out of range, the domain is unbounded, or the options do not fit together.
     Unsupported
-        The domain has more than two dimensions and is none of those above, or the sketch is not
-        available.
+        The domain has more than two dimensions and is none of those above, or the device has no
+        such sketch.
     DeviceError
         The device, or CuPy, is not there.
     Interrupted
@@ -154,6 +177,19 @@ def sample(
     """
     _check_network(net)
     _check_options(distribution, device, sketch)
+    precision = integer("precision", precision, 4)
+    if precision > 18:
+        raise InvalidInput(f"precision must be 4 to 18, got {precision}")
+    if keep_patterns and sketch == "hll":
+        raise InvalidInput('sketch="hll" keeps no patterns; use sketch="exact"')
+    run = run_control(
+        arithmetic="certified",
+        threads=threads,
+        limit=None,
+        time_limit=time_limit,
+        cancel=cancel,
+        progress=progress,
+    )
     started = time.perf_counter()
     source, key = distribution, None
     if points is not None:
@@ -167,28 +203,45 @@ def sample(
         total = DEFAULT_SAMPLES if n is None else integer("n", n, 1)
         key = _draw_key(rng)
         make = _point_maker(net, domain, distribution, key)
-    tally: _Tally | DeviceSample
+    volume = None
+    tally: HostTally | DeviceSample
     if is_cuda(device):
+        if sketch != "exact" or keep_patterns:
+            raise Unsupported('on a device, sketch="exact" without keep_patterns is available')
         tally = DeviceSample(net, device, bool(exact_signs))
-        rows = tally.batch_rows
+        rows, run = tally.batch_rows, replace(run, threads=1)
         place = _place(net, domain) if key is not None else None
         if key is not None and isinstance(place, Box) and distribution == "uniform":
             make = tally.box_maker(place, key)
     else:
-        tally, rows = _Tally(net), _batch_rows(net)
-    interrupted = False
+        tally, rows = HostTally(net, sketch, precision), _batch_rows(net)
+        if total <= rows:
+            run = replace(run, threads=1)
+    if key is not None and distribution == "uniform":
+        volume = _volume(_place(net, domain))
+
+    def add(start: int, stop: int) -> None:
+        tally.add(make(start, stop))
+
+    def found() -> int:
+        return tally.distinct() if isinstance(tally, HostTally) else tally.samples
+
     try:
-        for start, stop in _batches(total, rows):
-            tally.add(np.ascontiguousarray(make(start, stop)))
-    except KeyboardInterrupt:
-        interrupted = True
+        status, interrupted = run_batches(_batches(total, rows), total, add, found, run)
+    finally:
+        run.close()
     result = _summary(
         tally,
+        keep_patterns=keep_patterns,
+        precision=precision,
         pattern_bits=net.pattern_bits,
         exact_signs=bool(exact_signs),
         source=source,
         key=key,
+        sketch=sketch,
         device=device,
+        status=status,
+        domain_volume=volume,
         seconds=time.perf_counter() - started,
     )
     if interrupted:
@@ -212,89 +265,34 @@ def _check_options(distribution: str, device: str, sketch: str) -> None:
     if distribution not in DISTRIBUTIONS:
         raise InvalidInput(f'distribution must be "uniform" or "normal", got {distribution!r}')
     is_cuda(device)
-    if sketch == "hll":
-        raise Unsupported('sketch="hll" is not available in this version; use sketch="exact"')
-    if sketch != "exact":
+    if sketch not in ("exact", "hll"):
         raise InvalidInput(f'sketch must be "exact" or "hll", got {sketch!r}')
 
 
 # ---- counting ----
 
 
-class _Tally:
-    """Packed patterns and how often each was met, in memory that follows the distinct ones."""
-
-    def __init__(self, net: Network) -> None:
-        self.net = net
-        self.n_words = (net.pattern_bits + 63) // 64
-        self.samples = 0
-        self.fresh: list[Words] = []
-        self.fresh_bytes = 0
-        self.known: Words | None = None
-        self.times = np.zeros(0, dtype=np.int64)
-
-    def add(self, points: FloatArray) -> None:
-        words = program(self.net).patterns(points)
-        self.samples += len(words)
-        self.fresh.append(words)
-        self.fresh_bytes += words.nbytes
-        if self.fresh_bytes > _KEPT_BYTES:
-            self._merge()
-
-    def _merge(self) -> None:
-        """Keep one row of equal ones. It sorts, so it runs only where memory would grow."""
-        rows = np.concatenate([*([] if self.known is None else [self.known]), *self.fresh])
-        n_known = len(self.times)
-        weights = np.concatenate([self.times, np.ones(len(rows) - n_known, dtype=np.int64)])
-        self.known, inverse = np.unique(rows, axis=0, return_inverse=True)
-        self.times = np.zeros(len(self.known), dtype=np.int64)
-        np.add.at(self.times, inverse.reshape(-1), weights)
-        self.fresh, self.fresh_bytes = [], 0
-
-    def frequencies(self) -> npt.NDArray[np.int64]:
-        """Return how often each distinct pattern was met, in no particular order."""
-        if not self.samples:
-            return np.zeros(0, dtype=np.int64)
-        if not self.n_words:  # a network without activation: one region
-            return np.array([self.samples], dtype=np.int64)
-        if self.known is not None:
-            self._merge()
-            return self.times
-        rows = self.fresh[0] if len(self.fresh) == 1 else np.concatenate(self.fresh)
-        self.fresh = [rows]
-        return _core.distinct_rows(rows)[1]
-
-
 def _summary(
-    tally: _Tally | DeviceSample,
-    *,
-    pattern_bits: int,
-    exact_signs: bool,
-    source: str,
-    key: int | None,
-    device: str,
-    seconds: float,
+    tally: HostTally | DeviceSample, *, keep_patterns: bool, precision: int, **facts: Any
 ) -> SampleCount:
-    frequencies = tally.frequencies()
-    once = int((frequencies == 1).sum())
-    coverage = good_turing(tally.samples, once)
-    estimate, interval = chao1(frequencies)
-    return SampleCount(
-        distinct=len(frequencies),
+    if isinstance(tally, HostTally):
+        table, distinct = tally.table(), tally.distinct()
+        error = 1.04 / sqrt(2.0**precision) if tally.estimated else 0.0
+    else:
+        times, number = np.unique(tally.frequencies(), return_counts=True)
+        table = dict(zip(times.tolist(), number.tolist(), strict=True))
+        distinct, error = int(number.sum()), 0.0
+    if keep_patterns and isinstance(tally, HostTally):
+        contents = tally.contents()
+        facts["patterns"] = contents["keys"]
+        facts["frequencies"] = contents["times"].astype(np.int64)
+    return summarize(
+        table,
+        distinct=distinct,
         samples=tally.samples,
-        singletons=once,
-        doubletons=int((frequencies == 2).sum()),
-        coverage=coverage,
-        total_estimate=estimate,
-        interval=interval,
-        saturated=tally.samples > 0 and coverage < SATURATED_COVERAGE,
-        pattern_bits=pattern_bits,
-        exact_signs=exact_signs,
-        source=source,
-        key=key,
-        device=device,
-        seconds=seconds,
+        relative_error=error,
         version=__version__,
+        **facts,
     )
 
 
@@ -438,3 +436,14 @@ def _polygon_maker(frame: PlanarFrame, place: Domain, key: int) -> Callable[[int
         return place.embed(np.ascontiguousarray(t[:, : frame.dim]))
 
     return make
+
+
+def _volume(place: Domain) -> float | None:
+    """Return the volume of a box or ball in its own coordinates; None of other domains."""
+    sides = _box_sides(place)
+    if sides is not None and not isinstance(place, Segment):
+        return float(np.prod(sides[1] - sides[0]))
+    if isinstance(place, Ball):
+        half = place.dim / 2
+        return float(np.exp(half * np.log(np.pi) - lgamma(half + 1)) * place.radius**place.dim)
+    return None

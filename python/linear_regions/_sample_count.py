@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp, log, sqrt
+from math import exp, lgamma, log, sqrt
 from statistics import NormalDist
 from typing import Any
 
@@ -209,6 +209,16 @@ class SampleCount:
         How distinct patterns were counted; ``"exact"`` compares full words.
     device : str
         Where the forward pass ran.
+    relative_error : float
+        Relative standard error of `distinct`; 0.0 where it is no estimate.
+    status : str
+        "complete", "time_limit" or "cancelled".
+    domain_volume : float or None
+        Volume of a box or ball that was sampled uniformly, in its own coordinates.
+    patterns : uint64 array or None
+        The patterns in the order of their words, if they were kept.
+    frequencies : int64 array or None
+        How often each of them was met.
     seconds : float
         Time taken.
     version : str
@@ -237,6 +247,11 @@ class SampleCount:
     key: int | None = None
     sketch: str = "exact"
     device: str = "cpu"
+    relative_error: float = 0.0
+    status: str = "complete"
+    domain_volume: float | None = None
+    patterns: npt.NDArray[np.uint64] | None = field(default=None, compare=False, repr=False)
+    frequencies: npt.NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
     seconds: float = field(default=0.0, compare=False)
     version: str = ""
 
@@ -253,6 +268,89 @@ class SampleCount:
     def log10(self) -> float:
         """Decimal logarithm of the number of distinct patterns."""
         return log10(self.distinct)
+
+    def rarefaction(self, samples: int) -> float:
+        """Return how many patterns so many of the samples would show on average.
+
+        Parameters
+        ----------
+        samples : int
+            From 0 to the number of samples.
+
+        Returns
+        -------
+        float
+            The mean of the number of distinct patterns over all subsets of that size. A curve that
+            still rises at its end says that there are more.
+
+        Raises
+        ------
+        InvalidInput
+            If `samples` is out of range.
+
+        References
+        ----------
+        Hurlbert, The nonconcept of species diversity, Ecology 52 (1971).
+
+        Examples
+        --------
+        >>> found = summarize({1: 2, 2: 1}, distinct=3, samples=4)
+        >>> [round(found.rarefaction(m), 3) for m in range(5)]
+        [0.0, 1.0, 1.833, 2.5, 3.0]
+        """
+        n = self.samples
+        m = checked_int("samples", samples)
+        if m > n:
+            raise InvalidInput(f"samples must be at most {n}, got {m}")
+        kept = sum(number for _, number in self.frequency_counts)
+        missed = 0.0
+        for times, number in self.frequency_counts:
+            if times <= n - m:  # the probability that none of its samples is among the m
+                missed += number * exp(
+                    lgamma(n - times + 1)
+                    + lgamma(n - m + 1)
+                    - lgamma(n - times - m + 1)
+                    - lgamma(n + 1)
+                )
+        return kept - missed
+
+    def region_volumes(self, confidence: float = 0.95) -> npt.NDArray[np.float64]:
+        """Estimate the volume of the region of every pattern that was kept.
+
+        Parameters
+        ----------
+        confidence : float
+            Of each interval by itself.
+
+        Returns
+        -------
+        float64 array, shape (distinct, 3)
+            Estimate, lower and upper end of Wilson's interval, in the order of `patterns`; shares
+            of the sampling distribution where `domain_volume` is None.
+
+        Raises
+        ------
+        InvalidInput
+            The patterns were not kept (``keep_patterns=True``).
+
+        Notes
+        -----
+        A region is picked because it was met, so small ones look larger than they are.
+
+        References
+        ----------
+        Wilson, Probable inference, the law of succession, and statistical inference, Journal of the
+        American Statistical Association 22 (1927).
+        """
+        if self.frequencies is None:
+            raise InvalidInput("the patterns were not kept: use sample(..., keep_patterns=True)")
+        z, n = NormalDist().inv_cdf(0.5 + confidence / 2), max(self.samples, 1)
+        share = self.frequencies / n
+        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        table = np.stack([share, middle - half, middle + half], axis=1)
+        volume = 1.0 if self.domain_volume is None else self.domain_volume
+        return np.asarray(table * volume, dtype=np.float64)
 
     def __repr__(self) -> str:
         """One line, with a warning word where the sample is too small."""
@@ -289,6 +387,13 @@ class SampleCount:
             "key": None if self.key is None else decimal_string(self.key),
             "sketch": self.sketch,
             "device": self.device,
+            "relative_error": self.relative_error,
+            "status": self.status,
+            "domain_volume": self.domain_volume,
+            "frequency_counts": [
+                [decimal_string(times), decimal_string(number)]
+                for times, number in self.frequency_counts
+            ],
             "seconds": self.seconds,
             "version": self.version,
         }

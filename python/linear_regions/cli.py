@@ -253,6 +253,16 @@ def _fill_sample(parser: argparse.ArgumentParser) -> None:
         choices=("uniform", "normal"),
         help="default: uniform, and normal in the whole input space",
     )
+    parser.add_argument(
+        "--sketch",
+        choices=("exact", "hll"),
+        default="exact",
+        help="hll: constant memory, an estimate beyond 16,384 patterns",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="default: all that are usable")
+    parser.add_argument(
+        "--time-limit", type=float, metavar="SECONDS", help="count those until then"
+    )
     _add_samples(parser, "-n")
 
 

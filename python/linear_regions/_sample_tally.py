@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Counting the patterns of batches of points: on threads, stoppable, in bounded memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from ._lower import program
+from ._run import Run
+from .network import Network
+
+__all__ = ["HostTally", "run_batches"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_KINDS = {"exact": 0, "hll": 3}
+_TICK = 0.05  # seconds between looks at cancel, time limit and progress
+
+
+class HostTally:
+    """Patterns of a network's points, and how often each was met; any thread may add."""
+
+    def __init__(self, net: Network, sketch: str, precision: int) -> None:
+        self._program = program(net)
+        words = (net.pattern_bits + 63) // 64
+        self._tally = _core.PatternTally(words, _KINDS[sketch], True, precision)
+
+    @property
+    def samples(self) -> int:
+        """Points so far."""
+        return self._tally.rows
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the number of patterns is an estimate."""
+        return not self._tally.exact_count()
+
+    def add(self, points: FloatArray) -> None:
+        """Count the patterns of points, shape (batch, n)."""
+        self._tally.insert(self._program.patterns(np.ascontiguousarray(points)))
+
+    def distinct(self) -> int:
+        """Return the number of patterns."""
+        return round(self._tally.distinct())
+
+    def table(self) -> dict[int, int]:
+        """Return how many patterns were met once, twice, and so on."""
+        times, number = self._tally.frequencies()
+        return dict(zip(times.tolist(), number.tolist(), strict=True))
+
+    def contents(self) -> dict[str, Any]:
+        """Return patterns and times."""
+        return self._tally.contents()
+
+
+def run_batches(
+    batches: Iterator[tuple[int, int]],
+    total: int,
+    add: Callable[[int, int], None],
+    found: Callable[[], int],
+    run: Run,
+) -> tuple[str, bool]:
+    """Call add(start, stop) for every batch, on the threads of `run`.
+
+    Returns
+    -------
+    status : str
+    interrupted : bool
+        Whether Ctrl-C came; the batches that were under way are counted.
+    """
+    deadline = None if run.time_limit is None else time.monotonic() + run.time_limit
+    done = 0
+
+    def stopped() -> str | None:
+        if run.poll is not None and not run.poll(found(), done / max(total, 1)):
+            return "cancelled"
+        return "time_limit" if deadline is not None and time.monotonic() >= deadline else None
+
+    if run.threads == 1:
+        try:
+            for start, stop in batches:
+                if early := stopped():
+                    return early, False
+                add(start, stop)
+                done = stop
+        except KeyboardInterrupt:
+            return "cancelled", True
+        return "complete", False
+    pending: dict[Future[None], int] = {}
+    status: str | None = None
+    with ThreadPoolExecutor(run.threads) as pool:
+        try:
+            more = True
+            while more or pending:
+                if status := stopped():
+                    break
+                while more and len(pending) < 2 * run.threads:
+                    batch = next(batches, None)
+                    more = batch is not None
+                    if batch is not None:
+                        pending[pool.submit(add, *batch)] = batch[1] - batch[0]
+                for future in wait(pending, _TICK, FIRST_COMPLETED).done:
+                    done += pending.pop(future)
+                    future.result()
+        except KeyboardInterrupt:
+            return "cancelled", True
+        finally:
+            for future in pending:
+                future.cancel()
+    return status or "complete", False
