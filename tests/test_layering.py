@@ -59,7 +59,7 @@ GROUPS = {
     ],
     # Measures of search and training: many small questions to the engines.
     "training": [
-        "_local_complexity", "_monitor", "_pattern_source", "_torch_record", "nas",
+        "_local_complexity", "_monitor", "_pattern_source", "_torch_record", "_watch", "nas",
     ],
     "importers": ["importers"],
     "face": [""],

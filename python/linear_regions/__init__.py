@@ -43,6 +43,7 @@ from ._segments import count_segments
 from ._shards import count_shard, merge_counts
 from ._unstable import unstable
 from ._version import __version__
+from ._watch import Watch, watch
 from .architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
 from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
 from .errors import (
@@ -143,6 +144,7 @@ __all__ = [
     "Slice",
     "Space",
     "Unsupported",
+    "Watch",
     "__version__",
     "absolute",
     "average_bounds",
@@ -179,6 +181,7 @@ __all__ = [
     "save",
     "shallow_twin",
     "unstable",
+    "watch",
 ]
 
 
