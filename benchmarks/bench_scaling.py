@@ -2,7 +2,8 @@
 """Measure one and two threads and processes, then predict many workers from sizes of sub-trees.
 
 The answer is checked in every run. The prediction is a simulation of what `executor=` does. It
-assumes that all workers are as fast as this core; that a task costs a fixed time to send and set up
+assumes that all workers are as fast as this core; that sub-trees fall into the first parts at
+random; that a task costs a fixed time to send and set up
 (--overhead, default the measured one); that sub-trees are as large as measured here, and parts of
 one are spread over it evenly once it is divided; and that the driver is never late. A count of
 --hours is simulated by repeating the measured sizes, so its largest sub-tree is no smaller a share
@@ -108,13 +109,10 @@ def simulated(sizes: np.ndarray, copies: int, workers: int, overhead: float) -> 
     """Return the efficiency of `workers` that take parts as `executor=` hands them out."""
     rng = np.random.default_rng(0)
     work = float(sizes.sum()) * copies
-    # The first cut: parts of about equal weight, whose sizes are sums of measured ones.
+    # The first cut: every measured sub-tree, as often as it is there, falls into a random part.
     n = 8 * workers
-    order = rng.permutation(np.repeat(np.arange(len(sizes)), copies)) if copies < 10_000 else None
-    if order is None:
-        parts = list(rng.gamma(1.0, work / n, n))
-    else:
-        parts = [float(sizes[chunk].sum()) for chunk in np.array_split(order, n)]
+    counts = rng.multinomial(copies, np.full(n, 1 / n), size=len(sizes))
+    parts = (sizes @ counts).tolist()
     waiting = [-size for size in parts if size > 0]
     heapq.heapify(waiting)
     idle, busy, clock = workers, [], 0.0
