@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "forward/forward_kernels.hpp"
 #include "kernels.hpp"
 
 namespace linear_regions {
@@ -12,17 +13,29 @@ namespace {
 
 constexpr std::size_t kBatch = 8;
 
+bool has_two_pieces(const Op& op, std::size_t n);
+
 // Values of all slots for eight columns: slot[i * kBatch + column].
 class Columns {
  public:
   explicit Columns(const Tape& tape)
       : tape_(tape), kernels_(kernels()), slots_(tape.slots().size()) {
     for (std::size_t s = 0; s < slots_.size(); ++s) slots_[s].resize(kBatch * tape.slots()[s].size);
+    for (const Op& op : tape.ops())
+      two_pieces_.push_back(op.kind == OpKind::kPointwise &&
+                            has_two_pieces(op, tape.slots()[op.output].size));
   }
 
   double* input() { return slots_.front().data(); }
   const double* output() const { return slots_.back().data(); }
   const double* slot(int s) const { return slots_[static_cast<std::size_t>(s)].data(); }
+  bool two_pieces(const Op& op) const {
+    return two_pieces_[static_cast<std::size_t>(op.output) - 1];
+  }
+  std::vector<std::uint8_t>& masks(std::size_t n) {
+    masks_.resize(n);
+    return masks_;
+  }
   double* slot(int s) { return slots_[static_cast<std::size_t>(s)].data(); }
 
   // bias[column] scales the biases: 1 for points, 1 only in the offset column of affine maps.
@@ -34,16 +47,18 @@ class Columns {
     for (std::size_t k = 0; k < op.inputs.size(); ++k) {
       const double* in = slot(op.inputs[k]);
       const std::size_t n_in = tape_.slots()[op.inputs[k]].size;
+      if (op.kind == OpKind::kDense) {
+        forward_kernels().dense(out, op.dense.weight.data(), padded(op.dense.n_out), n_in,
+                                op.dense.n_out, in);
+        continue;
+      }
       for (std::size_t j = 0; j < n_in; ++j) add(op, k, j, in + j * kBatch, out);
     }
   }
 
  private:
   void add(const Op& op, std::size_t input, std::size_t j, const double* in, double* out) const {
-    if (op.kind == OpKind::kDense) {
-      kernels_.add_samples(out, op.dense.weight.data() + j * padded(op.dense.n_out), op.dense.n_out,
-                           in);
-    } else if (op.kind == OpKind::kConv) {
+    if (op.kind == OpKind::kConv) {
       const Conv& c = op.conv;
       const std::size_t group_in = c.channels / c.groups, group_out = c.filters / c.groups;
       const auto channel = static_cast<std::size_t>(c.channel_of[j]);
@@ -72,6 +87,8 @@ class Columns {
   const Tape& tape_;
   const Kernels& kernels_;
   std::vector<std::vector<double>> slots_;
+  std::vector<bool> two_pieces_;  // of every operation
+  std::vector<std::uint8_t> masks_;
 };
 
 void set_bits(std::uint64_t* words, std::size_t first, std::size_t count, std::uint64_t value) {
@@ -86,9 +103,62 @@ std::uint64_t get_bits(const std::uint64_t* words, std::size_t first, std::size_
   return value;
 }
 
+// An 8 x 8 matrix of bits, row i in byte i, transposed (Warren, Hacker's Delight, 7-3).
+std::uint64_t transposed(std::uint64_t x) {
+  std::uint64_t t = (x ^ (x >> 7)) & 0x00AA00AA00AA00AA;
+  x ^= t ^ (t << 7);
+  t = (x ^ (x >> 14)) & 0x0000CCCC0000CCCC;
+  x ^= t ^ (t << 14);
+  t = (x ^ (x >> 28)) & 0x00000000F0F0F0F0;
+  return x ^ t ^ (t << 28);
+}
+
+// Bit c of above[i] becomes bit first + i of the pattern of sample c.
+void put_masks(const std::vector<std::uint8_t>& above, std::size_t first, std::size_t live,
+               std::size_t words, std::uint64_t* patterns) {
+  const std::size_t n = above.size();
+  for (std::size_t i = 0; i < n; i += 8) {
+    std::uint64_t square = 0;
+    for (std::size_t k = 0; k < 8 && i + k < n; ++k)
+      square |= static_cast<std::uint64_t>(above[i + k]) << (8 * k);
+    square = transposed(square);
+    const std::size_t word = (first + i) >> 6, shift = (first + i) & 63;
+    for (std::size_t c = 0; c < live; ++c) {
+      const std::uint64_t byte = (square >> (8 * c)) & 0xFF;
+      patterns[c * words + word] |= byte << shift;
+      if (shift > 56 && (byte >> (64 - shift)) != 0)
+        patterns[c * words + word + 1] |= byte >> (64 - shift);
+    }
+  }
+}
+
+// One breakpoint for all units, their bits in their order: nearly every activation layer.
+bool has_two_pieces(const Op& op, std::size_t n) {
+  const Pointwise& p = op.pointwise;
+  if (p.tables.size() != 1 || p.tables[0].breakpoints.size() != 1 || n == 0) return false;
+  const auto first = op.pattern_bit[static_cast<std::size_t>(p.cut_start[0])];
+  for (std::size_t i = 1; i < n; ++i)
+    if (op.pattern_bit[static_cast<std::size_t>(p.cut_start[i])] !=
+        first + static_cast<std::int32_t>(i))
+      return false;
+  return true;
+}
+
 void pointwise_values(const Tape& tape, const Op& op, Columns& columns, std::size_t live,
                       std::uint64_t* patterns) {
   const Pointwise& p = op.pointwise;
+  if (columns.two_pieces(op)) {
+    const PieceTable& t = p.tables[0];
+    std::vector<std::uint8_t>& above = columns.masks(tape.slots()[op.output].size);
+    forward_kernels().two_pieces(columns.slot(op.output), columns.slot(op.inputs[0]), above.size(),
+                                 t.breakpoints[0], t.slopes.data(), t.intercepts.data(),
+                                 above.data());
+    if (patterns != nullptr)
+      put_masks(above,
+                static_cast<std::size_t>(op.pattern_bit[static_cast<std::size_t>(p.cut_start[0])]),
+                live, tape.pattern_words(), patterns);
+    return;
+  }
   const double* in = columns.slot(op.inputs[0]);
   double* out = columns.slot(op.output);
   const std::size_t n = tape.slots()[op.output].size, words = tape.pattern_words();
