@@ -23,7 +23,7 @@ if settings is not None:
         "print_blob": True,
     }
     settings.register_profile("dev", max_examples=50, **common)
-    settings.register_profile("ci", max_examples=100, derandomize=True, **common)
+    settings.register_profile("ci", max_examples=60, derandomize=True, **common)
     settings.register_profile("nightly", max_examples=10_000, **common)
     default = "ci" if os.environ.get("CI") else "dev"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", default))
