@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,3 +75,35 @@ def data_folder() -> Path:
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Return a generator that depends on the name of the test alone."""
     return np.random.default_rng(list(request.node.name.encode()))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], folder: Path) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs a command and gives (status, standard output, its errors)."""
+    from linear_regions.cli import main
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = main([str(argument) for argument in arguments])
+        written = capsys.readouterr()
+        return status, written.out, written.err
+
+    return call
+
+
+@pytest.fixture
+def data(run: Callable[..., tuple[int, str, str]]) -> Callable[..., Any]:
+    """Return a function that runs a command with --json and gives the data."""
+
+    def call(*arguments: object) -> Any:
+        status, out, err = run(*arguments, "--json")
+        assert (status, err) == (0, "")
+        return json.loads(out)
+
+    return call

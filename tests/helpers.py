@@ -65,6 +65,14 @@ def unpack(words: np.ndarray, n: int) -> list[tuple[int, ...]]:
     return [tuple(row[i // 64] >> i % 64 & 1 for i in range(n)) for row in rows]
 
 
+def packed(signs: np.ndarray) -> np.ndarray:
+    """Return rows of bools as words, by NumPy alone."""
+    n, bits = signs.shape
+    padded = np.zeros((n, -(-bits // 64) * 64), dtype=bool)
+    padded[:, :bits] = signs
+    return np.packbits(padded, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+
+
 def point_patterns(net: Network, points: np.ndarray) -> np.ndarray:
     """Return the packed patterns of points, as the compiled forward pass sees them."""
     rows, _ = net.as_points(points)

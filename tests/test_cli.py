@@ -4,55 +4,18 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import linear_regions as lr
 from linear_regions._digits import digits_place
-from linear_regions.cli import main
 
-COMMAND = [sys.executable, "-m", "linear_regions"]
-# Programs start where pytest did: there, a relative PYTHONPATH leads to the package.
-START = Path.cwd()
 DIGITS_REGIONS = 12_853
 needs_matplotlib = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="the extra 'plot' is not installed"
 )
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    """Return a function that runs a command and gives (status, standard output, its errors)."""
-
-    def call(*arguments):
-        status = main([str(argument) for argument in arguments])
-        written = capsys.readouterr()
-        return status, written.out, written.err
-
-    return call
-
-
-@pytest.fixture
-def data(run):
-    """Return a function that runs a command with --json and gives the data."""
-
-    def call(*arguments):
-        status, out, err = run(*arguments, "--json")
-        assert (status, err) == (0, "")
-        return json.loads(out)
-
-    return call
 
 
 @pytest.fixture

@@ -4,35 +4,11 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 
 import pytest
 
 import linear_regions as lr
 from linear_regions._architecture_text import read_architecture
-from linear_regions.cli import main
-
-
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        status = main([str(argument) for argument in arguments])
-        written = capsys.readouterr()
-        return status, written.out, written.err
-
-    return call
-
-
-@pytest.fixture
-def data(run):
-    def call(*arguments):
-        status, out, err = run(*arguments, "--json")
-        assert (status, err) == (0, "")
-        return json.loads(out)
-
-    return call
 
 
 def test_architectures_as_text():

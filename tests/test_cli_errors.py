@@ -17,33 +17,10 @@ import pytest
 
 import linear_regions as lr
 from linear_regions._digits import digits_network, digits_place
-from linear_regions.cli import main
 
 COMMAND = [sys.executable, "-m", "linear_regions"]
 # Programs start where pytest did: there, a relative PYTHONPATH leads to the package.
 START = Path.cwd()
-DIGITS_REGIONS = 12_853
-needs_matplotlib = pytest.mark.skipif(
-    importlib.util.find_spec("matplotlib") is None, reason="the extra 'plot' is not installed"
-)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    """Return a function that runs a command and gives (status, standard output, its errors)."""
-
-    def call(*arguments):
-        status = main([str(argument) for argument in arguments])
-        written = capsys.readouterr()
-        return status, written.out, written.err
-
-    return call
 
 
 def check_error(result, status, *words):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import linear_regions as lr
+from helpers import packed
 from host_device import HostDevice, host_device  # noqa: F401  (a fixture)
 from linear_regions import _core
 from linear_regions._device import launch
@@ -31,13 +32,6 @@ from linear_regions._device.tally import DeviceTally
 from linear_regions.reference import packing
 
 ROOT = Path(__file__).parents[1]
-
-
-def words_of(bits: np.ndarray) -> np.ndarray:
-    n_words = -(-bits.shape[1] // 64)
-    padded = np.zeros((len(bits), 64 * n_words), dtype=bool)
-    padded[:, : bits.shape[1]] = bits
-    return np.packbits(padded, axis=1, bitorder="little").view("<u8").astype(np.uint64)
 
 
 # ---- kernels and their table ----
@@ -90,7 +84,7 @@ def test_packed_layers_and_hashes_are_those_of_the_reference(n, dtype):
         first = pack_layer(device, values, table, words, first)
         above = values.astype(np.float64)[:, :, None] > table
         bits.append(above.reshape(7, -1))
-    expected = words_of(np.concatenate(bits, axis=1))
+    expected = packed(np.concatenate(bits, axis=1))
     assert np.array_equal(words, expected)
     low, both = hashes(device, words), hashes(device, words, lanes=2)
     for row, (a,), (b, c) in zip(words.tolist(), low.tolist(), both.tolist(), strict=True):
@@ -130,7 +124,7 @@ def test_bfloat16_is_compared_by_its_bits():
     for cut in (0.0, 0.1, -0.1, 3e-39, -1e39, 1e-50):
         words, nan = np.zeros((40, 1), dtype=np.uint64), np.zeros(1, dtype=np.uint8)
         pack_layer(device, bits, np.array([[cut]]), words, 0, element="bfloat16", nan=nan)
-        assert np.array_equal(words, words_of(values > cut))
+        assert np.array_equal(words, packed(values > cut))
         assert nan[0] == np.isnan(values).any()
 
 
@@ -140,7 +134,7 @@ def test_bits_of_a_layer_are_taken_out():
     bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, bitorder="little")
     for first, n in ((0, 192), (5, 64), (60, 70), (100, 0), (127, 65)):
         found = extract_bits(HostDevice(), words, first, n)
-        assert np.array_equal(found, words_of(bits[:, first : first + n].astype(bool)))
+        assert np.array_equal(found, packed(bits[:, first : first + n].astype(bool)))
 
 
 @pytest.mark.parametrize("sketch", range(4))

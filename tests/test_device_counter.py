@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import linear_regions as lr
+from helpers import packed
 from host_device import host_device  # noqa: F401  (a fixture)
 from linear_regions._device import launch
 
@@ -57,9 +58,7 @@ def test_it_makes_no_difference_where_a_batch_lies(options, dtype, host_device):
 def test_signs_and_packed_patterns_may_lie_on_a_gpu(host_device):  # noqa: F811
     generator = np.random.default_rng(2)
     signs = generator.normal(size=(500, 70)) > 0
-    words = np.zeros((500, 128), dtype=bool)
-    words[:, :70] = signs
-    words = np.packbits(words, axis=1, bitorder="little").view(np.uint64)
+    words = packed(signs)
     counters = [lr.PatternCounter(counts=True, layer_bits=[70]) for _ in range(4)]
     counters[0].update(signs)
     counters[1].update(on_gpu(signs))

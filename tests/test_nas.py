@@ -11,7 +11,7 @@ import pytest
 
 import linear_regions as lr
 import strategies
-from linear_regions._pattern_source import pack_bits
+from helpers import packed
 from linear_regions.nas import _rank, hamming_kernel, naswot, te_nas
 
 
@@ -56,7 +56,7 @@ def test_layers_and_packed_words_give_the_same():
     z = np.random.default_rng(0).normal(size=(20, 90)).astype(np.float32)
     whole = naswot(z)
     parts = naswot([z[:, :30].reshape(20, 2, 3, 5), z[:, 30:]])
-    words = naswot(pack_bits(z > 0), bits=90)
+    words = naswot(packed(z > 0), bits=90)
     for other in (parts, words):
         np.testing.assert_array_equal(whole.kernel, other.kernel)
         assert (other.score, other.rank, other.bits) == (whole.score, whole.rank, 90)
@@ -126,6 +126,7 @@ def test_te_nas_says_when_it_measures_the_batch():
         ((np.full((2, 1), 8, np.uint64),), {"bits": 3}, "bits set behind the last of 3"),
         ((np.zeros((2, 3)),), {"bits": 3}, "bits= is for packed patterns"),
         ((np.zeros((0, 3)),), {}, "at least one sample"),
+        (([np.zeros((2, 3)), np.array([[0.0], [np.nan]])],), {}, "layer 1 has NaN"),
     ],
 )
 def test_wrong_input_is_named(arguments, options, words):

@@ -13,6 +13,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from helpers import packed
 from linear_regions import PatternCounter, patterns
 from linear_regions import _core as core
 from linear_regions import _counter_bytes as counter_bytes
@@ -27,14 +28,6 @@ SKETCHES = [
     {"sketch": "hash", "hash_bits": 128},
     {"sketch": "hll", "precision": 10},
 ]
-
-
-def packed(signs: np.ndarray) -> np.ndarray:
-    """Rows of bools as words, by NumPy alone."""
-    n, bits = signs.shape
-    padded = np.zeros((n, (bits + 63) // 64 * 64), dtype=bool)
-    padded[:, :bits] = signs
-    return np.packbits(padded, axis=1, bitorder="little").view("<u8").reshape(n, -1)
 
 
 def truth(signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

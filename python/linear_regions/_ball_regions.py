@@ -26,9 +26,9 @@ import numpy as np
 
 from . import _core
 from ._cell_facets import oriented_rows
-from ._farkas import Row
+from ._farkas import Row, solve_exactly
 from ._frame import domain_frame
-from ._least_distance import least_distance, solve_exactly
+from ._least_distance import least_distance
 from ._lower import frame_of, program
 from ._region_columns import Columns
 from ._region_table import Regions

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._farkas import Row, is_bounded, primitive
+from ._farkas import Row, is_bounded, primitive, solve_exactly
 from ._frame import DomainFrame
 from ._hull import Hull, affine_hull
 from ._hyperplanes import hyperplanes
-from ._least_distance import least_distance, solve_exactly
+from ._least_distance import least_distance
 from ._lineality import Quotient, lifted, quotient_of, restricted
 from ._lower import frame_of, planar_domain, program
 from ._planar import as_doubles, nearest, plane_of_hull

@@ -132,48 +132,24 @@ def count(
     (7, 5)
     """
     place = as_domain(domain)
+    asked: dict[str, Any] = {
+        "arithmetic": arithmetic,
+        "threads": threads,
+        "limit": limit,
+        "time_limit": time_limit,
+        "cancel": cancel,
+        "progress": progress,
+    }
     if isinstance(place, Ball) and isinstance(net, Network):
         from ._ball_regions import count_in_ball
 
         refuse_parts_of_ball(executor, checkpoint)
-        return count_in_ball(
-            net,
-            place,
-            what,
-            {
-                "method": method,
-                "arithmetic": arithmetic,
-                "threads": threads,
-                "limit": limit,
-                "time_limit": time_limit,
-                "cancel": cancel,
-                "progress": progress,
-            },
-        )
+        return count_in_ball(net, place, what, {"method": method, **asked})
     chosen = check_question(net, place, what, method)
     if what != "activation":
-        return _pieces(
-            net,
-            domain,
-            what=what,
-            method=method,
-            arithmetic=arithmetic,
-            threads=threads,
-            limit=limit,
-            time_limit=time_limit,
-            cancel=cancel,
-            progress=progress,
-            executor=executor,
-            checkpoint=checkpoint,
-        )
-    run = run_control(
-        arithmetic=arithmetic,
-        threads=threads,
-        limit=limit,
-        time_limit=time_limit,
-        cancel=cancel,
-        progress=progress,
-    )
+        parts = {"executor": executor, "checkpoint": checkpoint}
+        return _pieces(net, domain, what=what, method=method, **asked, **parts)
+    run = run_control(**asked)
     try:
         if executor is not None or checkpoint is not None:
             search = Search(net, place, chosen.name, run.certified)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Systems of linear inequalities in exact arithmetic: feasible or not, and why.
+"""Systems of linear inequalities in exact arithmetic, feasible or not, and why; and of equations.
 
 Notation: a row (a_1, ..., a_r, c) of integers stands for a . t + c >= 0. Floats are dyadic
 rationals, so every row of floats is a row of integers times a positive factor.
@@ -229,3 +229,22 @@ def lineality(r: int, rows: Sequence[Row]) -> list[Row]:
             scale = scale * value.denominator // gcd(scale, value.denominator)
         basis.append(primitive([int(value * scale) for value in vector]))
     return basis
+
+
+def solve_exactly(
+    matrix: Sequence[Sequence[int | Fraction]], right: Sequence[int | Fraction]
+) -> list[Fraction] | None:
+    """Return the solution of a square system, None where it is singular; Gauss-Jordan."""
+    n = len(right)
+    table = [[Fraction(v) for v in (*row, value)] for row, value in zip(matrix, right, strict=True)]
+    for k in range(n):
+        pivot = next((i for i in range(k, n) if table[i][k]), None)
+        if pivot is None:
+            return None
+        table[k], table[pivot] = table[pivot], table[k]
+        table[k] = [v / table[k][k] for v in table[k]]
+        for i in range(n):
+            if i != k and table[i][k]:
+                factor = table[i][k]
+                table[i] = [u - factor * v for u, v in zip(table[i], table[k], strict=True)]
+    return [row[n] for row in table]

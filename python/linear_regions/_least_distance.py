@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Small least-squares problems: candidates in doubles, systems in rational numbers.
+"""Small least-squares problems in doubles: candidates that are proved elsewhere.
 
 References: C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems", SIAM 1995, chapter 23.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
 from ._value import FloatArray
 
-__all__ = ["least_distance", "solve_exactly"]
+__all__ = ["least_distance"]
 
 
 def least_distance(normals: FloatArray, bounds: FloatArray) -> tuple[FloatArray | None, FloatArray]:
@@ -49,20 +47,3 @@ def least_distance(normals: FloatArray, bounds: FloatArray) -> tuple[FloatArray 
     if abs(rest[-1]) < 1e-300:
         return None, y
     return -rest[:-1] / rest[-1], y
-
-
-def solve_exactly(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction] | None:
-    """Return the solution of a square system, None where it is singular."""
-    n = len(right)
-    table = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    for k in range(n):
-        pivot = next((i for i in range(k, n) if table[i][k]), None)
-        if pivot is None:
-            return None
-        table[k], table[pivot] = table[pivot], table[k]
-        table[k] = [v / table[k][k] for v in table[k]]
-        for i in range(n):
-            if i != k and table[i][k]:
-                factor = table[i][k]
-                table[i] = [u - factor * v for u, v in zip(table[i], table[k], strict=True)]
-    return [row[n] for row in table]

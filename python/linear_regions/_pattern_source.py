@@ -5,19 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _core
 from ._lower import program
+from ._preactivations import layers_of
 from ._torch_record import recorded, torch_module, undisturbed
 from .errors import InvalidInput
 from .layers import Maxout, MaxPool
 from .network import Network
 
-__all__ = ["Packed", "pack_bits", "packed_patterns", "run_module"]
+__all__ = ["Packed", "gathered", "packed_patterns", "run_module"]
 
 Words = npt.NDArray[np.uint64]
 
@@ -41,15 +42,6 @@ class Packed:
     def bits(self) -> int:
         """Number of bits of a pattern."""
         return sum(bits for _, _, bits, _ in self.layers)
-
-
-def pack_bits(bits: npt.NDArray[np.bool_]) -> Words:
-    """Return rows of bits as words, shape (rows, words)."""
-    octets = np.packbits(bits, axis=1, bitorder="little")
-    n_words = -(-bits.shape[1] // 64)
-    padded = np.zeros((len(bits), 8 * n_words), dtype=np.uint8)
-    padded[:, : octets.shape[1]] = octets
-    return padded.view("<u8").astype(np.uint64, copy=False)
 
 
 def packed_patterns(source: Any, points: Any = None, *, bits: int | None = None) -> Packed:
@@ -117,32 +109,44 @@ def _preactivations(source: Any) -> Packed:
     given = list(source) if isinstance(source, (list, tuple)) else [source]
     if not given:
         raise InvalidInput("expected at least one array of pre-activations")
-    planes: list[npt.NDArray[np.bool_]] = []
-    layers = []
-    first = 0
-    for number, values in enumerate(given):
-        array = _as_numpy(values)
-        if array.ndim < 2 or array.dtype.kind not in "fiub":
+    arrays: list[Any] = []
+    for values in given:
+        array = _on_host(values)
+        if array.ndim < 2 or (isinstance(array, np.ndarray) and array.dtype.kind not in "fb"):
             raise InvalidInput(
                 "expected a Network, a torch.nn.Module, pre-activations of shape (batch, units, "
                 f"...), one array per layer, or packed patterns; got {type(values).__name__} of "
-                f"shape {array.shape} and type {array.dtype}"
+                f"shape {tuple(array.shape)} and type {array.dtype}"
             )
-        if planes and len(array) != len(planes[0]):
+        if arrays and len(array) != len(arrays[0]):
             raise InvalidInput(
-                f"pre-activations of {len(planes[0])} and of {len(array)} samples do not fit"
+                f"pre-activations of {len(arrays[0])} and of {len(array)} samples do not fit"
             )
-        plane = (array > 0).reshape(len(array), prod(array.shape[1:]))
-        layers.append((f"layer {number}", first, plane.shape[1], 1))
-        first += plane.shape[1]
-        planes.append(plane)
-    return Packed(pack_bits(np.concatenate(planes, axis=1)), tuple(layers))
+        arrays.append(array)
+    return _packed(arrays, [(f"layer {number}", 1) for number in range(len(arrays))])
 
 
-def _as_numpy(values: Any) -> npt.NDArray[Any]:
-    if hasattr(values, "detach"):  # a tensor; NumPy has no bfloat16, so compare first
-        values = (values.detach() > 0).cpu()
-    return np.asarray(values)
+def _on_host(values: Any) -> Any:
+    """Return an array or tensor in the memory of the host; integers as floats."""
+    if hasattr(values, "detach"):
+        tensor = values.detach().cpu()
+        signs = tensor.is_floating_point() or str(tensor.dtype) == "torch.bool"
+        return tensor if signs else tensor.double()
+    array = np.asarray(values)
+    return array.astype(np.float64) if array.dtype.kind in "iu" else array
+
+
+def _packed(arrays: Sequence[Any], names: Sequence[tuple[str, int]]) -> Packed:
+    """Return the signs of one array per layer as packed patterns."""
+    layers, first = [], 0
+    rows = layers_of(arrays)
+    for (name, width), (array, _) in zip(names, rows, strict=True):
+        layers.append((name, first, array.shape[1], width))
+        first += array.shape[1]
+    words, nan = _core.pack_layers([(array, kind, (0.0,)) for array, kind in rows])
+    if nan >= 0:
+        raise InvalidInput(f"{names[nan][0]} has NaN, which has no sign")
+    return Packed(words, tuple(layers))
 
 
 def run_module(module: Any, points: Any) -> Packed:
@@ -161,18 +165,11 @@ def run_module(module: Any, points: Any) -> Packed:
             raise InvalidInput("points must be finite, got NaN or infinity")
         with recorded(torch, batch) as recording:
             module(batch)
-    return gathered(torch, recording.bits, recording.layers, len(batch))
+    return gathered(recording.bits, recording.layers, len(batch))
 
 
-def gathered(
-    torch: Any, bits: Sequence[Any], names: Sequence[tuple[str, int]], batch: int
-) -> Packed:
+def gathered(bits: Sequence[Any], names: Sequence[tuple[str, int]], batch: int) -> Packed:
     """Return recorded bits as packed patterns."""
-    layers, first = [], 0
-    for (name, width), plane in zip(names, bits, strict=True):
-        layers.append((name, first, int(plane.shape[1]), width))
-        first += int(plane.shape[1])
     if not bits:
         return Packed(np.zeros((batch, 0), dtype=np.uint64), ())
-    joined = torch.cat(list(bits), dim=1).cpu().numpy()
-    return Packed(pack_bits(joined), tuple(layers))
+    return _packed([plane.cpu() for plane in bits], names)

@@ -175,38 +175,26 @@ def regions(
     (4, [1.0, 1.0, 1.0, 1.0], [3, 1, 2, 0])
     """
     place = as_domain(domain)
+    asked: dict[str, Any] = {
+        "arithmetic": arithmetic,
+        "threads": threads,
+        "limit": limit,
+        "time_limit": time_limit,
+        "cancel": cancel,
+        "progress": progress,
+    }
     if isinstance(place, Ball) and isinstance(net, Network):
         if stream:
             raise Unsupported("regions in a Ball are not streamed: take stream=False, or a Box")
         refuse_parts_of_ball(executor, out if checkpoint is None else checkpoint)
-        return list_in_ball(
-            net,
-            place,
-            what,
-            {
-                "method": method,
-                "arithmetic": arithmetic,
-                "threads": threads,
-                "limit": limit,
-                "time_limit": time_limit,
-                "cancel": cancel,
-                "progress": progress,
-            },
-        )
+        return list_in_ball(net, place, what, {"method": method, **asked})
     chosen = check_question(net, place, what, method)
     if not chosen.lists:
         raise Unsupported(
             f"method {chosen.name!r}, which this domain would take, counts but lists no regions: "
             "list in a domain of lower dimension, or with method='cones'; see methods()"
         )
-    run = run_control(
-        arithmetic=arithmetic,
-        threads=threads,
-        limit=limit,
-        time_limit=time_limit,
-        cancel=cancel,
-        progress=progress,
-    )
+    run = run_control(**asked)
     if what != "activation" and (stream or not run.certified):
         raise Unsupported(
             f"what={what!r} compares affine maps exactly, over all regions: it needs "

@@ -16,7 +16,7 @@ from math import comb, isfinite
 import numpy as np
 import numpy.typing as npt
 
-from ._farkas import Row
+from ._farkas import Row, solve_exactly
 from ._value import FloatArray
 
 __all__ = ["combinations_of", "exact_point", "float_points", "inside"]
@@ -115,8 +115,11 @@ def exact_point(
         return row[d] if level == d else -row[level]
 
     matrix = [rows[i][:level] for i in chosen]
-    vertex = _solve(matrix, [-offset(rows[i]) for i in chosen])
-    ray = _solve(matrix, [1 if signs[i] else -1 for i in chosen])
+    vertex = solve_exactly(matrix, [-offset(rows[i]) for i in chosen])
+    ray = solve_exactly(matrix, [1 if signs[i] else -1 for i in chosen])
+    # The arrangement is simple: its hyperplanes meet in one point.
+    assert vertex is not None
+    assert ray is not None
     way: Fraction | None = None
     for i, row in enumerate(rows):
         slope = sum(a * u for a, u in zip(row[:level], ray, strict=True))
@@ -135,19 +138,6 @@ def exact_point(
         reach = sum((a * v for a, v in zip(row[:d], point, strict=True)), Fraction(0))
         far = max(far, abs(row[d] / reach))
     return tuple(2 * far * v for v in point)
-
-
-def _solve(matrix: Sequence[Sequence[int]], right: Sequence[int]) -> list[Fraction]:
-    """Return the solution of a regular system, by Gauss-Jordan elimination."""
-    rows = [[Fraction(v) for v in (*row, b)] for row, b in zip(matrix, right, strict=True)]
-    for c in range(len(rows)):
-        pivot = next(r for r in range(c, len(rows)) if rows[r][c])
-        rows[c], rows[pivot] = rows[pivot], rows[c]
-        rows[c] = [v / rows[c][c] for v in rows[c]]
-        for r, row in enumerate(rows):
-            if r != c and row[c]:
-                rows[r] = [u - row[c] * v for u, v in zip(row, rows[c], strict=True)]
-    return [row[-1] for row in rows]
 
 
 def nearest(point: Point) -> list[float]:

@@ -112,7 +112,7 @@ class Watch:
             # behind: a batch counts when the module has returned.
             with recorded(self._torch, (args, kwargs)) as recording:
                 result = own(*args, **kwargs)
-            packed = gathered(self._torch, recording.bits, recording.layers, recording.batch)
+            packed = gathered(recording.bits, recording.layers, recording.batch)
             with self._lock:
                 self._take(packed, args, kwargs)
             return result
