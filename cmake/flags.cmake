@@ -42,6 +42,8 @@ target_compile_definitions(linear_regions_flags INTERFACE
 function(linear_regions_simd_source target source)
   if(LINEAR_REGIONS_X86_64)
     target_sources(${target} PRIVATE ${source})
-    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${ARGN}")
+    # Headers that were compiled for the base line do not fit these instructions.
+    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${ARGN}"
+      SKIP_PRECOMPILE_HEADERS ON)
   endif()
 endfunction()
