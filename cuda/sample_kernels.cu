@@ -2,8 +2,8 @@
 //
 // What sampling needs beside patterns: random points, and the registers of a HyperLogLog sketch.
 #include "atomics.hpp"
+#include "linear_regions/sketch_register.hpp"
 #include "random_points.hpp"
-#include "registers.hpp"
 
 namespace lr = linear_regions;
 using lr::Size;
@@ -30,6 +30,6 @@ LR_KERNEL lr_uniform_points(Word key_low, Word key_high, Size first, Size n_poin
 LR_KERNEL lr_raise_registers(const Word* hashes, Size n, Size precision, unsigned* registers) {
   lr::for_each_item(n, [&](Size i) {
     const unsigned p = static_cast<unsigned>(precision);
-    lr::atomic_raise(registers + lr::sketch_register(hashes[i], p), lr::sketch_rank(hashes[i], p));
+    lr::atomic_raise(registers + lr::register_of(hashes[i], p), lr::rank_of(hashes[i], p));
   });
 }

@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "linear_regions/domain_frame.hpp"
 #include "linear_regions/planar.hpp"
 #include "linear_regions/tape.hpp"
 
@@ -60,6 +61,28 @@ inline PlanarDomain square(double half) {
              {0, -1, half, infinite},
              {1, 0, half, infinite}};
   return d;
+}
+
+inline DomainFrame space(std::size_t d) {
+  DomainFrame frame;
+  frame.dim = d;
+  frame.columns.assign(d + 1, std::vector<double>(d, 0.0));
+  for (std::size_t j = 0; j < d; ++j) frame.columns[j][j] = 1.0;
+  return frame;
+}
+
+// |t_j| <= half; half 0 is the whole space.
+inline DomainFrame cube(std::size_t d, double half) {
+  DomainFrame frame = space(d);
+  if (half == 0.0) return frame;
+  for (std::size_t j = 0; j < d; ++j)
+    for (const double sign : {1.0, -1.0}) {
+      std::vector<double> side(d + 1, 0.0);
+      side[j] = sign;
+      side[d] = half;
+      frame.sides.insert(frame.sides.end(), side.begin(), side.end());
+    }
+  return frame;
 }
 
 inline PlanarResult count(const Tape& tape, const PlanarDomain& domain, unsigned threads = 1,

@@ -16,29 +16,11 @@
 namespace {
 
 using namespace linear_regions;
+using samples::cube;
+using samples::space;
 
 void add_side(DomainFrame& frame, const std::vector<double>& row) {
   frame.sides.insert(frame.sides.end(), row.begin(), row.end());
-}
-
-DomainFrame space(std::size_t d) {
-  DomainFrame frame;
-  frame.dim = d;
-  frame.columns.assign(d + 1, std::vector<double>(d, 0.0));
-  for (std::size_t j = 0; j < d; ++j) frame.columns[j][j] = 1.0;
-  return frame;
-}
-
-DomainFrame cube(std::size_t d, double half) {
-  DomainFrame frame = space(d);
-  for (std::size_t j = 0; j < d; ++j)
-    for (double sign : {1.0, -1.0}) {
-      std::vector<double> side(d + 1, 0.0);
-      side[j] = sign;
-      side[d] = half;
-      add_side(frame, side);
-    }
-  return frame;
 }
 
 // Between `n` planes that touch a cylinder and two that close it: n corners above and below.

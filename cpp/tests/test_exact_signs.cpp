@@ -9,6 +9,7 @@
 namespace {
 
 using namespace linear_regions;
+using samples::cube;
 using samples::pointwise;
 using samples::relu;
 using Side = ExactSigns::Side;
@@ -16,24 +17,6 @@ using Side = ExactSigns::Side;
 constexpr auto kDomain = Line::Kind::kDomain;
 constexpr auto kCut = Line::Kind::kCut;
 constexpr auto kInfinity = Line::Kind::kInfinity;
-
-// -half <= t_j <= half; half 0 is the whole space.
-DomainFrame cube(std::size_t d, double half) {
-  DomainFrame frame;
-  frame.dim = d;
-  frame.columns.assign(d + 1, std::vector<double>(d, 0.0));
-  for (std::size_t j = 0; j < d; ++j) {
-    frame.columns[j][j] = 1.0;
-    if (half == 0.0) continue;
-    for (double sign : {1.0, -1.0}) {
-      std::vector<double> side(d + 1, 0.0);
-      side[j] = sign;
-      side[d] = half;
-      frame.sides.insert(frame.sides.end(), side.begin(), side.end());
-    }
-  }
-  return frame;
-}
 
 Tape layer(std::size_t n_in, const std::vector<double>& weight, const std::vector<double>& bias) {
   Tape tape(n_in);

@@ -15,15 +15,6 @@ using namespace samples;
 
 namespace {
 
-// The whole space of d dimensions.
-DomainFrame space(std::size_t d) {
-  DomainFrame frame;
-  frame.dim = d;
-  frame.columns.assign(d + 1, std::vector<double>(d, 0.0));
-  for (std::size_t j = 0; j < d; ++j) frame.columns[j][j] = 1.0;
-  return frame;
-}
-
 // What a search finds of a part, on several threads, pausing all the time.
 template <typename Block, typename Run>
 std::vector<std::uint64_t> patterns_of(const Run& run, Part part, unsigned threads, double pause,

@@ -73,7 +73,7 @@ class PatternCounter:
     -----
     A counter says what was met, not what there is: see `summary`, and `sample` for random points.
     Cost: one pass over the values; memory of a pattern met is its bits and some 24 bytes with
-    ``"exact"``, 13 to 48 bytes with ``"hash"``; a ``"hll"`` counter stays below 0.8 MB.
+    ``"exact"``, 13 to 50 bytes with ``"hash"``; a ``"hll"`` counter stays below 0.8 MB.
 
     Examples
     --------

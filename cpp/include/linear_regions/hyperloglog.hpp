@@ -16,7 +16,6 @@
 #pragma once
 
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -25,28 +24,12 @@
 #include <vector>
 
 #include "linear_regions/hash.hpp"
+#include "linear_regions/sketch_register.hpp"
 
 namespace linear_regions {
 
 inline constexpr unsigned kMinPrecision = 4;
 inline constexpr unsigned kMaxPrecision = 18;
-
-// The register of a hash, and the value that it puts there.
-[[nodiscard]] LR_HD constexpr Size register_of(Word hash, unsigned precision) noexcept {
-  return static_cast<Size>(hash >> (64 - precision));
-}
-[[nodiscard]] LR_HD constexpr unsigned char rank_of(Word hash, unsigned precision) noexcept {
-  // The set bit behind the last ends the count at q + 1.
-  const Word rest = (hash << precision) | (Word{1} << (precision - 1));
-#if defined(__CUDA_ARCH__)
-  return static_cast<unsigned char>(1 + __clzll(static_cast<long long>(rest)));
-#else
-  return static_cast<unsigned char>(1 + std::countl_zero(rest));
-#endif
-}
-
-static_assert(rank_of(~Word{0}, 14) == 1 && rank_of(0, 14) == 51 && rank_of(1, 14) == 50);
-static_assert(register_of(~Word{0}, 14) == 16383 && register_of(0, 14) == 0);
 
 class HyperLogLog {
  public:

@@ -67,6 +67,28 @@ inline std::uint64_t* signs_of(R& ray, std::size_t stride) {
   return const_cast<std::uint64_t*>(reinterpret_cast<const std::uint64_t*>(ray.x() + stride));
 }
 
+// Cuts of one word that are positive somewhere on a cone, negative somewhere, and those that are
+// not constant along its lines.
+struct StrictSigns {
+  std::uint64_t more = 0, less = 0, along = 0;
+};
+
+template <int W>
+inline StrictSigns strict_signs(const Cone<W>& cone, std::size_t w, std::size_t words,
+                                std::size_t stride) {
+  StrictSigns found;
+  for (std::int32_t i = 0; i < cone.n; ++i) {
+    const std::uint64_t* signs = signs_of(*cone.ray[i], stride);
+    found.more |= signs[w];
+    found.less |= signs[words + w];
+  }
+  for (std::int32_t j = 0; j < cone.n_lines; ++j) {
+    const std::uint64_t* signs = signs_of(*cone.line[j], stride);
+    found.along |= signs[w] | signs[words + w];
+  }
+  return found;
+}
+
 struct ConeLayerCell {
   int split;
   const double* rows;      // map of the split's input slot

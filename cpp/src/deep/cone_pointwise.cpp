@@ -309,16 +309,7 @@ void ConeEngine<W>::gather_members(Node& node, LayerCell& cell) {
   if (root_.arithmetic == Arithmetic::kCertified) return;
   // Without proofs a cut may lose its strict signs between two looks at it.
   for (std::size_t w = 0; w < words; ++w) {
-    std::uint64_t more = 0, less = 0, along = 0;
-    for (std::int32_t i = 0; i < cone.n; ++i) {
-      const std::uint64_t* signs = signs_of(*cone.ray[i], stride_);
-      more |= signs[w];
-      less |= signs[words + w];
-    }
-    for (std::int32_t j = 0; j < cone.n_lines; ++j) {
-      const std::uint64_t* signs = signs_of(*cone.line[j], stride_);
-      along |= signs[w] | signs[words + w];
-    }
+    const auto [more, less, along] = strict_signs(cone, w, words, stride_);
     const std::uint64_t kept = node.mixed[w] & ((more & less) | along);
     node.on[w] = node.mixed[w] & ~kept & more;
     node.mixed[w] = kept;

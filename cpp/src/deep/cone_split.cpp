@@ -167,16 +167,7 @@ void ConeEngine<W>::finish_child(Node& child, const Node& parent, const std::uin
   std::uint64_t left = 0;
   bool on_line = false;
   for (std::size_t w = 0; w < words; ++w) {
-    std::uint64_t more = 0, less = 0, along = 0;
-    for (std::int32_t i = 0; i < cone.n; ++i) {
-      const std::uint64_t* signs = signs_of(*cone.ray[i], stride_);
-      more |= signs[w];
-      less |= signs[words + w];
-    }
-    for (std::int32_t j = 0; j < cone.n_lines; ++j) {
-      const std::uint64_t* signs = signs_of(*cone.line[j], stride_);
-      along |= signs[w] | signs[words + w];
-    }
+    const auto [more, less, along] = strict_signs(cone, w, words, stride_);
     child.mixed[w] = wanted[w] & ((more & less) | along);
     on_line = on_line || (wanted[w] & along) != 0;
     // Fixed now and positive; a member without strict signs is zero on the cell: off.
