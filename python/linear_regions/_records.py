@@ -128,7 +128,7 @@ def read_record(
         return _parse(body)
     except CorruptFile:
         raise
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise CorruptFile(f"{name}: not a {kind} of this package, or damaged: {error}") from error
 
 
@@ -137,6 +137,8 @@ def _parse(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     if size > min(len(body) - 8, _MOST_HEADER):
         raise ValueError("the header is longer than the file")
     header = json.loads(body[8 : 8 + size])
+    if not isinstance(header, dict):
+        raise ValueError("the header is no JSON object")
     at = 8 + size
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, code, shape in header.pop("arrays"):

@@ -33,7 +33,7 @@ _MAX_BOXES = 100_000
 _MAX_DEPTH = 200
 
 _TOKEN = re.compile(r'"[^"]*"|\|[^|]*\||[()]|;.*|[^\s();"|]+|["|]')
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _VARIABLE = re.compile(r"([XY])_(\d{1,9})")
 _SILENT = ("set-logic", "set-info", "set-option", "check-sat", "get-model", "exit")
 
