@@ -216,3 +216,19 @@ def test_module_and_command_are_the_same_program():
     command = [*COMMAND, "--version"]
     done = subprocess.run(command, cwd=START, capture_output=True, text=True, check=True)
     assert done.stdout == f"linear-regions {lr.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("bounds", "--mlp or --arch"), ("expected", "--arch")]
+)
+def test_an_architecture_in_place_of_a_file_is_told_apart(run, command, words):
+    check_error(run(command, "2,8,8,1"), 2, "no such file", words)
+
+
+def test_exact_points_of_chambers_are_in_the_file(run):
+    Path("planes.txt").write_text(f"{10**40} 0 1\n{10**40} 0 2\n0 1 0\n")
+    assert run("arrangement", "planes.txt", "--method", "tree", "-o", "out.npz")[0] == 0
+    with np.load("out.npz") as found:
+        missing = np.flatnonzero(np.isnan(found["points"]).any(axis=1))
+        assert found["exact_rows"].tolist() == missing.tolist()
+        assert found["exact_points"].shape == (len(missing), 2)

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from itertools import pairwise
+from math import inf
 from os import PathLike
 from typing import Any
+
+import numpy as np
 
 from ._domain_record import domain_fields
 from ._parts import Part, Search, digest_of
@@ -116,9 +120,10 @@ class Checkpoint:
         header, arrays = read_record(path, KIND, VERSION)
         try:
             rest = Part(arrays["lengths"], arrays["children"], arrays["weights"], arrays["names"])
+            _check_part(rest)
             state = State(
                 int(header["found"]),
-                rest.ordered(),
+                _disjoint(rest.ordered()),
                 bool(header["wide"]),
                 float(header["seconds"]),
                 {str(k): int(v) for k, v in header["work"].items()},
@@ -127,7 +132,13 @@ class Checkpoint:
             )
             if not all(isinstance(v, str) for v in header["of"].values()):
                 raise TypeError("names are not text")
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            if min(state.found, state.runs, 0, *state.work.values(), *state.chunk_rows) < 0:
+                raise ValueError("a number is negative")
+            if sum(state.chunk_rows) >= 1 << 62:
+                raise ValueError("more rows than a disk holds")
+            if not 0 <= state.seconds < inf:
+                raise ValueError(f"{state.seconds} seconds")
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CorruptFile(f"{path}: not a checkpoint, or damaged: {error!r}") from error
         return header, state
 
@@ -150,6 +161,30 @@ class Checkpoint:
                 f"checkpoint {self.path} cannot be written ({error.strerror or error}); the last "
                 "one that was written is untouched, make room and call again"
             ) from error
+
+
+def _check_part(part: Part) -> None:
+    n = len(part.lengths)
+    for array, dtype, size in (
+        (part.lengths, np.uint32, n),
+        (part.children, np.uint32, int(part.lengths.sum(dtype=np.uint64))),
+        (part.weights, np.float64, n),
+        (part.names, np.uint64, n),
+    ):
+        if array.dtype != dtype or array.shape != (size,):
+            raise ValueError(f"a part has an array of shape {array.shape}, dtype {array.dtype}")
+    if not ((part.weights >= 0) & (part.weights <= 1)).all():
+        raise ValueError("a share of the search is not between 0 and 1")
+
+
+def _disjoint(part: Part) -> Part:
+    """Return a part in the order of the search whose sub-trees do not contain one another."""
+    ends = np.cumsum(part.lengths, dtype=np.int64).tolist()
+    numbers = part.children.tolist()
+    paths = [numbers[a:b] for a, b in pairwise([0, *ends])]
+    if any(second[: len(first)] == first for first, second in pairwise(paths)):
+        raise ValueError("a sub-tree is inside another one")
+    return part
 
 
 def arrays_of(part: Part) -> dict[str, Any]:

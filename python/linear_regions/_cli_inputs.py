@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._digits import digits_network, digits_place
@@ -169,6 +170,11 @@ def load_model(options: argparse.Namespace) -> lr.Network:
         if options.input_shape not in (None, net.input_shape):
             raise InvalidInput(f"--input-shape: the shipped model has {net.input_shape}")
         return net
+    if hasattr(options, "arch") and _names_widths(options.model):
+        other = "--mlp or --arch" if hasattr(options, "mlp") else "--arch"
+        raise InvalidInput(
+            f"no such file: {options.model.strip()}; an architecture is given with {other}"
+        )
     loaded = lr.load(
         options.model,
         input_shape=options.input_shape,
@@ -178,6 +184,10 @@ def load_model(options: argparse.Namespace) -> lr.Network:
     if not isinstance(loaded, lr.Network):
         raise InvalidInput(f"{options.model}: expected a network, got {type(loaded).__name__}")
     return loaded
+
+
+def _names_widths(model: str) -> bool:
+    return re.fullmatch(r"\s*\d+(,\d+)+(:.*)?", model) is not None and not os.path.exists(model)
 
 
 def place_of(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import zipfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ._cli_inputs import add_limits
 from ._commands import Output
 from ._format import grouped, time_text
+from ._npy import read_arrays
 from ._report_text import labelled
 from .errors import CorruptFile, InvalidInput
 
@@ -66,19 +66,16 @@ def read_arrangement(path: str) -> lr.Arrangement:
     import linear_regions as lr
 
     if Path(path).suffix.lower() == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                missing = [name for name in ("normals", "offsets") if name not in archive.files]
-                if missing:
-                    raise InvalidInput(
-                        f"{path}: expected the arrays normals and offsets, got "
-                        f"{', '.join(archive.files) or 'none'}"
-                    )
-                return lr.Arrangement(archive["normals"], archive["offsets"])
-        except (zipfile.BadZipFile, ValueError, EOFError) as error:
-            if isinstance(error, InvalidInput):
-                raise
-            raise CorruptFile(f"{path}: no readable .npz file ({error})") from error
+        arrays = read_arrays(path)
+        if missing := [name for name in ("normals", "offsets") if name not in arrays]:
+            raise InvalidInput(
+                f"{path}: expected the arrays normals and offsets, got "
+                f"{', '.join(arrays) or 'none'} ({missing[0]} is missing)"
+            )
+        for name in ("normals", "offsets"):
+            if arrays[name].dtype.kind not in "iufb":
+                raise CorruptFile(f"{path}: {name} must be numbers, got {arrays[name].dtype}")
+        return lr.Arrangement(arrays["normals"], arrays["offsets"])
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -203,7 +200,16 @@ def _write(path: str, found: lr.Chambers) -> None:
     import numpy as np
 
     assert found.points is not None
-    np.savez_compressed(path, sign_vectors=found.sign_vectors, points=found.points)
+    # Points that no double lies near, as text: fractions of any size.
+    exact = sorted(found.exact_points.items())
+    texts = [[str(value) for value in point] for _, point in exact]
+    np.savez_compressed(
+        path,
+        sign_vectors=found.sign_vectors,
+        points=found.points,
+        exact_rows=np.array([row for row, _ in exact], dtype=np.int64),
+        exact_points=np.array(texts, dtype=np.str_).reshape(len(exact), found.points.shape[1]),
+    )
 
 
 ARRANGEMENT_COMMANDS: dict[str, Callable[[argparse.Namespace], Output]] = {

@@ -17,14 +17,13 @@ input's shape instead of n entries.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ._npy import read_arrays
 from .errors import CorruptFile, InvalidInput
 
 if TYPE_CHECKING:
@@ -192,19 +191,13 @@ def random_place(input_shape: Shape) -> Place:
 
 
 def _read(name: str) -> Arrays:
+    if name.endswith((".npz", ".npy")):
+        return read_arrays(name)
     try:
-        if name.endswith((".npz", ".npy")):
-            # Opened here: where NumPy fails with a file that it opened, it leaves it open.
-            with open(name, "rb") as stream:
-                loaded = np.load(stream, allow_pickle=False)
-                if isinstance(loaded, np.ndarray):
-                    return {"points": loaded}
-                with loaded as archive:
-                    return {key: archive[key] for key in archive.files}
         with open(name, encoding="utf-8") as file:
             rows = [line.replace(",", " ").split() for line in file if line.strip()]
         return {"points": np.array(rows, dtype=np.float64)}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except ValueError as error:
         raise CorruptFile(
             f"{name}: expected an .npz or .npy file, or text with one point per row: {error}"
         ) from error
@@ -220,7 +213,7 @@ def _points(name: str, arrays: Arrays, input_shape: Shape) -> FloatArray | None:
     if "points" not in arrays:
         return None
     points = _floats(name, arrays["points"])
-    if points.ndim < 2 or points[0].size != np.prod(input_shape):
+    if points.ndim < 2 or not len(points) or points[0].size != np.prod(input_shape):
         raise InvalidInput(
             f"{name}: points must have shape (k, {', '.join(map(str, input_shape))}) or "
             f"(k, {np.prod(input_shape)}), got {points.shape}"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._count import count
-from ._geometry import Shape, integer
+from ._geometry import Shape, generator, integer
 from ._layer import AffineSpec, ConvSpec, Layer, PointwiseSpec, ScaleSpec
 from ._run import Progress
 from .architecture import Architecture
@@ -211,13 +211,13 @@ def expected(
             tuple(counts), what, name, float(confidence), status, perf_counter() - started
         )
 
-    for generator in np.random.default_rng(rng).spawn(n):
+    for stream in generator(rng).spawn(n):
         left = None if time_limit is None else time_limit - (perf_counter() - started)
         if left is not None and left <= 0:
             return result("time_limit")
         try:
             found = count(
-                draw(generator),
+                draw(stream),
                 domain,
                 what=what,
                 threads=threads,

@@ -121,6 +121,26 @@ def output_length(
     return n
 
 
+def generator(rng: object) -> np.random.Generator:
+    """Return a random generator from what `numpy.random.default_rng` takes.
+
+    Raises
+    ------
+    TypeError
+        If it is nothing of that kind.
+    InvalidInput
+        If it is a negative seed.
+    """
+    try:
+        return np.random.default_rng(rng)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        kind = InvalidInput if isinstance(error, ValueError) else TypeError
+        raise kind(
+            "rng must be None, an integer that is not negative, a SeedSequence, BitGenerator or "
+            f"Generator, got {rng!r}"
+        ) from None
+
+
 def axis_table(
     length: int, n: int, kernel: int, stride: int, padding: Pair, dilation: int
 ) -> IntArray:

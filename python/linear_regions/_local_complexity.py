@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._count import count
-from ._geometry import integer
+from ._geometry import generator, integer
 from ._pattern_source import Packed, packed_patterns
 from ._segments import count_segments
 from ._torch_record import torch_module
@@ -237,7 +237,7 @@ def _frames(directions: Any, m: int, n: int, default: int, rng: Rng) -> tuple[_F
         p = min(default, n) if directions is None else integer("directions", directions, 1)
         if p > n:
             raise InvalidInput(f"there are no {p} orthogonal directions among {n} inputs")
-        key = int.from_bytes(np.random.default_rng(rng).bytes(16), "little")
+        key = int.from_bytes(generator(rng).bytes(16), "little")
         return _Frames((m, p, n), None, key), key
     given = np.asarray(directions, dtype=np.float64)
     if given.ndim not in (2, 3) or given.shape[-1] != n or given.shape[-2] < 1:

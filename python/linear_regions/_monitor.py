@@ -175,15 +175,17 @@ class Monitor:
         Returns
         -------
         list of dict
-            In increasing order of epochs. Lines that a killed run left unfinished are left out.
+            In increasing order of epochs. Lines that a killed run left unfinished, and
+            others that are no record, are left out.
         """
         records: dict[int, Record] = {}
-        for text in Path(path).read_text(encoding="utf-8").splitlines():
+        for line in Path(path).read_bytes().split(b"\n"):
             try:
-                record = json.loads(text)
-                records[record["epoch"]] = record
-            except (ValueError, TypeError, KeyError):
+                record = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(record, dict) and type(record.get("epoch")) is int:
+                records[record["epoch"]] = record
         return [records[epoch] for epoch in sorted(records)]
 
     def _network(self, model: Any) -> Network:

@@ -11,14 +11,11 @@ the file, and every size is compared with the bytes that are there before memory
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import struct
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from math import prod
 from os import PathLike
 from typing import IO, Any
 
@@ -27,28 +24,12 @@ import numpy.typing as npt
 
 from . import layers as _layers
 from ._layer import Layer
+from ._npy import DAMAGE, array_of
 from .errors import CorruptFile, LinearRegionsError
 from .network import Network
 
 FORMAT = "linear-regions"
 NETWORK_VERSION = 1
-
-# What a damaged archive makes zipfile, NumPy and json raise.
-DAMAGE = (
-    zipfile.BadZipFile,
-    ValueError,
-    KeyError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    EOFError,
-    OSError,
-    ArithmeticError,
-    NotImplementedError,
-    RuntimeError,
-    RecursionError,
-    struct.error,
-)
 
 # Constructor arguments that are arrays, and those that are plain JSON values, per kind of layer.
 _LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -309,16 +290,9 @@ def _read_members(
 
 
 def _read_array(data: bytes, name: str) -> npt.NDArray[Any]:
-    stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):
-        raise CorruptFile(f"member {name!r} has .npy version {version}, expected (1, 0)")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    start = stream.tell()
-    if dtype.hasobject or fortran or any(n < 0 for n in shape):
+    if data[6:8] != b"\x01\x00":
+        raise CorruptFile(f"member {name!r} has .npy version {data[6:8]!r}, expected 1.0")
+    array = array_of(data, name)
+    if not array.flags.c_contiguous:
         raise CorruptFile(f"member {name!r} is not a plain array in C order")
-    # Python integers: a product of absurd sizes cannot wrap around.
-    if prod(shape) * dtype.itemsize != len(data) - start:
-        raise CorruptFile(f"member {name!r} has {len(data) - start} bytes for shape {shape}")
-    array: npt.NDArray[Any] = np.frombuffer(data, dtype=dtype, offset=start).reshape(shape)
     return array

@@ -13,6 +13,9 @@ from ._geometry import IntArray, Pads, Pair, Shape, Sizes
 from ._layer import Layer, channels_first
 from .errors import InvalidInput
 
+# Entries of all windows along one axis, where they are looked at one by one: 1 GiB of numbers.
+_MOST_ENTRIES = 1 << 27
+
 
 class _Pool(Layer):
     """What the two poolings share: the geometry of their windows."""
@@ -82,6 +85,11 @@ class _Pool(Layer):
         )
         padded = any(before or after for before, after in padding)
         if (padded or self.ceil_mode) and self._needs_entries():
+            if (most := max(map(prod, zip(spatial, kernel, strict=True)))) > _MOST_ENTRIES:
+                raise InvalidInput(
+                    f"{name}: with padding or ceil_mode, the windows along an axis may have at "
+                    f"most {_MOST_ENTRIES} entries together, got {most} for an input {shape}"
+                )
             tables = self._tables(shape, spatial)
             if geo.sees_only_padding(tables):
                 raise InvalidInput(

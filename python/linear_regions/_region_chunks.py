@@ -25,14 +25,17 @@ import numpy.typing as npt
 
 from ._checkpoint import Checkpoint, State
 from ._domain_record import domain_of_fields
+from ._frame import domain_frame
+from ._npy import DAMAGE
 from ._npz import load as load_network
 from ._npz import read_container, write_container
 from ._npz import save as save_network
 from ._parts import Block, Search
 from ._records import sync_folder
 from ._region_columns import Columns, IntArray
+from ._region_files import check_columns
 from ._region_table import Regions
-from .errors import CheckpointError, CorruptFile, InvalidInput
+from .errors import CheckpointError, CorruptFile, InvalidInput, LinearRegionsError
 from .network import Network
 from .result import RegionCount
 
@@ -152,8 +155,13 @@ def _read_chunk(path: str) -> tuple[Arrays, Columns]:
     except (KeyError, ValueError, AttributeError, TypeError, ZeroDivisionError) as error:
         raise CorruptFile(f"{path}: not a chunk of a listing, or damaged: {error!r}") from error
     n = len(table.patterns)
-    if int(runs["run_rows"].sum()) != n or len(table.vertex_offsets) != n + 1:
-        raise CorruptFile(f"{path}: its columns do not fit together")
+    for name, run in runs.items():
+        if run.dtype != (np.uint32 if name == "run_paths" else np.int64) or run.ndim != 1:
+            raise CorruptFile(f"{path}: {name} has shape {run.shape}, dtype {run.dtype}")
+    rows, lengths = runs["run_rows"], runs["run_path_lengths"]
+    fits = len(rows) == len(lengths) and min([0, *rows.tolist(), *lengths.tolist()]) == 0
+    if not fits or sum(rows.tolist()) != n or sum(lengths.tolist()) != len(runs["run_paths"]):
+        raise CorruptFile(f"{path}: its runs do not fit its columns")
     return runs, table
 
 
@@ -201,16 +209,31 @@ class RegionFolder:
         self.network: Network = load_network(os.path.join(self.folder, NETWORK))
         try:
             self.domain = domain_of_fields(header["domain_fields"])
-        except (KeyError, TypeError, ValueError) as error:
+            self.count: RegionCount = counted(self._state, header["of"])
+            if self.count.arithmetic not in ("certified", "float"):
+                raise ValueError(f"there is no arithmetic {self.count.arithmetic!r}")
+            place = embedding_and_quotient(self.network, self.domain, self.count.method)
+            frame = domain_frame(self.domain, self.network.input_shape)
+            self._dim, self._sides = frame.dim, len(frame.sides) + 4
+        except (LinearRegionsError, *DAMAGE) as error:
             raise CorruptFile(f"{path}: not a listing, or damaged: {error!r}") from error
-        self.count: RegionCount = counted(self._state, header["of"])
-        place = embedding_and_quotient(self.network, self.domain, self.count.method)
         self._embedding, self._quotient = place
         self._chunk = lru_cache(maxsize=_KEPT_CHUNKS)(self._read)
         self._runs: list[tuple[int, int, int]] | None = None
 
     def _read(self, number: int) -> tuple[Arrays, Columns]:
-        return _read_chunk(os.path.join(self.folder, _chunk_name(number)))
+        path = os.path.join(self.folder, _chunk_name(number))
+        try:
+            runs, table = _read_chunk(path)
+        except FileNotFoundError:
+            raise CorruptFile(f"{path}: this chunk of the listing is missing") from None
+        try:
+            check_columns(table, self.network, self._dim, self._sides)
+        except (CorruptFile, IndexError) as error:
+            raise CorruptFile(f"{path}: not a chunk of a listing, or damaged: {error}") from error
+        if len(table.patterns) != self._state.chunk_rows[number]:
+            raise CorruptFile(f"{path}: it has other regions than the listing's state says")
+        return runs, table
 
     def __len__(self) -> int:
         """Return the number of regions on disk."""
@@ -264,11 +287,28 @@ class RegionFolder:
             return table
         return table.take(np.arange(first, last))
 
+    def _nothing(self) -> Columns:
+        words, d = (self.network.pattern_bits + 63) // 64, self._dim
+        none, one = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
+        return Columns(
+            patterns=np.zeros((0, words), dtype=np.uint64),
+            interior_points=np.zeros((0, d)),
+            bounded=np.zeros(0, dtype=np.bool_),
+            vertices=np.zeros((0, d + 1)),
+            vertex_offsets=one,
+            facet_rows=np.zeros((0, d + 1)),
+            facet_labels=np.zeros((0, 3), dtype=np.int32),
+            facet_offsets=one,
+            corner_offsets=one,
+            corners=none,
+            exact_points={},
+        )
+
     def _table(self, parts: list[Columns], whole: bool = False) -> Regions:
         from ._regions import part_count
 
         complete = whole and self.count.status == "complete"
-        columns = join_columns(parts) if parts else self._rows(0, 0, 0)
+        columns = join_columns(parts) if parts else self._nothing()
         count = self.count if whole else part_count(self.count, len(columns.patterns))
         return Regions(
             self.network,

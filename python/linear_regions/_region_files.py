@@ -15,7 +15,8 @@ import numpy.typing as npt
 from ._frame import domain_frame
 from ._lineality import Quotient, quotient_of
 from ._lower import frame_of, program
-from ._npz import DAMAGE, corrupt, network_of, parts_of, read_container, write_container
+from ._npy import DAMAGE
+from ._npz import corrupt, network_of, parts_of, read_container, write_container
 from ._region_columns import Columns, ExactPoints
 from ._region_table import Regions
 from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
@@ -23,7 +24,7 @@ from .errors import CorruptFile, LinearRegionsError
 from .network import Network
 from .result import RegionCount
 
-__all__ = ["REGIONS_VERSION", "load_regions", "save_regions"]
+__all__ = ["REGIONS_VERSION", "check_columns", "load_regions", "save_regions"]
 
 REGIONS_VERSION = 1
 
@@ -94,7 +95,7 @@ def _table(header: Mapping[str, Any], arrays: Arrays) -> Regions:
     if arrays:
         raise CorruptFile(f"arrays that belong to nothing: {', '.join(sorted(arrays))}")
     frame = domain_frame(place, net.input_shape)
-    _check_columns(columns, net, frame.dim, len(frame.sides) + 4)
+    check_columns(columns, net, frame.dim, len(frame.sides) + 4)
     if not np.array_equal(embedding, frame.columns):
         raise CorruptFile("the embedding is not that of the domain")
     count = header["count"]
@@ -153,7 +154,7 @@ def _exact_points(given: Mapping[str, list[str]]) -> ExactPoints:
     return found
 
 
-def _check_columns(columns: Columns, net: Network, d: int, most_sides: int) -> None:
+def check_columns(columns: Columns, net: Network, d: int, most_sides: int) -> None:
     """Check everything that other code relies on: shapes, types, and that offsets lead somewhere.
 
     Raises

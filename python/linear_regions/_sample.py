@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._device.launch import is_cuda
-from ._geometry import integer
+from ._geometry import generator, integer
 from ._lower import program
 from ._planar import PlanarFrame, planar_frame
 from ._run import Progress, run_control
@@ -310,7 +310,7 @@ def _batches(total: int, rows: int) -> Iterator[tuple[int, int]]:
 
 
 def _draw_key(rng: Rng) -> int:
-    return int.from_bytes(np.random.default_rng(rng).bytes(16), "little")
+    return int.from_bytes(generator(rng).bytes(16), "little")
 
 
 def _uniform(key: int, start: int, stop: int, per_point: int) -> FloatArray:

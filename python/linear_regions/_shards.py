@@ -9,8 +9,10 @@ where it was. It also names the cut, so that parts of different cuts are never a
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Sequence
+from itertools import islice
 from os import PathLike
 
 from ._checkpoint import Checkpoint, State
@@ -21,7 +23,7 @@ from ._part_runs import ExecutorOrMaker
 from ._parts import Part, Search, digest_of
 from ._run import Progress, run_control
 from .domain import Domain
-from .errors import InvalidInput
+from .errors import CorruptFile, InvalidInput
 from .network import Network
 from .result import RegionCount
 
@@ -103,6 +105,10 @@ def count_shard(
         run.close()
 
 
+_SHARD = re.compile(r"[1-9]\d{0,8}/[1-9]\d{0,8}")
+_NAMES = {"shard", "cut", "method", "arithmetic", "network", "domain"}
+
+
 def _checked(shard: object) -> tuple[int, int]:
     if not isinstance(shard, tuple) or len(shard) != 2:
         raise TypeError(f"shard must be a pair (number, how many), got {shard!r}")
@@ -159,6 +165,8 @@ def merge_counts(paths: Sequence[str | PathLike[str]]) -> RegionCount:
         shard = names.get("shard")
         if shard is None:
             raise InvalidInput(f"{path} is a checkpoint of a whole count, not a part of one")
+        if not _SHARD.fullmatch(shard) or not names.keys() >= _NAMES:
+            raise CorruptFile(f"{path}: not a part of a count, or damaged: shard {shard[:40]!r}")
         number = int(shard.partition("/")[0])
         for name in names.keys() - {"shard"}:
             if first and names[name] != first.get(name):
@@ -180,14 +188,21 @@ def merge_counts(paths: Sequence[str | PathLike[str]]) -> RegionCount:
         whole.seconds += state.seconds
         whole.add_work(state.work)
     n = int(first["shard"].partition("/")[2])
-    missing = sorted(set(range(1, n + 1)) - set(seen))
-    if missing:
-        listed = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
-        raise InvalidInput(f"{len(missing)} of {n} shards are missing: {listed}")
+    absent = n - len(seen)
+    if absent > 0:
+        missing = list(islice((i for i in range(1, n + 1) if i not in seen), 10))
+        listed = ", ".join(map(str, missing)) + (", ..." if absent > 10 else "")
+        raise InvalidInput(f"{absent} of {n} shards are missing: {listed}")
     answer = {
         "regions": whole.found,
         "status": "complete",
         "seconds": whole.seconds,
         "work": {**whole.work, "shards": n},
     }
-    return result_of(answer, method_named(first["method"]), first["arithmetic"])
+    if first["arithmetic"] not in ("certified", "float"):
+        raise CorruptFile(f"{texts[0]}: not a part of a count, or damaged: its arithmetic")
+    try:
+        method = method_named(first["method"])
+    except InvalidInput as error:
+        raise CorruptFile(f"{texts[0]}: not a part of a count, or damaged: {error}") from None
+    return result_of(answer, method, first["arithmetic"])

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._geometry import integer
+from ._geometry import generator, integer
 from ._pattern_source import Packed, packed_patterns
 from ._sample_count import SATURATED_COVERAGE, chao1, good_turing
 from ._torch_record import torch_module
@@ -292,7 +292,7 @@ def _normal(
         raise InvalidInput("a module needs points, or input_shape= of the inputs to draw")
     else:
         shape = as_input_shape(input_shape)
-    return np.random.default_rng(rng).standard_normal((n, *shape))
+    return generator(rng).standard_normal((n, *shape))
 
 
 def _frequencies(packed: Packed) -> npt.NDArray[np.int64]:

@@ -29,6 +29,8 @@ Bounds: TypeAlias = dict[int, tuple[float, float]]
 
 # Products of several "or" are multiplied out; beyond this many boxes the file is refused.
 _MAX_BOXES = 100_000
+# So many bounds, of all boxes together, are put together or held; a short text can mean far more.
+_MAX_BOUNDS = 1 << 25
 # Deeper nesting does not occur in sound files, and would exhaust the stack.
 _MAX_DEPTH = 200
 
@@ -127,6 +129,7 @@ class _Reader:
     def __init__(self, path: str) -> None:
         self.path = path
         self.declared: dict[str, set[int]] = {"X": set(), "Y": set()}
+        self._bounds_left = _MAX_BOUNDS
 
     def corrupt(self, line: int, reason: str) -> CorruptFile:
         return CorruptFile(f"{self.path}, line {line}: {reason}")
@@ -209,6 +212,10 @@ class _Reader:
 
     def _both(self, a: list[Bounds], b: list[Bounds], line: int) -> list[Bounds]:
         """Return the intersections of all pairs."""
+        if len(a) > 1:
+            self._bounds_left -= len(a) * sum(1 + len(bounds) for bounds in b)
+        if self._bounds_left < 0:
+            raise self._too_many(line)
         if len(b) == 1:
             # The usual case, one plain bound per assertion: tighten in place, in linear time.
             for bounds in a:
@@ -225,6 +232,11 @@ class _Reader:
                 _tighten(bounds, second)
                 result.append(bounds)
         return result
+
+    def _too_many(self, line: int) -> Unsupported:
+        return Unsupported(
+            f"{self.path}, line {line}: more than {_MAX_BOUNDS} bounds, of all boxes together"
+        )
 
     def _bound(self, form: _Form) -> Bounds:
         if form.head not in ("<=", ">=", "<", ">", "="):
@@ -284,6 +296,8 @@ class _Reader:
         if max(inputs) != n - 1:
             missing = min(set(range(n)) - inputs)
             raise CorruptFile(f"{self.path}: input X_{missing} is not declared")
+        if len(alternatives) * n > _MAX_BOUNDS:
+            raise self._too_many(1)
         boxes: dict[tuple[bytes, bytes], Box] = {}
         for bounds in alternatives:
             low, high = np.full(n, -inf), np.full(n, inf)

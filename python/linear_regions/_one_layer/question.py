@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from .._geometry import integer, shape_of
+from .._geometry import generator, integer, shape_of
 from .._layer import ConvSpec, Layer
 from .._run import Progress, Run, run_control
 from ..errors import InvalidInput, Unsupported
@@ -138,7 +138,7 @@ def checked(
         bias=bias,
         central=bias == "none" and breakpoint_at_zero,
         method=method,
-        rng=np.random.default_rng(rng),
+        rng=generator(rng),
         run=run,
         control=control_of(run, perf_counter),
     )

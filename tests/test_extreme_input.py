@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Extreme networks: a million units, none, and weights at the ends of double precision."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import linear_regions as lr
+from linear_regions import reference
+
+SQUARE = lr.Box(-1.0, 1.0)
+TINY, SMALL, LARGE = 5e-324, 1e-300, 1e300
+
+
+@pytest.mark.parametrize("method", ["polygons", "cones", "tree"])
+@pytest.mark.parametrize("layers", [[], [lr.Affine([[1.0, 2.0]])]])
+def test_a_network_without_units_has_one_region(method, layers):
+    found = lr.count(lr.Network(2, layers), SQUARE, method=method)
+    assert (found.value, found.status) == (1, "complete")
+
+
+@pytest.mark.parametrize("method", ["polygons", "cones", "tree"])
+@pytest.mark.parametrize("scale", [TINY, 2.2250738585072014e-308, SMALL, LARGE, 1.5e308])
+def test_extreme_weights_are_counted_as_the_rationals_they_are(method, scale):
+    rng = np.random.default_rng(7)
+    first = rng.integers(-3, 4, (4, 2)) * min(scale, LARGE)
+    second = rng.integers(-3, 4, (2, 4)).astype(float)
+    net = lr.Network(
+        2,
+        [
+            lr.Affine(first, rng.integers(-1, 2, 4) * min(scale, LARGE)),
+            lr.relu(),
+            lr.Affine(second, [scale, -scale]),
+            lr.relu(),
+        ],
+    )
+    expected = reference.count(net, SQUARE)
+    found = lr.count(net, SQUARE, method=method)
+    assert found.value == expected
+
+
+@pytest.mark.parametrize("method", ["polygons", "cones", "tree"])
+def test_mixed_magnitudes_in_one_network_are_counted_exactly(method):
+    weight = [[LARGE, SMALL], [SMALL, LARGE], [TINY, TINY], [1.0, -1.0], [LARGE, -LARGE]]
+    net = lr.Network(2, [lr.Affine(weight, [0.0, SMALL, -TINY, 0.0, TINY]), lr.relu()])
+    found = lr.count(net, SQUARE, method=method)
+    assert found.value == reference.count(net, SQUARE)
+
+
+@pytest.mark.parametrize("method", ["polygons", "cones", "tree"])
+def test_biases_exactly_on_a_vertex_add_no_region(method):
+    # Every line goes through the corners of the square or through one point inside it.
+    weight = [[1.0, 1.0], [1.0, -1.0], [1.0, 0.0], [0.0, 1.0], [2.0, 1.0], [1.0, 1.0], [1.0, 0.0]]
+    net = lr.Network(2, [lr.Affine(weight, [0.0, 0.0, 0.0, 0.0, 0.0, 2.0, -1.0]), lr.relu()])
+    found = lr.count(net, SQUARE, method=method)
+    assert found.value == reference.count(net, SQUARE) == 10
+
+
+def test_extreme_hyperplanes_are_counted_as_the_rationals_they_are():
+    normals = [[LARGE, TINY], [TINY, LARGE], [SMALL, SMALL], [1.0, 1.0]]
+    planes = lr.Arrangement(normals, [TINY, LARGE, -SMALL, 1.0])
+    # Of four lines, the last two are parallel and 0, 1, 3 meet in (0, -1): 11 - 1 - 1 chambers.
+    for method in ("recursion", "rays", "tree"):
+        assert planes.count(method=method).value == 9, method
+    with pytest.raises(lr.DegenerateInput, match="0, 1, 3"):
+        planes.count(method="sweep")
+
+
+def test_bounds_of_a_million_units_are_exact():
+    n = 1_000_000
+    bounds = lr.bounds(lr.Architecture.mlp([2, n, 1]))
+    assert bounds.upper.value == 1 + n + math.comb(n, 2)
+
+
+def test_a_million_units_on_a_segment_stop_at_the_time_limit():
+    n = 1_000_000
+    net = lr.Network(1, [lr.Affine(np.ones((n, 1)), -np.arange(n) / n), lr.relu()])
+    found = lr.count(net, lr.Segment([-1.0], [2.0]), time_limit=1.0)
+    # The breakpoints 0, 1/n, ... are different doubles inside the segment.
+    assert (found.kind, found.status) == ("lower", "time_limit") or found.value == n + 1
+    assert found.value <= n + 1
+
+
+def test_no_generator_names_the_argument():
+    with pytest.raises(TypeError, match="rng must be"):
+        lr.one_layer_maximum((1, 4, 4), lr.ConvSpec(1, 2), rng="x")
+    net = lr.Network(1, [lr.Affine([[1.0]]), lr.relu()])
+    with pytest.raises(TypeError, match="rng must be"):
+        lr.sample(net, lr.Box(-1.0, 1.0), n=4, rng="x")
+    with pytest.raises(TypeError, match="rng must be"):
+        lr.expected(lr.Architecture.mlp([1, 2, 1]), lr.Box(-1.0, 1.0), trials=2, rng="x")
+    with pytest.raises(lr.InvalidInput, match="rng must be"):
+        lr.sample(net, lr.Box(-1.0, 1.0), n=4, rng=-1)
