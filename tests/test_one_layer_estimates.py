@@ -306,6 +306,27 @@ def test_time_limit_and_cancel_leave_a_valid_result(method):
     assert result.confidence == 1.0
 
 
+def test_a_trial_of_a_large_layer_is_stopped_in_its_middle():
+    # ResNet's first layer: a trial matches 150,528 slots, for about a second.
+    options = {"weights": "free", "stride": 2, "padding": 3, "time_limit": 0.2}
+    result = estimate((3, 224, 224), 64, 7, "auto", 0, **options)
+    assert (result.status, result.kind) == ("time_limit", "lower")
+    assert log10(result.interval[0]) == log10(result.bracket[0]) == result.log10
+    assert log10(result.interval[1]) == log10(result.bracket[1])
+    assert result.confidence == 1.0
+    assert result.seconds < 60  # it took minutes
+
+
+def test_few_dear_trials_are_enough_where_most_succeed():
+    # Padding leaves no entry that few windows see: nearly all sets are independent.
+    options = {"weights": "free", "stride": 2, "padding": 3}
+    result = estimate((3, 40, 40), 64, 7, "auto", 0, **options)
+    assert (result.status, result.kind, result.method) == ("complete", "estimate", "direct")
+    assert result.work["successes"] > 0.95 * result.work["trials"] > 50
+    assert result.work["trials"] + result.work["pilot_trials"] < 4_096
+    assert log10(result.interval[0]) > log10(result.bracket[1]) - 0.05
+
+
 def test_no_two_sided_interval_where_the_batches_differ_too_much():
     from linear_regions._one_layer.estimate import _from_batches
 

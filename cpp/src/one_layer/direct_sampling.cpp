@@ -50,7 +50,8 @@ class Trial {
         sealed_(graph.n_windows(), 0),
         drawn_(graph.n_windows(), 0) {}
 
-  bool run(RandomStream& random) {
+  // False where the trial failed or, which the caller has to ask for, was stopped.
+  bool run(RandomStream& random, const one_layer::WorkSource& source) {
     reset();
     const std::uint64_t u = random.next();
     std::size_t i = 0;
@@ -58,7 +59,8 @@ class Trial {
     if (i == plan_.thresholds.size()) return false;
     to_choose_ = plan_.sizes[i];
     there_ = graph_.n_neurons();
-    return plan_.side == Side::kEntries ? cover_entries(random) : place_windows(random);
+    return plan_.side == Side::kEntries ? cover_entries(random, source)
+                                        : place_windows(random, source);
   }
 
   // After a success: the neurons of every window.
@@ -109,9 +111,11 @@ class Trial {
     return chosen;
   }
 
-  bool cover_entries(RandomStream& random) {
+  // A trial of a large layer takes a second: it asks at every entry whether to go on.
+  bool cover_entries(RandomStream& random, const one_layer::WorkSource& source) {
     std::uint64_t spare = graph_.n_slots() - to_choose_;
     for (const Index entry : plan_.order) {
+      if (!source.go_on()) return false;
       ++n_covered_;
       for (const Index window : graph_.windows_of(entry))
         if (!drawn_[window]) unused_[window] = draw(window, random);
@@ -127,10 +131,12 @@ class Trial {
     return true;
   }
 
-  bool place_windows(RandomStream& random) {
-    for (const Index window : plan_.order)
+  bool place_windows(RandomStream& random, const one_layer::WorkSource& source) {
+    for (const Index window : plan_.order) {
+      if (!source.go_on()) return false;
       for (Index i = draw(window, random); i > 0; --i)
         if (!search_.place(view(), window)) return false;
+    }
     return true;
   }
 
@@ -174,7 +180,7 @@ DirectResult run_direct(const WindowGraph& graph, const DirectPlan& plan, RunCon
           const std::uint64_t first = plan.first_trial + number * plan.chunk_size;
           for (std::uint64_t i = 0; i < plan.chunk_size && source.go_on(); ++i) {
             RandomStream random(plan.key, first + i);
-            if (!trial.run(random)) continue;
+            if (!trial.run(random, source)) continue;
             ++chunk.successes;
             if (chunk.ranks_tested == plan.ranks_per_chunk) continue;
             ++chunk.ranks_tested;

@@ -5,7 +5,8 @@
 
 * `rigorous_bracket` where an exact count was stopped or a bracket belongs beside a number;
 * `beyond_exact` where no exact method fits (``method="auto"``) or an estimate was asked for by
-  name (a method of `BEYOND_METHODS`). It returns a `RegionCount` of kind ``"estimate"``, its
+  name (a method of `BEYOND_METHODS`). It returns a `RegionCount` of kind ``"estimate"`` (or
+  ``"lower"``, where sampling found nothing: then the value is the bracket's lower end), its
   interval with the confidence, its bracket, and `related` as from `related_bounds`; or it raises
   `Unsupported` where it cannot say anything.
 
@@ -150,7 +151,8 @@ def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Cl
     return RegionCount(
         min(max(number, limits[0]), limits[1]),
         what="activation",
-        kind="estimate",
+        # Where nothing was observed the value is the proved lower end of the bracket.
+        kind="estimate" if isfinite(value) else "lower",
         status=clock.status,  # type: ignore[arg-type]
         method="+".join(sorted({part.method for part, _ in found})),
         arithmetic="modular" if question.weights == "shared" else "certified",

@@ -31,7 +31,11 @@ _PARTICLE_WORK = 2e10
 _RANK_WORK = 1.2e10
 _MOST_RANKS = 640
 _PILOT_WORK = 1e9
+_PROBE_WORK = 1e8
+_FEWEST_TRIALS = 4
+_MOST_PROBES = 256
 _FEWEST_SUCCESSES = 100
+_MOST_SUCCEED = 0.5  # then few trials are enough
 _FEWEST_RANKS = 20
 _MOST_PARTICLES = 20_000
 
@@ -85,7 +89,8 @@ def estimate_part(sampler: Sampler, method: str, shared: bool, alpha: float) -> 
     """
     if method != "particles":
         pilot = _pilot(sampler, thorough=method == "direct")
-        if method == "direct" or pilot.expected >= _FEWEST_SUCCESSES or sampler.clock.stopped:
+        enough = pilot.expected >= _FEWEST_SUCCESSES or pilot.ratio > _MOST_SUCCEED
+        if method == "direct" or enough or sampler.clock.stopped:
             return _direct(sampler, pilot, shared, alpha)
     return _particles(sampler, shared, alpha)
 
@@ -114,20 +119,32 @@ class _Pilot:
 
 def _cost(sampler: Sampler, out: dict[str, Any], trials: int, successes: int) -> float:
     part = sampler.part
-    steps = 150 * trials + 3 * part.filters * out["revealed"] + 40 * out["searched"]
+    # A visited window looks at its entries.
+    visit = 5 * max(part.window_sizes())
+    steps = 150 * trials + 3 * part.filters * out["revealed"] + visit * out["searched"]
     return max(float(steps + 30 * part.n_inputs * successes), 1.0)
+
+
+def _probe(sampler: Sampler, by_entries: bool) -> tuple[float, int]:
+    """Return the work of a trial from one side, and how many trials told it: few, if dear."""
+    trials = _FEWEST_TRIALS
+    while True:
+        out = sampler.direct(by_entries, 0, 1, trials)
+        cost = _cost(sampler, out, trials, sum(out["successes"]))
+        if trials >= _MOST_PROBES or cost > _PROBE_WORK or sampler.clock.stopped:
+            return cost / trials, trials
+        trials *= 4
 
 
 def _pilot(sampler: Sampler, thorough: bool) -> _Pilot:
     """Find the cheaper side, the success ratio and the work of a trial, roughly."""
-    costs = {}
+    probes = {}
     for by_entries in (True, False):
-        out = sampler.direct(by_entries, 0, 1, 256)
+        probes[by_entries] = _probe(sampler, by_entries)
         if sampler.clock.stopped:
-            return _Pilot(True, 256, 1.0, 1.0)
-        costs[by_entries] = _cost(sampler, out, 256, sum(out["successes"]))
-    by_entries = costs[True] <= costs[False]
-    trials, first = 256, 0
+            return _Pilot(True, probes[by_entries][1], 1.0, 1.0)
+    by_entries = probes[True] <= probes[False]
+    trials, first = probes[by_entries][1], 0
     spent = 0.0
     while True:
         # Numbers of trials that the main run never uses: the plan does not depend on its outcome.
@@ -170,7 +187,9 @@ def _direct(sampler: Sampler, pilot: _Pilot, shared: bool, alpha: float) -> Part
         high_total + _log2(ratio), low_total + _log2(low), high_total + _log2(high),
         sqrt(variance), "direct", work,
     )  # fmt: skip
-    if not successes:
+    if not trials:
+        result.low, result.high = -inf, inf
+    elif not successes:
         result.note = "no trial succeeded: the interval is one-sided"
     if shared:
         _with_ranks(result, sum(out["ranks_full"]), sum(out["ranks_tested"]), alpha / 2)
