@@ -35,11 +35,11 @@ def _points(rng: Rng, net: Network, n: int, style: str, border: float) -> np.nda
     return points
 
 
-def _origin(rng: Rng, net: Network, style: str) -> np.ndarray:
+def origin_for(rng: Rng, net: Network, style: str) -> np.ndarray:
     return _points(rng, net, 1, style, float(rng.integers(0, 2)))[0]
 
 
-def _directions(rng: Rng, net: Network, n: int, style: str) -> np.ndarray:
+def directions_for(rng: Rng, net: Network, n: int, style: str) -> np.ndarray:
     while True:
         found = _points(rng, net, n, style, 0.0)
         if np.linalg.matrix_rank(found) == n:
@@ -48,8 +48,8 @@ def _directions(rng: Rng, net: Network, n: int, style: str) -> np.ndarray:
 
 def one_dimensional(rng: Rng, net: Network, style: str) -> object:
     """Draw a domain of dimension 1: bounded, a ray or a line."""
-    origin = _origin(rng, net, style)
-    direction = _directions(rng, net, 1, style)
+    origin = origin_for(rng, net, style)
+    direction = directions_for(rng, net, 1, style)
     if net.input_size <= 6 and rng.integers(6) == 0:
         return cut_by_equations(rng, net, 1, style)
     match rng.integers(6):
@@ -77,8 +77,8 @@ def two_dimensional(rng: Rng, net: Network, style: str) -> object:
         return planar(rng)
     if net.input_size <= 6 and rng.integers(5) == 0:
         return cut_by_equations(rng, net, 2, style)
-    origin = _origin(rng, net, style)
-    directions = _directions(rng, net, 2, style)
+    origin = origin_for(rng, net, style)
+    directions = directions_for(rng, net, 2, style)
     match rng.integers(6):
         case 0:
             return Slice(origin, directions)
@@ -90,7 +90,7 @@ def two_dimensional(rng: Rng, net: Network, style: str) -> object:
             return Slice(origin, directions, within=Box(origin - 1.0, origin + 2.0))
         case 4:  # a plane in a three-dimensional slice: one coordinate is fixed by its box
             if net.input_size > 2:
-                directions = _directions(rng, net, 3, style)
+                directions = directions_for(rng, net, 3, style)
                 return Slice(origin, directions, Box([-1.0, 0.5, -2.0], [1.0, 0.5, np.inf]))
             return Slice(origin, directions, Box([-1.0, 0.0], [1.0, np.inf]))
         case _:  # a box with two free inputs

@@ -16,6 +16,7 @@ import pytest
 import helpers
 import linear_regions as lr
 import strategies
+from linear_programs import patterns_by_programs
 from linear_regions import _core, reference
 from linear_regions._frame import domain_frame
 from linear_regions._lower import frame_of, program
@@ -119,55 +120,6 @@ def test_cones_and_polygons_find_the_same_regions(family: str, style: str, dimen
         assert count(net, place) == len(expected)
 
 
-def by_programs(net: lr.Network, bounds: float | None) -> set[tuple[int, ...]]:
-    """Enumerate by a tree of linear programs: one per unit and cell, no geometry."""
-    optimize = pytest.importorskip("scipy.optimize")
-    affine = [layer for layer in net.layers if isinstance(layer, lr.Affine)]
-    hidden = affine[: net.pattern_bits and sum(isinstance(x, lr.Pointwise) for x in net.layers)]
-    d = net.input_size
-    found = set()
-
-    def room(rows: list[np.ndarray]) -> bool:
-        table = np.array(rows)
-        norms = np.abs(table[:, :-1]).sum(axis=1)
-        if (norms == 0).any():
-            return (
-                bool((table[norms == 0, -1] > 0).all())
-                and room([r for r in rows if np.abs(r[:-1]).sum() > 0])
-                if (norms > 0).any()
-                else bool((table[:, -1] > 0).all())
-            )
-        answer = optimize.linprog(
-            [0.0] * d + [-1.0],
-            A_ub=np.column_stack([-table[:, :-1] / norms[:, None], np.ones(len(table))]),
-            b_ub=table[:, -1] / norms,
-            bounds=[(None if bounds is None else -bounds, bounds)] * d + [(None, 1.0)],
-            method="highs",
-        )
-        return answer.status == 0 and -answer.fun > 1e-9
-
-    def layer(k: int, inputs: np.ndarray, rows: list[np.ndarray], bits: list[int]) -> None:
-        if k == len(hidden):
-            found.add(tuple(bits))
-            return
-        values = hidden[k].weight @ inputs
-        values[:, -1] += hidden[k].bias
-        unit(k, 0, values, rows, bits)
-
-    def unit(k: int, i: int, values: np.ndarray, rows: list, bits: list[int]) -> None:
-        if i == len(values):
-            on = np.array(bits[-len(values) :])[:, None]
-            layer(k + 1, values * on, rows, bits)
-            return
-        for bit in (1, 0):
-            row = values[i] if bit else -values[i]
-            if room([*rows, row]):
-                unit(k, i + 1, values, [*rows, row], [*bits, bit])
-
-    layer(0, np.eye(d, d + 1), [], [])
-    return found
-
-
 @pytest.mark.parametrize(
     ("widths", "half"),
     [([3, 4, 3, 1], 1.0), ([3, 4, 3, 1], None), ([4, 4, 3, 1], 1.0), ([5, 3, 3, 1], None)],
@@ -177,7 +129,7 @@ def test_cones_and_linear_programs_find_the_same_regions(
 ) -> None:
     net = he_normal(widths, 3)
     domain = lr.Space() if half is None else lr.Box(-half, half)
-    expected = by_programs(net, half)
+    expected = patterns_by_programs(net, half)
     assert patterns(net, listed(net, domain)) == expected
     assert count(net, domain) == len(expected)
 
@@ -243,7 +195,7 @@ def test_convolutional_networks_in_slices(pool: str, d: int) -> None:
     }
     net = lr.Network((1, 4, 4), [first, *middle[pool], lr.relu()])
     origin, directions = rng.normal(size=16), rng.normal(size=(d, 16))
-    domain = lr.Slice(origin, directions, domain=lr.Box(-0.4, 0.4))
+    domain = lr.Slice(origin, directions, domain=lr.Box(-0.25, 0.25))
     expected = int(lr.count(net, domain, method="tree", threads=1))
     assert count(net, domain) == expected
     assert len(patterns(net, listed(net, domain))) == expected

@@ -10,7 +10,9 @@ import pytest
 
 import helpers
 import linear_regions as lr
+import triangulation
 from linear_regions import reference
+from linear_regions._volumes import facet_sizes
 
 
 def small_network(seed: int, d: int, widths: tuple[int, ...], size: int = 3) -> lr.Network:
@@ -176,3 +178,21 @@ def test_regions_with_lines_are_counted_and_listed(d, width):
 def test_domains_of_too_many_dimensions_name_what_to_do():
     with pytest.raises(lr.Unsupported, match="lists no regions"):
         lr.regions(small_network(0, 12, (3,)), place("box", 12))
+
+
+@pytest.mark.parametrize(("seed", "d", "widths", "kind"), CASES)
+def test_volumes_and_facet_sizes_are_those_of_a_triangulation(seed, d, widths, kind):
+    table = lr.regions(small_network(seed, d, widths), place(kind, d))
+    expected = triangulation.volumes_of(table.columns, table.bounded)
+    np.testing.assert_allclose(table.volumes, expected, rtol=1e-9, atol=1e-15)
+    facets = np.arange(len(table.facet_rows))[::3]
+    sizes = facet_sizes(table.columns, facets)
+    expected = triangulation.facet_sizes(table.columns, facets)
+    # There a determinant of squares is rounded before its root.
+    np.testing.assert_allclose(sizes, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_volumes_in_eight_dimensions_take_a_moment():
+    table = lr.regions(small_network(0, 8, (3,)), place("box", 8))
+    assert len(table) > 2
+    assert table.volumes.sum() == pytest.approx(2.0**8, rel=1e-9)

@@ -3,6 +3,7 @@
 
 #include "bindings.hpp"
 #include "linear_regions/region_maps.hpp"
+#include "linear_regions/region_sizes.hpp"
 
 namespace linear_regions::bindings {
 namespace {
@@ -121,6 +122,50 @@ py::dict region_of_point(const Tape& tape, const DomainFrame& frame, const Domai
   return out;
 }
 
+CornerColumns corner_columns(const Array<double>& vertices, const Array<std::int64_t>& vertex_start,
+                             const Array<std::int64_t>& facet_start,
+                             const Array<std::int64_t>& corner_start,
+                             const Array<std::int64_t>& corners) {
+  if (vertices.ndim() != 2 || vertices.shape(1) < 2)
+    throw std::invalid_argument("homogeneous vertices have shape (vertices, d + 1), d >= 1");
+  return {view(vertices),     static_cast<std::size_t>(vertices.shape(1)) - 1,
+          view(vertex_start), view(facet_start),
+          view(corner_start), view(corners)};
+}
+
+// `facets` None: the sizes of all regions.
+py::array sizes(const Array<double>& vertices, const Array<std::int64_t>& vertex_start,
+                const Array<std::int64_t>& facet_start, const Array<std::int64_t>& corner_start,
+                const Array<std::int64_t>& corners, const py::object& facets) {
+  const CornerColumns columns =
+      corner_columns(vertices, vertex_start, facet_start, corner_start, corners);
+  const bool whole = facets.is_none();
+  const auto chosen =
+      whole ? Array<std::int64_t>(py::ssize_t{0}) : facets.cast<Array<std::int64_t>>();
+  Poll poll(py::none{});
+  std::vector<double> found;
+  bool stopped = false;
+  {
+    const py::gil_scoped_release release;  // the arrays are held by this frame
+    auto last = std::chrono::steady_clock::now();
+    const auto keep_going = [&] {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - last < std::chrono::milliseconds(20)) return true;
+      last = now;
+      stopped = !poll(0, 0.0);
+      return !stopped;
+    };
+    found =
+        whole ? region_sizes(columns, keep_going) : facet_sizes(columns, view(chosen), keep_going);
+  }
+  if (stopped && poll.interrupted()) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    throw py::error_already_set();
+  }
+  const auto n = static_cast<py::ssize_t>(found.size());
+  return adopt(std::move(found), {n});
+}
+
 py::array graph_components(std::size_t n, const Array<std::int64_t>& i,
                            const Array<std::int64_t>& j) {
   if (i.size() != j.size()) throw std::invalid_argument("edges have two ends");
@@ -161,6 +206,8 @@ void bind_regions(py::module_& m) {
         return essential_rows(tape, frame);
       },
       py::arg("tape"), py::arg("domain"));
+  m.def("sizes", &sizes, py::arg("vertices"), py::arg("vertex_start"), py::arg("facet_start"),
+        py::arg("corner_start"), py::arg("corners"), py::arg("facets"));
   m.def("components", &graph_components, py::arg("n"), py::arg("i"), py::arg("j"));
 }
 

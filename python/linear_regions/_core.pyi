@@ -435,6 +435,14 @@ def count_filter_tuples(
     poll: _Poll,
 ) -> dict[str, Any]: ...
 def facet_mates(patterns: _Words, facet_start: _Int, labels: npt.NDArray[np.int32]) -> _Int: ...
+def sizes(
+    vertices: _Float,
+    vertex_start: _Int,
+    facet_start: _Int,
+    corner_start: _Int,
+    corners: _Int,
+    facets: _Int | None,
+) -> _Float: ...
 def map_classes(
     tape: Tape,
     domain: DomainFrame,

@@ -269,10 +269,10 @@ class Regions:
     def volumes(self) -> FloatArray:
         """Length, area or volume in domain coordinates; infinite where unbounded.
 
-        Rounded to doubles. Above two dimensions every region is triangulated, in Python.
+        Rounded to doubles. Above two dimensions every face of every region is measured once.
         """
         if self.dim > 2:
-            return volumes_of(self.columns, self.bounded)
+            return volumes_of(self.columns)
         volumes = np.ones(len(self))
         if self.dim and len(self):
             first, rest = self.vertex_offsets[:-1], self.vertex_offsets[1:]
