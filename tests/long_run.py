@@ -9,13 +9,17 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import linear_regions as lr
-from linear_regions import _part_runs
+from arrangements import resonance
+from linear_regions import _ledger, _part_runs
 
 
 def network(widths: list[int], seed: int = 0) -> lr.Network:
@@ -33,22 +37,62 @@ def long_net() -> lr.Network:
     return network([2, 300, 300, 300, 1])
 
 
+def long_arrangement(kind: str) -> lr.Arrangement:
+    """Return an arrangement that takes about a second by this method."""
+    rng = np.random.default_rng(0)
+    if kind in ("rays", "listed"):
+        return lr.Arrangement(*resonance(6))
+    n, d = {"recursion": (46, 6), "tree": (32, 5), "sweep": (64, 5)}[kind]
+    # Small integers, so that flats coincide; the sweep and the tree take any.
+    normals = rng.integers(-2, 3, (n, d)) if kind == "recursion" else rng.normal(size=(n, d))
+    offsets = rng.integers(-2, 3, n) if kind == "recursion" else rng.normal(size=n)
+    return lr.Arrangement(normals, offsets)
+
+
+def long_layer(kind: str) -> dict[str, Any]:
+    """Return the arguments of a maximum that takes about a second."""
+    if kind == "multiset":
+        spec = lr.ConvSpec(filters=3, kernel_size=2)
+        return {"input_shape": (1, 4, 4), "conv_spec": spec, "rng": 1, "method": "multiset"}
+    spec = lr.ConvSpec(filters=6, kernel_size=5)
+    return {"input_shape": (1, 12, 12), "conv_spec": spec, "rng": 1, "method": "particles"}
+
+
+def call_of(kind: str, path: str) -> Callable[[], lr.RegionCount]:
+    """Return a call that takes about a second and is its own continuation."""
+    what, _, how = kind.partition("-")
+    if what == "chambers" and how == "listed":
+
+        def listed() -> lr.RegionCount:
+            found = long_arrangement(how).chambers(method="rays", threads=2, checkpoint=path)
+            count = long_arrangement(how).count()
+            return replace(count, value=len(found), status=found.status, work=found.work)
+
+        return listed
+    if what == "chambers":
+        planes = long_arrangement(how)
+        return lambda: planes.count(method=how, threads=2, checkpoint=path)
+    if what == "layer":
+        return lambda: lr.one_layer_maximum(**long_layer(how), threads=1, checkpoint=path)
+    net, domain = long_net(), lr.Box(-1, 1)
+    if what == "count":
+        return lambda: lr.count(net, domain, threads=1, checkpoint=path)
+    return lambda: lr.regions(net, domain, threads=2, out=path).count
+
+
 def killed_again_and_again(folder: str, kind: str) -> None:
     """Kill a call ten times at random moments, then let it finish; its answer goes to a file."""
-    _part_runs.SLICE_SECONDS = 0.02
-    net, domain = long_net(), lr.Box(-1, 1)
+    _part_runs.SLICE_SECONDS = _ledger.SAVE_SECONDS = 0.02
     path = os.path.join(folder, "state")
+    call = call_of(kind, path)
 
     def work() -> None:
-        if kind == "count":
-            found = lr.count(net, domain, threads=1, checkpoint=path)
-        else:
-            found = lr.regions(net, domain, threads=2, out=path).count
+        found = call()
         Path(folder, "answer").write_text(f"{found.value} {found.status} {found.work['runs']}")
 
     draw = random.Random(1)
     killed, most, last = 0, 0.1, b""
-    state = path if kind == "count" else os.path.join(path, "state")
+    state = os.path.join(path, "state") if kind in ("regions", "chambers-listed") else path
     while not os.path.exists(os.path.join(folder, "answer")):
         child = os.fork()
         if child == 0:
@@ -82,6 +126,26 @@ def full_disk(folder: str) -> None:
         lr.regions(net, lr.Box(-1, 1), out=os.path.join(folder, "listing"))
     except lr.CheckpointError as error:
         print("refused:", error)
+
+
+def full_disk_chambers(folder: str) -> None:
+    """Count and list chambers with a disk that takes a hundred bytes per file."""
+    _ledger.SAVE_SECONDS = 0.001
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    planes = long_arrangement("tree")
+    path = os.path.join(folder, "state")
+    planes.count(method="tree", threads=1, time_limit=0.05, checkpoint=path)
+    before = Path(path).read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    try:
+        planes.count(method="tree", threads=1, checkpoint=path)
+    except lr.CheckpointError as error:
+        print("refused:", type(error.partial).__name__, error.partial.value > 0)
+    print("untouched:", Path(path).read_bytes() == before)
+    try:
+        planes.chambers(method="tree", checkpoint=os.path.join(folder, "listing"))
+    except lr.CheckpointError:
+        print("refused list")
 
 
 def little_memory(folder: str) -> None:

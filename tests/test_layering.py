@@ -26,7 +26,7 @@ GROUPS = {
     ],
     # Arrays from files that anybody wrote; knows no network.
     "arrays": ["_npy"],
-    "files": ["_npz", "_records"],
+    "files": ["_checkpoint_file", "_ledger", "_npz", "_records"],
     "domain": [
         "domain", "_domain_record", "_farkas", "_frame", "_hull", "_planar", "_polyhedra", "_slice",
     ],
@@ -46,8 +46,9 @@ GROUPS = {
     # Kernels on a GPU: knows CuPy and no engine.
     "device": ["_device"],
     "engine": [
-        "_adjacency", "_arrangement", "_arrangement_count", "_ball_regions", "_build_info",
-        "_cell_facets", "_chambers", "_count", "_counter_bytes", "_counter_device",
+        "_adjacency", "_arrangement", "_arrangement_count", "_arrangement_runs",
+        "_ball_regions", "_build_info", "_cell_facets", "_chamber_folder", "_chamber_listing",
+        "_chambers", "_count", "_counter_bytes", "_counter_device",
         "_decision_boundary", "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes",
         "_least_distance", "_lineality", "_pattern_counter", "_pieces", "_preactivations",
         "_region", "_region_at",
@@ -89,7 +90,7 @@ TOP = {
     # Of the one-layer counts, the parts: their compiled.py alone calls the core.
     "bounds": _IR | {"domain", "result", "one_layer"},
     "run": {"errors", "values"},
-    "one_layer": _IR | {"domain", "result", "run"},
+    "one_layer": _IR | {"files", "domain", "result", "run"},
     "constructions": _IR | {"bounds"},
     "average": _IR | {"domain", "result", "run", "engine"},
     # The reference must not use the lowering or the core: a mistake there could not hide.

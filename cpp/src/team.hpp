@@ -42,9 +42,14 @@ class Team {
 
   // Returns when all work is done or the run was stopped; throws what a worker threw.
   void run(Node&& root, const Life& life) {
+    std::deque<Task> tasks;
+    tasks.push_back({{}, std::move(root)});
+    run(std::move(tasks), life);
+  }
+  void run(std::deque<Task>&& tasks, const Life& life) {
     life_ = life;
-    tasks_.push_back({{}, std::move(root)});
-    pending_ = 1;
+    tasks_ = std::move(tasks);
+    pending_ = static_cast<int>(tasks_.size());
     live(true);
     for (auto& t : threads_) t.join();
     if (error_) std::rethrow_exception(error_);

@@ -146,4 +146,29 @@ TEST(fields_invert_and_reduce) {
   }
 }
 
+TEST(a_count_goes_on_from_every_state) {
+  const Rows rows = braid(8);
+  const std::uint64_t p = (std::uint64_t{1} << 61) - 1;
+  const std::size_t store = 2000;  // bytes: levels are worked off in parts
+  const auto whole = count(rows, p);
+  for (const unsigned threads : {1u, 3u}) {
+    std::vector<lr::FlatCountState> states;
+    lr::FlatCountSaving saving;
+    saving.every = 1e-9;
+    saving.save = [&](const lr::FlatCountState& state) { states.push_back(state); };
+    lr::RunControl control;
+    control.threads = threads;
+    lr::count_flats(rows.entries, rows.n, rows.r, p, control, store, saving);
+    CHECK(states.size() > 5);
+    for (std::size_t i = 0; i < states.size(); i += 1 + states.size() / 9) {
+      lr::FlatCountSaving from;
+      from.from = &states[i];
+      lr::RunControl again;
+      again.threads = threads;
+      const auto found = lr::count_flats(rows.entries, rows.n, rows.r, p, again, store, from);
+      for (std::size_t k = 0; k < whole.size(); ++k) CHECK_EQUAL(found.whitney[k].low, whole[k]);
+    }
+  }
+}
+
 TEST_MAIN()

@@ -6,6 +6,8 @@
 #include <limits>
 #include <random>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "check.hpp"
 #include "linear_regions/sign_vector.hpp"
@@ -158,6 +160,52 @@ TEST(empty_zero_and_repeated_rows_are_ordinary) {
   CHECK_EQUAL(count(planes_of(1, {1, 1, -2, -2, 0, 0, 0, 5})).chambers, 2u);
   CHECK_THROWS(count(planes_of(1, {1, std::numeric_limits<double>::infinity()})),
                std::invalid_argument);
+}
+
+TEST(a_search_goes_on_from_every_state) {
+  for (const TreeEngine engine : {TreeEngine::kRays, TreeEngine::kWitnesses}) {
+    const Hyperplanes planes = integers(14, 4, 2, 9);
+    SignTreeOptions options;
+    options.engine = engine;
+    for (const unsigned threads : {1u, 3u}) {
+      RunControl whole_control;
+      const std::uint64_t whole = sign_tree_count(planes, {}, options, whole_control).chambers;
+      std::vector<SignTreeState> states;
+      SignTreeSaving saving;
+      saving.every = 1e-9;
+      saving.save = [&](SignTreeState&& state) { states.push_back(std::move(state)); };
+      RunControl control;
+      control.threads = threads;
+      CHECK_EQUAL(sign_tree_count(planes, {}, options, control, saving).chambers, whole);
+      CHECK(states.size() > 5);
+      for (std::size_t i = 0; i < states.size(); i += 1 + states.size() / 7) {
+        SignTreeSaving from;
+        from.from = &states[i].rest;
+        RunControl again;
+        again.threads = threads;
+        const SignTreeResult rest = sign_tree_count(planes, {}, options, again, from);
+        CHECK_EQUAL(states[i].chambers + rest.chambers, whole);
+      }
+    }
+  }
+}
+
+TEST(a_part_of_another_search_is_refused) {
+  const Hyperplanes planes = normal(10, 3, 4);
+  for (const TreeEngine engine : {TreeEngine::kRays, TreeEngine::kWitnesses}) {
+    SignTreeOptions options;
+    options.engine = engine;
+    ChamberPart part;
+    part.words = 1;
+    part.rows = {0, 0, 0x3, ~std::uint64_t{0}};
+    part.shares = {1.0};
+    SignTreeSaving saving;
+    saving.from = &part;
+    RunControl control;
+    CHECK_THROWS(sign_tree_count(planes, {}, options, control, saving), ForeignChamberPart);
+    part.words = 2;
+    CHECK_THROWS(sign_tree_count(planes, {}, options, control, saving), ForeignChamberPart);
+  }
 }
 
 TEST_MAIN()

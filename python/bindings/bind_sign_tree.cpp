@@ -20,10 +20,9 @@ const char* name_of(TreeEngine engine) {
   return engine == TreeEngine::kRays ? "rays" : "tree";
 }
 
-py::dict report(const SignTreeResult& result, const Poll& poll) {
-  const SignTreeWork& w = result.work;
+py::dict work_of(const SignTreeWork& w, TreeEngine engine) {
   py::dict work;
-  if (result.engine == TreeEngine::kRays) {
+  if (engine == TreeEngine::kRays) {
     work["cones"] = w.cones;
     work["splits"] = w.splits;
     work["rays"] = w.rays;
@@ -40,7 +39,11 @@ py::dict report(const SignTreeResult& result, const Poll& poll) {
   }
   work["exact_lps"] = w.exact_lps;
   work["stolen"] = w.stolen;
-  py::dict out = ending(result, poll, std::move(work));
+  return work;
+}
+
+py::dict report(const SignTreeResult& result, const Poll& poll) {
+  py::dict out = ending(result, poll, work_of(result.work, result.engine));
   out["chambers"] = result.chambers;
   out["method"] = name_of(result.engine);
   return out;
@@ -59,11 +62,66 @@ py::dict columns_of(ChamberBlock&& block, std::size_t d, bool points) {
   return out;
 }
 
+// Sub-trees as Python keeps them: rows (k, 2 + 2 words) and shares (k).
+using PartArrays = std::tuple<Array<std::uint64_t>, Array<double>>;
+
+// A callable of one dict, and where a search begins.
+class Saving {
+ public:
+  Saving(double every, const py::object& save, const std::optional<PartArrays>& start,
+         std::size_t d, bool points) {
+    if (!save.is_none()) {
+      saving_.every = every;
+      saving_.save = [&save, d, points](SignTreeState&& state) {
+        const py::gil_scoped_acquire gil;
+        save(dict_of(std::move(state), d, points));
+      };
+    }
+    if (!start) return;
+    const auto& [rows, shares] = *start;
+    if (rows.ndim() != 2 || rows.shape(0) != shares.size() || rows.shape(1) % 2 != 0 ||
+        rows.shape(1) < 2)
+      throw ForeignChamberPart();
+    part_.words = static_cast<std::size_t>(rows.shape(1)) / 2 - 1;
+    part_.rows.assign(rows.data(), rows.data() + rows.size());
+    part_.shares.assign(shares.data(), shares.data() + shares.size());
+    saving_.from = &part_;
+  }
+  Saving(const Saving&) = delete;
+  Saving& operator=(const Saving&) = delete;
+
+  const SignTreeSaving& get() const { return saving_; }
+
+ private:
+  static py::dict dict_of(SignTreeState&& state, std::size_t d, bool points) {
+    py::dict out;
+    out["method"] = name_of(state.engine);
+    out["chambers"] = state.chambers;
+    out["work"] = work_of(state.work, state.engine);
+    const auto n = static_cast<py::ssize_t>(state.rest.size());
+    const auto stride = static_cast<py::ssize_t>(state.rest.stride());
+    out["rest"] = py::make_tuple(adopt(std::move(state.rest.rows), {n, stride}),
+                                 adopt(std::move(state.rest.shares), {n}));
+    out["origin"] = state.origin;
+    out["found_origin"] = state.found_origin;
+    out["place"] = state.place;
+    py::list found;
+    for (ChamberBlock& block : state.found) found.append(columns_of(std::move(block), d, points));
+    out["found"] = found;
+    return out;
+  }
+
+  SignTreeSaving saving_;
+  ChamberPart part_;
+};
+
 py::dict count(const Hyperplanes& planes, const Hyperplanes& sides, bool certified,
                unsigned threads, std::optional<std::uint64_t> limit,
-               std::optional<double> time_limit, py::object callback, const std::string& engine) {
+               std::optional<double> time_limit, py::object callback, const std::string& engine,
+               double every, const py::object& save, const std::optional<PartArrays>& start) {
   const ConvexDomain domain{sides};
   const SignTreeOptions options = options_of(certified, false, engine);
+  const Saving saving(every, save, start, planes.d, false);
   Poll poll(std::move(callback));
   RunControl control;
   prepare(control, poll, threads, limit, time_limit);
@@ -71,16 +129,18 @@ py::dict count(const Hyperplanes& planes, const Hyperplanes& sides, bool certifi
   {
     // The frame holds all input, which is immutable; the callback takes the GIL back by itself.
     const py::gil_scoped_release release;
-    result = sign_tree_count(planes, domain, options, control);
+    result = sign_tree_count(planes, domain, options, control, saving.get());
   }
   return report(result, poll);
 }
 
 py::dict list(const Hyperplanes& planes, const Hyperplanes& sides, bool certified, bool points,
               unsigned threads, std::optional<std::uint64_t> limit,
-              std::optional<double> time_limit, py::object callback, const std::string& engine) {
+              std::optional<double> time_limit, py::object callback, const std::string& engine,
+              double every, const py::object& save, const std::optional<PartArrays>& start) {
   const ConvexDomain domain{sides};
   const SignTreeOptions options = options_of(certified, points, engine);
+  const Saving saving(every, save, start, planes.d, points);
   Poll poll(std::move(callback));
   RunControl control;
   prepare(control, poll, threads, limit, time_limit);
@@ -88,7 +148,7 @@ py::dict list(const Hyperplanes& planes, const Hyperplanes& sides, bool certifie
   ChamberBlock block;
   {
     const py::gil_scoped_release release;  // as above
-    result = sign_tree_list(planes, domain, options, control, block);
+    result = sign_tree_list(planes, domain, options, control, block, saving.get());
   }
   py::dict out = report(result, poll);
   out["columns"] = columns_of(std::move(block), planes.d, points);
@@ -98,9 +158,11 @@ py::dict list(const Hyperplanes& planes, const Hyperplanes& sides, bool certifie
 py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certified, bool points,
                 std::size_t block, std::optional<std::uint64_t> limit,
                 std::optional<double> time_limit, py::object callback, const py::object& sink,
-                const std::string& engine) {
+                const std::string& engine, double every, const py::object& save,
+                const std::optional<PartArrays>& start) {
   const ConvexDomain domain{sides};
   const SignTreeOptions options = options_of(certified, points, engine);
+  const Saving saving(every, save, start, planes.d, points);
   Poll poll(std::move(callback));
   RunControl control;
   prepare(control, poll, 1, limit, time_limit);
@@ -111,9 +173,9 @@ py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certif
   SignTreeResult result;
   {
     const py::gil_scoped_release release;  // as above; the delivery takes the GIL for itself
-    result =
-        sign_tree_stream(planes, domain, options, control, block,
-                         [&](ChamberBlock&& chambers) { return delivery(std::move(chambers)); });
+    result = sign_tree_stream(
+        planes, domain, options, control, block,
+        [&](ChamberBlock&& chambers) { return delivery(std::move(chambers)); }, saving.get());
   }
   delivery.rethrow();
   return report(result, poll);
@@ -122,15 +184,19 @@ py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certif
 }  // namespace
 
 void bind_sign_tree(py::module_& m) {
+  py::register_exception<ForeignChamberPart>(m, "ForeignChamberPart", PyExc_RuntimeError);
   m.def("sign_tree_count", &count, py::arg("planes"), py::arg("sides"), py::arg("certified"),
         py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"),
-        py::arg("engine") = "auto");
+        py::arg("engine") = "auto", py::arg("every") = 0.0, py::arg("save") = py::none(),
+        py::arg("start") = py::none());
   m.def("sign_tree_list", &list, py::arg("planes"), py::arg("sides"), py::arg("certified"),
         py::arg("points"), py::arg("threads"), py::arg("limit"), py::arg("time_limit"),
-        py::arg("poll"), py::arg("engine") = "auto");
+        py::arg("poll"), py::arg("engine") = "auto", py::arg("every") = 0.0,
+        py::arg("save") = py::none(), py::arg("start") = py::none());
   m.def("sign_tree_stream", &stream, py::arg("planes"), py::arg("sides"), py::arg("certified"),
         py::arg("points"), py::arg("block"), py::arg("limit"), py::arg("time_limit"),
-        py::arg("poll"), py::arg("sink"), py::arg("engine") = "auto");
+        py::arg("poll"), py::arg("sink"), py::arg("engine") = "auto", py::arg("every") = 0.0,
+        py::arg("save") = py::none(), py::arg("start") = py::none());
 }
 
 }  // namespace linear_regions::bindings

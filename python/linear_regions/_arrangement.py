@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from os import PathLike
 
 import numpy as np
 import numpy.typing as npt
@@ -13,18 +14,22 @@ from ._arrangement_count import (
     check_equal,
     count_again,
     count_place,
+    kept,
+    names_of,
     sign_vectors_on_device,
     visited,
 )
+from ._chamber_folder import ChamberFolder
 from ._chambers import Chambers, list_chambers, stream_chambers
 from ._device.launch import is_cuda
 from ._flat_count import FlatCount, whitney_numbers
 from ._geometry import integer
 from ._hyperplanes import RowArray, checked_rows, exact_rows, place_of
-from ._run import Progress, run_control
+from ._ledger import Ledger
+from ._run import Progress, Run, run_control
 from ._value import FloatArray, Value
 from .domain import Domain
-from .errors import Interrupted
+from .errors import Interrupted, Unsupported
 from .result import RegionCount
 
 __all__ = ["Arrangement"]
@@ -130,6 +135,7 @@ class Arrangement(Value):
         time_limit: float | None = None,
         cancel: threading.Event | None = None,
         progress: Progress = False,
+        checkpoint: str | PathLike[str] | None = None,
     ) -> RegionCount:
         """Count the chambers, exactly.
 
@@ -151,6 +157,10 @@ class Arrangement(Value):
             Count again by another engine, and raise where the numbers differ.
         threads, limit, time_limit, cancel, progress
             As for `count` of a network; a limit needs the tree.
+        checkpoint : str or path, optional
+            File that records how far the count has come, every few seconds. The same call goes on
+            from there, whatever ended the last one; a finished checkpoint answers at once. Not
+            for a GPU, and not for ``arithmetic="float"`` with a tree.
 
         Returns
         -------
@@ -161,7 +171,10 @@ class Arrangement(Value):
         Raises
         ------
         Unsupported, InvalidInput, DegenerateInput, DeviceError, TypeError
-            If the method cannot do this, or an argument is wrong.
+            If the method cannot do this, or an argument is wrong; or if the checkpoint belongs to
+            another arrangement, domain or question.
+        CorruptFile, CheckpointError
+            If the checkpoint is damaged, or cannot be read or written.
         Interrupted
             On Ctrl-C, with the partial result in ``partial``.
 
@@ -191,7 +204,16 @@ class Arrangement(Value):
         )
         try:
             place = place_of(self.normals, self.offsets, domain)
-            return count_place(place, method, run, verify=verify, device=device)
+            ledger = None
+            if checkpoint is not None:
+                ledger = Ledger(checkpoint, self._names(domain, method, run, "chambers"))
+            return kept(
+                ledger,
+                run,
+                lambda: count_place(
+                    place, method, run, verify=verify, device=device, ledger=ledger
+                ),
+            )
         finally:
             run.close()
 
@@ -304,6 +326,7 @@ class Arrangement(Value):
         time_limit: float | None = None,
         cancel: threading.Event | None = None,
         progress: Progress = False,
+        checkpoint: str | PathLike[str] | None = None,
     ) -> Chambers:
         """List the chambers: sign vectors, and interior points where asked for.
 
@@ -323,6 +346,9 @@ class Arrangement(Value):
             Count the chambers by another engine, and raise where the numbers differ.
         threads, limit, time_limit, cancel, progress
             As for `count` of a network. A limit gives exactly the first chambers of the order.
+        checkpoint : str or path, optional
+            Folder that takes the chambers as they are found. The same call goes on where the last
+            one was ended, and gives the same list in the same order.
 
         Returns
         -------
@@ -333,8 +359,8 @@ class Arrangement(Value):
         ------
         DegenerateInput
             If ``method="sweep"`` and the arrangement is not simple, or the domain is empty.
-        Unsupported, InvalidInput, TypeError
-            If the method cannot do this, or an argument is wrong.
+        Unsupported, InvalidInput, TypeError, CorruptFile, CheckpointError
+            If the method cannot do this, or an argument is wrong; of a checkpoint, as in `count`.
         Interrupted
             On Ctrl-C, with the partial list in ``partial``.
 
@@ -355,11 +381,19 @@ class Arrangement(Value):
         )
         try:
             place = place_of(self.normals, self.offsets, domain)
-            found, interrupted = list_chambers(place, method, run, points)
+            folder = None
+            if checkpoint is not None:
+                question = "sign vectors and points" if points else "sign vectors"
+                folder = ChamberFolder(checkpoint, self._names(domain, method, run, question))
+            found, interrupted = list_chambers(place, method, run, points, folder)
+            ledger = None if folder is None else folder.ledger
+            if verify and found.status == "complete" and not interrupted:
+                other = count_again(place, found.method, run, ledger)
+                check_equal(len(found), found.method, other)
+            if ledger is not None:
+                ledger.close(complete=found.status == "complete" and not interrupted)
             if interrupted:
                 raise Interrupted(partial=found)
-            if verify and found.status == "complete":
-                check_equal(len(found), found.method, count_again(place, found.method, run))
             return found
         finally:
             run.close()
@@ -374,12 +408,13 @@ class Arrangement(Value):
         verify: bool = False,
         threads: int | None = None,
         limit: int | None = None,
+        checkpoint: str | PathLike[str] | None = None,
     ) -> npt.NDArray[np.uint64]:
         """Return the sign vectors of all chambers, packed (see `chambers`).
 
         Parameters
         ----------
-        domain, method, arithmetic, verify, threads, limit
+        domain, method, arithmetic, verify, threads, limit, checkpoint
             As for `chambers`, which also takes a time limit and can be cancelled.
         device : str, default "cpu"
             ``"cuda"`` or ``"cuda:<number>"``: a GPU sweeps a simple arrangement in the whole space.
@@ -391,7 +426,8 @@ class Arrangement(Value):
 
         Raises
         ------
-        DegenerateInput, Unsupported, InvalidInput, TypeError, Interrupted
+        DegenerateInput, Unsupported, InvalidInput, TypeError, Interrupted, CorruptFile, \
+        CheckpointError
             As for `chambers`.
         DeviceError
             If CuPy or the device is missing.
@@ -403,6 +439,10 @@ class Arrangement(Value):
         [0, 1, 3]
         """
         if is_cuda(device):
+            if checkpoint is not None:
+                raise Unsupported(
+                    "a GPU sweeps in one piece: leave checkpoint out, or take device='cpu'"
+                )
             run = run_control(
                 arithmetic=arithmetic,
                 threads=threads,
@@ -422,6 +462,7 @@ class Arrangement(Value):
             verify=verify,
             threads=threads,
             limit=limit,
+            checkpoint=checkpoint,
         )
         return found.sign_vectors
 
@@ -470,6 +511,7 @@ class Arrangement(Value):
         time_limit: float | None = None,
         cancel: threading.Event | None = None,
         progress: Progress = False,
+        checkpoint: str | PathLike[str] | None = None,
     ) -> RegionCount:
         """Hand the chambers to a function, block by block, in constant memory.
 
@@ -482,6 +524,10 @@ class Arrangement(Value):
             out anything.
         block : int, default 65536
             Chambers in one block.
+        checkpoint : str or path, optional
+            File that records which chambers were handed out, every few seconds. The same call goes
+            on after them; blocks handed out since the last state come again, and ``first`` of a
+            block says which they are. Once all were handed out the call returns at once.
 
         Returns
         -------
@@ -490,7 +536,7 @@ class Arrangement(Value):
 
         Raises
         ------
-        DegenerateInput, Unsupported, InvalidInput, TypeError
+        DegenerateInput, Unsupported, InvalidInput, TypeError, CorruptFile, CheckpointError
             As for `chambers`.
         Interrupted
             On Ctrl-C.
@@ -515,7 +561,19 @@ class Arrangement(Value):
         )
         try:
             place = place_of(self.normals, self.offsets, domain)
-            answer = stream_chambers(place, method, run, points, integer("block", block, 1), sink)
+            ledger = None
+            if checkpoint is not None:
+                question = "stream of chambers and points" if points else "stream of chambers"
+                ledger = Ledger(checkpoint, self._names(domain, method, run, question))
+            size = integer("block", block, 1)
+
+            def answer() -> RegionCount:
+                found = stream_chambers(place, method, run, points, size, sink, ledger)
+                return visited(found, found["method"], run)
+
+            return kept(ledger, run, answer)
         finally:
             run.close()
-        return visited(answer, answer["method"], run)
+
+    def _names(self, domain: Domain | None, method: str, run: Run, question: str) -> dict[str, str]:
+        return names_of((self.normals, self.offsets), domain, method, run, question)

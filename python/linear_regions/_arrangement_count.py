@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,19 @@ from ._chambers import check_method, count_by_sweep, count_by_tree
 from ._device.launch import is_cuda
 from ._flat_count import whitney_numbers
 from ._hyperplanes import Place, exact_rows
+from ._ledger import Ledger, digest
+from ._parts import digest_of
 from ._run import Run
 from ._sweep_device import count_on_device, list_on_device
 from ._version import __version__
-from .errors import Interrupted, InvalidInput, LinearRegionsError, Unsupported
+from .domain import Domain, Space
+from .errors import CheckpointError, Interrupted, InvalidInput, LinearRegionsError, Unsupported
 from .result import RegionCount
 
-__all__ = ["check_equal", "count_again", "count_place", "sign_vectors_on_device", "visited"]
+__all__ = [
+    "check_equal", "count_again", "count_place", "kept", "names_of", "sign_vectors_on_device",
+    "visited",
+]  # fmt: skip
 
 _COUNTING = ("auto", "recursion", "rays", "tree", "sweep")
 _TREES = ("rays", "tree")
@@ -31,11 +39,21 @@ _REFERENCE = {
 
 
 def count_place(
-    place: Place, method: str, run: Run, *, verify: bool = False, device: str = "cpu"
+    place: Place,
+    method: str,
+    run: Run,
+    *,
+    verify: bool = False,
+    device: str = "cpu",
+    ledger: Ledger | None = None,
 ) -> RegionCount:
     """Count the chambers of hyperplanes in the coordinates of a domain."""
     check_method(method, _COUNTING)
     if is_cuda(device):
+        if ledger is not None:
+            raise Unsupported(
+                "a GPU sweeps in one piece: leave checkpoint out, or take device='cpu'"
+            )
         result = visited(count_on_device(place, method, run, device), "sweep", run)
         if verify and result.status == "complete":
             check_equal(result.value, "sweep", count_place(place, "recursion", run))
@@ -44,17 +62,56 @@ def count_place(
         can = not place.sides and run.certified and run.limit is None
         method = "recursion" if can else "either tree"
     if method in (*_TREES, "either tree"):
-        answer = count_by_tree(place, method, run)
+        answer = count_by_tree(place, method, run, ledger)
         result = visited(answer, answer["method"], run)
     elif method == "sweep":
         if run.limit is not None:
             raise Unsupported("method 'sweep' counts without a limit; use method='rays' or 'tree'")
-        result = visited(count_by_sweep(place, run), "sweep", run)
+        result = visited(count_by_sweep(place, run, ledger), "sweep", run)
     else:
-        result = _by_recursion(place, run)
+        result = _by_recursion(place, run, ledger)
     if verify and result.status == "complete":
-        check_equal(result.value, result.method, count_again(place, result.method, run))
+        check_equal(result.value, result.method, count_again(place, result.method, run, ledger))
     return result
+
+
+def names_of(
+    rows: tuple[Any, Any], domain: Domain | None, method: str, run: Run, question: str
+) -> dict[str, str]:
+    """Name what a checkpoint belongs to; `rows` are normals and offsets."""
+    dim = rows[0].shape[1]
+    return {
+        "arrangement": digest(rows),
+        "domain": digest_of(Space().resolve((dim,)) if domain is None else domain.resolve((dim,))),
+        "method": method,
+        "arithmetic": "certified" if run.certified else "float",
+        "question": question,
+        "version": __version__,
+    }
+
+
+def kept(ledger: Ledger | None, run: Run, answer: Callable[[], RegionCount]) -> RegionCount:
+    """Answer with the help of a ledger, which gets the last word on time and on what is over."""
+    if ledger is None:
+        return answer()
+    try:
+        result = answer()
+    except Interrupted as stop:
+        if isinstance(stop.partial, RegionCount):
+            stop.partial = _over_all_runs(stop.partial, ledger)
+        ledger.close(complete=False)
+        raise
+    except CheckpointError as error:
+        if isinstance(error.partial, dict):
+            error.partial = visited(error.partial, error.partial["method"], run)
+        raise
+    ledger.close(complete=result.status == "complete")
+    return _over_all_runs(result, ledger)
+
+
+def _over_all_runs(result: RegionCount, ledger: Ledger) -> RegionCount:
+    work = {**result.work, "runs": ledger.runs}
+    return replace(result, seconds=ledger.seconds, work=work)
 
 
 def sign_vectors_on_device(
@@ -69,13 +126,13 @@ def sign_vectors_on_device(
     return words
 
 
-def count_again(place: Place, method: str, run: Run) -> RegionCount:
+def count_again(place: Place, method: str, run: Run, ledger: Ledger | None = None) -> RegionCount:
     """Count by another engine than the one that this method names."""
     if not place.sides and method != "recursion":
-        return count_place(place, "recursion", run)
+        return count_place(place, "recursion", run, ledger=ledger)
     if method in _TREES:
-        return count_place(place, "tree" if method == "rays" else "rays", run)
-    answer = count_by_tree(place, "auto", run)
+        return count_place(place, "tree" if method == "rays" else "rays", run, ledger=ledger)
+    answer = count_by_tree(place, "auto", run, ledger)
     return visited(answer, answer["method"], run)
 
 
@@ -88,7 +145,7 @@ def check_equal(value: int, method: str, other: RegionCount) -> None:
         )
 
 
-def _by_recursion(place: Place, run: Run) -> RegionCount:
+def _by_recursion(place: Place, run: Run, ledger: Ledger | None) -> RegionCount:
     if place.sides:
         raise Unsupported(
             "method 'recursion' counts in the whole space or a free slice; use method='rays' or "
@@ -102,7 +159,7 @@ def _by_recursion(place: Place, run: Run) -> RegionCount:
     rows = place.rows
     if isinstance(rows, np.ndarray):
         rows = exact_rows(rows[:, :-1], rows[:, -1])
-    found = whitney_numbers(rows, place.dim, run)
+    found = whitney_numbers(rows, place.dim, run, ledger)
     result = RegionCount(
         value=sum(found.whitney),
         what="chamber",

@@ -13,7 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from ._arrangement_runs import kept_sweep_count, kept_tree_count, tree_call
+from ._chamber_folder import ChamberFolder, Listed
+from ._chamber_listing import list_in_folder, stream_kept
 from ._hyperplanes import Place, exact_rows
+from ._ledger import Ledger
 from ._run import Run
 from ._sweep import NotSimple, Sweep
 from ._value import FloatArray
@@ -51,6 +55,8 @@ class Chambers:
         Time taken.
     work : dict of str to int
         Work counters.
+    first : int
+        Of a block of a stream: the number of its first chamber in the order.
 
     Examples
     --------
@@ -67,6 +73,7 @@ class Chambers:
     arithmetic: str
     seconds: float = 0.0
     work: dict[str, int] = field(default_factory=dict)
+    first: int = 0
 
     def __len__(self) -> int:
         """Return the number of chambers."""
@@ -107,10 +114,14 @@ def _refused(refusal: Exception) -> Exception:
     return refusal
 
 
-def list_chambers(place: Place, method: str, run: Run, points: bool) -> tuple[Chambers, bool]:
+def list_chambers(
+    place: Place, method: str, run: Run, points: bool, folder: ChamberFolder | None = None
+) -> tuple[Chambers, bool]:
     """Return all chambers, or the first ones, and whether Ctrl-C ended the call."""
     check_method(method, _LISTING)
     sweep = _sweep_of(place, method)
+    if folder is not None:
+        return _from_folder(place, method, sweep, run, points, folder)
     if sweep is not None:
         size = sweep.size if run.limit is None else min(sweep.size, run.limit)
         if method == "sweep" or size * sweep.words * 8 <= _MEMORY:
@@ -119,32 +130,36 @@ def list_chambers(place: Place, method: str, run: Run, points: bool) -> tuple[Ch
             except NotSimple as refusal:
                 if method == "sweep":
                     raise _refused(refusal) from None
-    answer = _by_tree(_core.sign_tree_list, place, method, run, points=points)
+    answer = tree_call(_core.sign_tree_list, place, _engine(method), run, points=points)
     return _from_tree(answer, answer["columns"], run), answer["interrupted"]
 
 
-def _by_tree(
-    call: Callable[..., dict[str, Any]], place: Place, method: str, run: Run, **options: Any
-) -> dict[str, Any]:
-    """Call one of the core's three functions; a stream has one thread."""
-    planes, sides = place.lowered()
-    if call is not _core.sign_tree_stream:
-        options["threads"] = run.threads
+def _from_folder(
+    place: Place, method: str, sweep: Sweep | None, run: Run, points: bool, folder: ChamberFolder
+) -> tuple[Chambers, bool]:
     try:
-        return call(
-            planes,
-            sides,
-            certified=run.certified,
-            limit=run.limit,
-            time_limit=run.time_limit,
-            poll=run.poll,
-            engine=method if method in ("rays", "tree") else "auto",
-            **options,
-        )
-    except ValueError as refusal:
-        if method == "rays":  # the input was checked before
-            raise Unsupported(str(refusal)) from None
-        raise
+        answer, listed = list_in_folder(place, method, sweep, run, points, _listed, folder)
+    except NotSimple as refusal:
+        raise _refused(refusal) from None
+    found = Chambers(
+        listed.words,
+        listed.points,
+        listed.exact,
+        answer["status"],
+        answer["method"],
+        "certified" if run.certified else "float",
+        folder.ledger.seconds,
+        {**answer["work"], "runs": folder.ledger.runs},
+    )
+    return found, answer["interrupted"]
+
+
+def _listed(columns: dict[str, Any]) -> Listed:
+    exact = {
+        row: tuple(_fraction(text) for text in point)
+        for row, point in columns.get("exact_points", ())
+    }
+    return Listed(columns["signs"], columns.get("points"), exact)
 
 
 def _swept(sweep: Sweep, first: int, last: int, run: Run, points: bool) -> tuple[Chambers, bool]:
@@ -186,11 +201,19 @@ def _fraction(text: str) -> Fraction:
 
 
 def stream_chambers(
-    place: Place, method: str, run: Run, points: bool, block: int, sink: Sink
+    place: Place,
+    method: str,
+    run: Run,
+    points: bool,
+    block: int,
+    sink: Sink,
+    ledger: Ledger | None = None,
 ) -> dict[str, Any]:
     """Hand out blocks of chambers; the sink stops the call by returning False."""
     check_method(method, _LISTING)
     sweep = _sweep_of(place, method)
+    if ledger is not None:
+        return _stream_kept(place, method, sweep, run, points, block, sink, ledger)
     if sweep is not None:
         try:
             proof = sweep.prove(replace(run, limit=None))  # before anything is handed out
@@ -201,13 +224,58 @@ def stream_chambers(
             if method == "sweep":
                 raise _refused(refusal) from None
 
-    def deliver(columns: dict[str, Any]) -> bool:
-        part = {"status": "complete", "seconds": 0.0, "work": {}, "method": columns.pop("method")}
-        return sink(_from_tree(part, columns, run)) is not False
+    at = 0
 
-    return _by_tree(
-        _core.sign_tree_stream, place, method, run, points=points, block=block, sink=deliver
+    def deliver(columns: dict[str, Any]) -> bool:
+        nonlocal at
+        first, at = at, at + len(columns["signs"])
+        return _handed_over(first, columns, run, sink)
+
+    return tree_call(
+        _core.sign_tree_stream,
+        place,
+        _engine(method),
+        run,
+        points=points,
+        block=block,
+        sink=deliver,
     )
+
+
+def _handed_over(first: int, columns: dict[str, Any], run: Run, sink: Sink) -> bool:
+    part = {"status": "complete", "seconds": 0.0, "work": {}, "method": columns.pop("method")}
+    return sink(replace(_from_tree(part, columns, run), first=first)) is not False
+
+
+def _stream_kept(
+    place: Place,
+    method: str,
+    sweep: Sweep | None,
+    run: Run,
+    points: bool,
+    block: int,
+    sink: Sink,
+    ledger: Ledger,
+) -> dict[str, Any]:
+    def swept(sweep: Sweep, first: int, last: int, run: Run) -> tuple[dict[str, Any], bool]:
+        part, interrupted = _swept(sweep, first, last, run, points)
+        wanted = not len(part) or sink(replace(part, first=first)) is not False
+        report = {"chambers": len(part), "status": part.status, "work": part.work}
+        return {**report, "interrupted": interrupted}, wanted
+
+    def deliver(first: int, columns: dict[str, Any]) -> bool:
+        return _handed_over(first, columns, run, sink)
+
+    if ledger.noted("not simple"):
+        sweep = None
+    try:
+        return stream_kept(place, method, sweep, run, points, block, deliver, swept, ledger)
+    except NotSimple as refusal:
+        if method == "sweep":
+            raise _refused(refusal) from None
+    ledger.forget()
+    ledger.note("not simple", lambda: True)
+    return stream_kept(place, method, None, run, points, block, deliver, swept, ledger)
 
 
 def _stream_sweep(sweep: Sweep, run: Run, points: bool, block: int, sink: Sink) -> dict[str, Any]:
@@ -223,7 +291,7 @@ def _stream_sweep(sweep: Sweep, run: Run, points: bool, block: int, sink: Sink) 
         done += len(part)
         for key, value in part.work.items():
             work[key] = work.get(key, 0) + value
-        if len(part) and sink(part) is False:
+        if len(part) and sink(replace(part, first=done - len(part))) is False:
             status = "cancelled"
             break
         if part.status != "complete":
@@ -239,16 +307,26 @@ def _stream_sweep(sweep: Sweep, run: Run, points: bool, block: int, sink: Sink) 
     }
 
 
-def count_by_tree(place: Place, method: str, run: Run) -> dict[str, Any]:
+def count_by_tree(
+    place: Place, method: str, run: Run, ledger: Ledger | None = None
+) -> dict[str, Any]:
     """Count by a tree, which stores nothing: "rays", "tree", or whichever suits."""
-    return _by_tree(_core.sign_tree_count, place, method, run)
+    if ledger is not None:
+        return kept_tree_count(place, method, run, ledger)
+    return tree_call(_core.sign_tree_count, place, _engine(method), run)
 
 
-def count_by_sweep(place: Place, run: Run) -> dict[str, Any]:
+def count_by_sweep(place: Place, run: Run, ledger: Ledger | None = None) -> dict[str, Any]:
     """Count by the sweep, which proves that the arrangement is simple."""
     sweep = _sweep_of(place, "sweep")
     assert sweep is not None
     try:
+        if ledger is not None:
+            return kept_sweep_count(sweep, run, ledger)
         return sweep.prove(run)
     except NotSimple as refusal:
         raise _refused(refusal) from None
+
+
+def _engine(method: str) -> str:
+    return method if method in ("rays", "tree") else "auto"

@@ -8,7 +8,6 @@ up the whole: whenever the process dies, the next one repeats only what came aft
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
@@ -17,15 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from ._checkpoint_file import KIND, VERSION, CheckpointFile, names_in
 from ._domain_record import domain_fields
 from ._parts import Part, Search, digest_of
-from ._records import read_record, write_record
+from ._records import read_record
 from ._version import __version__
-from .errors import CheckpointError, CorruptFile, InvalidInput
+from .errors import CorruptFile
 
 __all__ = ["Checkpoint", "State"]
-
-KIND, VERSION = "checkpoint", 1
 
 
 @dataclass
@@ -93,59 +91,27 @@ class Checkpoint:
         names: dict[str, str] | None = None,
         part: Part | None = None,
     ) -> None:
-        self.path = os.fspath(path)
-        if not isinstance(self.path, str):
-            raise TypeError(f"checkpoint must be a path as text, got {path!r}")
-        self._names = {**names_of(search), **(names or {})}
+        self._file = CheckpointFile(path, {**names_of(search), **(names or {})})
         self._part = Part.whole() if part is None else part
         self._domain = domain_fields(search.domain.resolve(search.network.input_shape))
-        folder = os.path.dirname(self.path) or "."
-        if not os.path.isdir(folder):
-            raise CheckpointError(f"checkpoint {self.path}: there is no folder {folder}")
 
     def read(self) -> State:
         """Return the state on disk; a new one where there is no file."""
-        try:
-            header, state = self.open(self.path)
-        except FileNotFoundError:
+        found = self._file.read()
+        if found is None:
             return State(rest=self._part)
-        except OSError as error:
-            raise CheckpointError(f"checkpoint {self.path} cannot be read: {error}") from error
-        check_names(f"checkpoint {self.path}", header["of"], self._names)
-        return state
+        return _state_in(self._file.path, *found)
 
     @staticmethod
     def open(path: str) -> tuple[dict[str, Any], State]:
         """Return the header and the state of a file, whatever it belongs to."""
         header, arrays = read_record(path, KIND, VERSION)
-        try:
-            rest = Part(arrays["lengths"], arrays["children"], arrays["weights"], arrays["names"])
-            _check_part(rest)
-            state = State(
-                int(header["found"]),
-                _disjoint(rest.ordered()),
-                bool(header["wide"]),
-                float(header["seconds"]),
-                {str(k): int(v) for k, v in header["work"].items()},
-                int(header["runs"]),
-                [int(n) for n in header["chunk_rows"]],
-            )
-            if not all(isinstance(v, str) for v in header["of"].values()):
-                raise TypeError("names are not text")
-            if min(state.found, state.runs, 0, *state.work.values(), *state.chunk_rows) < 0:
-                raise ValueError("a number is negative")
-            if sum(state.chunk_rows) >= 1 << 62:
-                raise ValueError("more rows than a disk holds")
-            if not 0 <= state.seconds < inf:
-                raise ValueError(f"{state.seconds} seconds")
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise CorruptFile(f"{path}: not a checkpoint, or damaged: {error!r}") from error
-        return header, state
+        names_in(path, header)
+        return header, _state_in(path, header, arrays)
 
     def write(self, state: State) -> None:
         """Bring the state to the disk; the old one stays where that fails."""
         header = {
-            "of": self._names,
             "found": str(state.found),
             "wide": state.wide,
             "seconds": state.seconds,
@@ -154,13 +120,31 @@ class Checkpoint:
             "chunk_rows": state.chunk_rows,
             "domain_fields": self._domain,
         }
-        try:
-            write_record(self.path, KIND, VERSION, header, arrays_of(state.rest))
-        except OSError as error:
-            raise CheckpointError(
-                f"checkpoint {self.path} cannot be written ({error.strerror or error}); the last "
-                "one that was written is untouched, make room and call again"
-            ) from error
+        self._file.write(header, arrays_of(state.rest))
+
+
+def _state_in(path: str, header: dict[str, Any], arrays: dict[str, Any]) -> State:
+    try:
+        rest = Part(arrays["lengths"], arrays["children"], arrays["weights"], arrays["names"])
+        _check_part(rest)
+        state = State(
+            int(header["found"]),
+            _disjoint(rest.ordered()),
+            bool(header["wide"]),
+            float(header["seconds"]),
+            {str(k): int(v) for k, v in header["work"].items()},
+            int(header["runs"]),
+            [int(n) for n in header["chunk_rows"]],
+        )
+        if min(state.found, state.runs, 0, *state.work.values(), *state.chunk_rows) < 0:
+            raise ValueError("a number is negative")
+        if sum(state.chunk_rows) >= 1 << 62:
+            raise ValueError("more rows than a disk holds")
+        if not 0 <= state.seconds < inf:
+            raise ValueError(f"{state.seconds} seconds")
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CorruptFile(f"{path}: not a checkpoint, or damaged: {error!r}") from error
+    return state
 
 
 def _check_part(part: Part) -> None:
@@ -208,16 +192,3 @@ def names_of(search: Search) -> dict[str, str]:
         "question": "regions" if search.lists else "count",
         "version": __version__,
     }
-
-
-def check_names(where: str, found: dict[str, str], expected: dict[str, str]) -> None:
-    """Raise where a file belongs to another search."""
-    for name, value in {**dict.fromkeys(found, "none"), **expected}.items():
-        if found.get(name, "none") == value:
-            continue
-        if name in ("network", "domain"):
-            raise InvalidInput(f"{where} belongs to another {name}: give each search its own file")
-        raise InvalidInput(
-            f"{where} was made with {name} {found.get(name, 'none')!r}, this call has {value!r}: "
-            "give each search its own file"
-        )

@@ -280,6 +280,7 @@ def _maximum(options: argparse.Namespace) -> Output:
         method=options.method,
         rng=options.seed,
         time_limit=options.time_limit,
+        checkpoint=options.checkpoint,
     )
     entries = [
         ("layer", [f"{spec} on an input of shape {options.input_shape}"]),

@@ -51,6 +51,11 @@ def fill_arrangement(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.npz",
         help="list the chambers: sign_vectors and points; the method is then sweep, rays or tree",
     )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="PATH",
+        help="record how far it has come, and go on from there; with --output a folder",
+    )
 
 
 def read_arrangement(path: str) -> lr.Arrangement:
@@ -136,6 +141,7 @@ def _arrangement(options: argparse.Namespace) -> Output:
         "limit": options.limit,
         "time_limit": options.time_limit,
         "progress": options.progress,
+        "checkpoint": options.checkpoint,
     }
     entries = [("arrangement", [f"{grouped(planes.n)} hyperplanes in dimension {planes.dim}"])]
     data: dict[str, Any] = {"arrangement": {"n": planes.n, "dim": planes.dim}}

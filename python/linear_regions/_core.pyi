@@ -13,6 +13,7 @@ _Triple = Sequence[int]
 _Poll = Callable[[int, float], bool] | None
 _Part = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], _Float, _Words]
 
+class ForeignChamberPart(RuntimeError): ...
 class ForeignPart(RuntimeError): ...
 
 class Tape:
@@ -330,6 +331,9 @@ def count_flats(
     time_limit: float | None,
     poll: _Poll,
     store_bytes: int = ...,
+    every: float = ...,
+    save: Callable[[tuple[Any, ...]], object] | None = ...,
+    start: tuple[Any, ...] | None = ...,
 ) -> dict[str, Any]: ...
 
 class WindowGraph:
@@ -387,6 +391,9 @@ def sign_tree_count(
     time_limit: float | None,
     poll: _Poll,
     engine: str = ...,
+    every: float = ...,
+    save: Callable[[dict[str, Any]], object] | None = ...,
+    start: tuple[Any, ...] | None = ...,
 ) -> dict[str, Any]: ...
 def sign_tree_list(
     planes: Hyperplanes,
@@ -398,6 +405,9 @@ def sign_tree_list(
     time_limit: float | None,
     poll: _Poll,
     engine: str = ...,
+    every: float = ...,
+    save: Callable[[dict[str, Any]], object] | None = ...,
+    start: tuple[Any, ...] | None = ...,
 ) -> dict[str, Any]: ...
 def sign_tree_stream(
     planes: Hyperplanes,
@@ -410,6 +420,9 @@ def sign_tree_stream(
     poll: _Poll,
     sink: Callable[[dict[str, Any]], bool],
     engine: str = ...,
+    every: float = ...,
+    save: Callable[[dict[str, Any]], object] | None = ...,
+    start: tuple[Any, ...] | None = ...,
 ) -> dict[str, Any]: ...
 def count_frontier(
     n_inputs: int,
@@ -422,6 +435,9 @@ def count_frontier(
     max_insertions: int,
     time_limit: float | None,
     poll: _Poll,
+    every: float = ...,
+    save: Callable[[tuple[Any, ...]], object] | None = ...,
+    start: tuple[Any, ...] | None = ...,
 ) -> dict[str, Any]: ...
 def count_filter_tuples(
     rows: _Words,
@@ -433,6 +449,9 @@ def count_filter_tuples(
     max_nodes: int,
     time_limit: float | None,
     poll: _Poll,
+    every: float = ...,
+    save: Callable[[tuple[Any, ...]], object] | None = ...,
+    start: tuple[Any, ...] | None = ...,
 ) -> dict[str, Any]: ...
 def facet_mates(patterns: _Words, facet_start: _Int, labels: npt.NDArray[np.int32]) -> _Int: ...
 def sizes(

@@ -26,7 +26,9 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from ._checkpoint_file import as_array
 from ._farkas import Row
+from ._ledger import Ledger, digest
 from ._run import Run
 
 __all__ = ["FlatCount", "whitney_numbers"]
@@ -34,6 +36,7 @@ __all__ = ["FlatCount", "whitney_numbers"]
 _SMALL = 1 << 13  # the core's tables of inverses end here
 _MERSENNE = (1 << 61) - 1
 _LOW = 1 << 60
+_STATE = ("levels", "whitney", "counters")
 _PRIMES = 3 * _LOW / (5 * 60 * 0.6931471805599454)
 
 
@@ -48,7 +51,9 @@ class FlatCount:
     work: dict[str, int] = field(default_factory=dict)
 
 
-def whitney_numbers(rows: Sequence[Row], d: int, run: Run) -> FlatCount:
+def whitney_numbers(
+    rows: Sequence[Row], d: int, run: Run, ledger: Ledger | None = None
+) -> FlatCount:
     """Return the absolute Whitney numbers |w_0|, ..., |w_d| of the arrangement.
 
     Parameters
@@ -58,6 +63,9 @@ def whitney_numbers(rows: Sequence[Row], d: int, run: Run) -> FlatCount:
     d : int
     run : Run
         Threads, time limit and poll are used.
+    ledger : Ledger, optional
+        Keeps the primes that were drawn, the counts that were finished, and the levels of flats of
+        the one under way.
     """
     distinct = _distinct(rows)
     if not distinct:
@@ -68,21 +76,21 @@ def whitney_numbers(rows: Sequence[Row], d: int, run: Run) -> FlatCount:
         # The rank modulo a prime above the bound is the true one; only minors of that order count.
         bound = _minor_bound(cone, len(_coordinates(cone, _MERSENNE)[1]))
     deadline = None if run.time_limit is None else time.monotonic() + run.time_limit
+    calls = _Calls(run, deadline, ledger)
     if bound < _MERSENNE:
         p = _next_prime(bound) if bound < _SMALL - 32 else _MERSENNE
-        found = _run(cone, p, run, deadline)
+        found = _run(cone, p, calls)
         return _finish(found, d, 0.0, 1)
-    return _random_primes(cone, bound, d, run, deadline)
+    return _random_primes(cone, bound, d, calls)
 
 
-def _random_primes(
-    cone: list[Row], bound: int, d: int, run: Run, deadline: float | None
-) -> FlatCount:
+def _random_primes(cone: list[Row], bound: int, d: int, calls: _Calls) -> FlatCount:
     each = max(1, int(log2(bound) / 60)) / _PRIMES
-    runs = 0
+    runs = drawn = 0
     previous: _Found | None = None
     while True:
-        found = _run(cone, _random_prime(), run, deadline)
+        found = _run(cone, calls.random_prime(drawn), calls)
+        drawn += 1
         if found.generic or found.status != "complete":
             return _finish(found, d, 0.0, runs + 1)
         if previous is None or previous.whitney != found.whitney or previous.flats != found.flats:
@@ -97,6 +105,57 @@ def _random_primes(
         probability = (step * each) ** runs
         if probability < 2.0**-63:
             return _finish(found, d, 2.0 * probability, runs)
+
+
+class _Calls:
+    """The calls of the core, and what is kept of them."""
+
+    def __init__(self, run: Run, deadline: float | None, ledger: Ledger | None) -> None:
+        self._run, self._deadline, self._ledger = run, deadline, ledger
+
+    def random_prime(self, number: int) -> int:
+        """Return the prime that is drawn as number so and so."""
+        if self._ledger is None:
+            return _random_prime()
+        return int(self._ledger.note(f"prime {number}", _random_prime))
+
+    def count(self, rows: Any, p: int) -> dict[str, Any]:
+        """Count the flats of a matroid."""
+        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        options: dict[str, Any] = {
+            "threads": self._run.threads, "time_limit": left, "poll": self._run.poll,
+        }  # fmt: skip
+        ledger = self._ledger
+        if ledger is None:
+            return _core.count_flats(rows, p, **options)
+        key = digest(("flats", rows, p))
+        known = ledger.answer(key)
+        if known is not None:
+            return {**known, "interrupted": False}
+        begun, start = ledger.begun(key), None
+        if begun is not None:
+            try:
+                start = tuple(as_array(begun[1], name, np.uint64) for name in _STATE)
+                totals = [high << 64 | low for high, low in start[1].tolist()]
+                if any(w > comb(len(rows) - 1, k) for k, w in enumerate(totals)):
+                    raise ValueError("more flats than hyperplanes in general position have")
+            except (KeyError, TypeError, ValueError) as error:
+                raise ledger.damage(error) from error
+
+        def save(arrays: tuple[Any, ...]) -> None:
+            ledger.keep(key, {}, dict(zip(_STATE, arrays, strict=True)))
+
+        try:
+            answer = _core.count_flats(
+                rows, p, **options, every=ledger.interval, save=save, start=start
+            )
+        except ValueError as error:
+            if start is None:
+                raise
+            raise ledger.damage(error) from error
+        if answer["status"] == "complete":
+            ledger.finish(key, {k: v for k, v in answer.items() if k != "interrupted"})
+        return answer
 
 
 @dataclass
@@ -118,7 +177,7 @@ def _finish(found: _Found, d: int, probability: float, primes: int) -> FlatCount
     return FlatCount(whitney, found.status, found.interrupted, probability, work)
 
 
-def _run(cone: list[Row], p: int, run: Run, deadline: float | None) -> _Found:
+def _run(cone: list[Row], p: int, calls: _Calls) -> _Found:
     """Count over F_p: connected components of the normals are factors of the arrangement."""
     coordinates, basis = _coordinates(cone, p)
     constants, normals = coordinates[0], coordinates[1:]
@@ -130,7 +189,7 @@ def _run(cone: list[Row], p: int, run: Run, deadline: float | None) -> _Found:
         table = [[constants[j] if k is None else normals[k][j] for k in chosen] for j in members]
         if not central:
             table.insert(0, [1] + [0] * len(pivots))  # the hyperplane at infinity
-        part = _component(np.array(table, dtype=np.uint64), p, run, deadline)
+        part = _component(np.array(table, dtype=np.uint64), p, calls)
         factor = _product(part.whitney, [1, 1]) if central else part.whitney
         out.whitney = _product(out.whitney, factor)
         out.flats += part.flats
@@ -147,7 +206,7 @@ def _run(cone: list[Row], p: int, run: Run, deadline: float | None) -> _Found:
     return out
 
 
-def _component(rows: Any, p: int, run: Run, deadline: float | None) -> _Found:
+def _component(rows: Any, p: int, calls: _Calls) -> _Found:
     """Count a connected matroid, whose first row is taken as the hyperplane at infinity."""
     size, rank = rows.shape
     if rank <= 1:
@@ -155,10 +214,10 @@ def _component(rows: Any, p: int, run: Run, deadline: float | None) -> _Found:
     if size - rank == 1:  # connected: a circuit
         return _Found(_uniform(size, rank))
     if 2 * (size - rank) < rank:  # the dual is uniform exactly when the component is
-        answer = _call(_dual(rows, p), p, run, deadline)
+        answer = calls.count(_dual(rows, p), p)
         if answer["uniform"] or answer["status"] != "complete":
             return _found(answer, _uniform(size, rank) if answer["uniform"] else [1])
-    answer = _call(rows, p, run, deadline)
+    answer = calls.count(rows, p)
     return _found(answer, [(high << 64) + low for high, low in answer["whitney"]])
 
 
@@ -171,11 +230,6 @@ def _found(answer: dict[str, Any], whitney: list[int]) -> _Found:
         answer["flats"],
         answer["merged"],
     )
-
-
-def _call(rows: Any, p: int, run: Run, deadline: float | None) -> dict[str, Any]:
-    left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    return _core.count_flats(rows, p, run.threads, left, run.poll)
 
 
 def _uniform(size: int, rank: int) -> list[int]:

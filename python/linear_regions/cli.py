@@ -228,6 +228,9 @@ def _fill_max(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bounded", action="store_true", help="count the bounded regions, too")
     parser.add_argument("--method", default="auto", help="default: the one that applies")
     parser.add_argument("--time-limit", type=float, metavar="SECONDS")
+    parser.add_argument(
+        "--checkpoint", metavar="FILE", help="record how far it has come, and go on from there"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random draws")
 
 

@@ -20,8 +20,10 @@
 // level is worked off in parts, which merge among themselves only.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -43,10 +45,29 @@ struct FlatCountResult {
   double seconds = 0;
 };
 
+// Where a count stands. levels[k] = {since, first}: the flats of codimension k with numbers below
+// `first` are worked off, and those from `since` on are what the flats of codimension k + 1 at hand
+// come from. Flats are numbered by their hashes, so the numbers depend on nothing else.
+struct FlatCountState {
+  std::vector<std::array<std::uint64_t, 2>> levels;
+  std::vector<FlatCountResult::Wide> whitney;  // of what is worked off
+  std::uint64_t flats = 0, merged = 0, coincidences = 0;
+};
+
+// The levels at hand are made anew from their numbers, which takes at most as long as filling
+// `store_bytes` of memory once a level.
+struct FlatCountSaving {
+  double every = 0;  // seconds; zero: never
+  // Also called where the run is stopped before its end.
+  std::function<void(const FlatCountState&)> save;
+  const FlatCountState* from = nullptr;
+};
+
 // Throws std::invalid_argument where the rows break a promise that is cheap to check (2 <= p < 2^62
 // odd prime, r <= 64), std::overflow_error where a weight exceeds 128 bits.
 FlatCountResult count_flats(std::span<const std::uint64_t> rows, std::size_t n, std::size_t r,
                             std::uint64_t p, RunControl& control,
-                            std::size_t store_bytes = std::size_t{1} << 28);
+                            std::size_t store_bytes = std::size_t{1} << 28,
+                            const FlatCountSaving& saving = {});
 
 }  // namespace linear_regions

@@ -24,6 +24,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "linear_regions/run_control.hpp"
@@ -58,11 +59,29 @@ struct FrontierResult {
   double seconds = 0.0;
 };
 
+// Where a frontier count stands: before step `step` with these states and counts, the residues of
+// all lanes. Or, with step 0, still in the steps that come back (two passes): the counts of the
+// first `lanes` lanes after them are known, for all of their `states` states.
+struct FrontierState {
+  std::uint64_t step = 0, states = 0, lanes = 0;
+  std::vector<std::uint8_t> keys;     // states one after the other; with step 0 none
+  std::vector<std::uint64_t> counts;  // [state * lanes + lane]
+  std::uint64_t insertions = 0, expanded = 0, max_states = 0, vector_bytes = 0, bytes = 0;
+};
+
+struct FrontierSaving {
+  double every = 0;  // seconds; zero: never
+  std::function<void(const FrontierState&)> save;
+  const FrontierState* from = nullptr;
+  std::uint64_t most_bytes = std::uint64_t{1} << 30;  // larger states are not kept
+};
+
 // Sum over all independent t of the products of weights[t_j], in every lane. Throws
 // std::invalid_argument for a malformed layer. `max_bytes` bounds the memory of the states,
 // `max_insertions` the work.
 FrontierResult count_frontier(const WindowLayer& layer, const Lanes& lanes, std::uint64_t max_bytes,
-                              std::uint64_t max_insertions, RunControl& control);
+                              std::uint64_t max_insertions, RunControl& control,
+                              const FrontierSaving& saving = {});
 
 // A generic draw of filters that all windows share, modulo a prime, and which first sets to list.
 struct FilterDraw {
@@ -90,9 +109,27 @@ struct FilterTable {
   std::vector<std::uint64_t> high, low;  // [m * (rank + 1) + s], 128 bits in two halves
 };
 
+// Where a listing stands: `way` leads from the root to the set whose extensions come next; empty
+// before the first set. Else one number for that, and one per row after it: 64 filter + 2 window,
+// plus 1 where the filters after it are being listed, no longer the windows below it. `table` is
+// that of what came before.
+struct FilterTableState {
+  std::uint64_t first = 0;  // number of the first set
+  std::vector<std::uint32_t> way;
+  std::vector<std::uint64_t> high, low;
+  std::uint64_t nodes = 0;
+};
+
+struct FilterTableSaving {
+  double every = 0;  // seconds; zero: never
+  // Also called where the run is stopped before its end.
+  std::function<void(const FilterTableState&)> save;
+  const FilterTableState* from = nullptr;
+};
+
 // kCentral: dependent rows of the draw have a common point (their biases depend as well), so that
 // independent sets do not count regions. Throws std::invalid_argument for a malformed draw.
 FilterTable count_filter_tuples(const FilterDraw& draw, std::uint64_t max_nodes,
-                                RunControl& control);
+                                RunControl& control, const FilterTableSaving& saving = {});
 
 }  // namespace linear_regions

@@ -36,6 +36,13 @@ class RunControl {
     if (pause_after) pause_deadline_ = after(*pause_after);
   }
 
+  // Goes on after a pause, until the next one.
+  void go_on(double pause_seconds) {
+    pause_after = pause_seconds;
+    pause_deadline_ = Clock::now() + (after(pause_seconds) - begin_);
+    paused_.store(false, std::memory_order_relaxed);
+  }
+
   bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
   // Between two nodes: is no other one to be begun?
   bool halted() const { return stopped() || paused_.load(std::memory_order_relaxed); }

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,20 +76,63 @@ struct SignTreeResult {
   double seconds = 0;
 };
 
+// Sub-trees of a search, in its order. A sub-tree is the set of chambers that have certain signs;
+// it means the same in every run of the same engine. One row of `rows` each:
+//   first, last    rays: numbers of simplicial cones, where no sign is known; else 0, 0
+//   known          `words` words: rows (of the reduced problem) with a sign; witnesses: the cuts
+//   positive       `words` words
+struct ChamberPart {
+  std::size_t words = 0;
+  std::vector<std::uint64_t> rows;
+  std::vector<double> shares;  // of the whole search
+
+  std::size_t size() const { return shares.size(); }
+  std::size_t stride() const { return 2 + 2 * words; }
+};
+
+// How far a search has come. The chambers found since the last state lie between the sub-trees that
+// are left: `found[i]` comes before number `place[i]` of them.
+struct SignTreeState {
+  TreeEngine engine = TreeEngine::kWitnesses;
+  std::uint64_t chambers = 0;  // of this run so far, all of them
+  SignTreeWork work;
+  ChamberPart rest;
+  // By sub-tree that is left, by block: the number of the one it comes from, as the run before
+  // (or the last state) numbered them.
+  std::vector<std::uint64_t> origin, found_origin, place;
+  std::vector<ChamberBlock> found;  // of a listing
+};
+
+struct SignTreeSaving {
+  double every = 0;  // seconds; zero: never
+  // Also called where the run is stopped before its end, and at the end of a listing.
+  std::function<void(SignTreeState&&)> save;
+  const ChamberPart* from = nullptr;  // none: the whole
+};
+
+// Thrown where a part does not lead to sub-trees of this search.
+struct ForeignChamberPart : std::runtime_error {
+  ForeignChamberPart() : std::runtime_error("a part of a search of chambers is of another one") {}
+};
+
 // All three throw std::invalid_argument for values that are not finite, shapes that do not fit, and
 // a domain without interior, and std::domain_error where a forced engine cannot do it. Sides of
 // `domain` may be absent: the whole space.
 
 // Count without storing: memory does not grow with the number of chambers.
 SignTreeResult sign_tree_count(const Hyperplanes& planes, const ConvexDomain& domain,
-                               const SignTreeOptions& options, RunControl& control);
-// A limit gives exactly the first chambers of the order, on one thread.
+                               const SignTreeOptions& options, RunControl& control,
+                               const SignTreeSaving& saving = {});
+// A limit gives exactly the first chambers of the order, on one thread. With `saving` the states
+// get the chambers and `out` stays empty; a limit is then a place to stop, and there may be one
+// more.
 SignTreeResult sign_tree_list(const Hyperplanes& planes, const ConvexDomain& domain,
                               const SignTreeOptions& options, RunControl& control,
-                              ChamberBlock& out);
+                              ChamberBlock& out, const SignTreeSaving& saving = {});
 // Blocks of about `block` chambers, on the calling thread; `sink` returns false to stop.
 SignTreeResult sign_tree_stream(const Hyperplanes& planes, const ConvexDomain& domain,
                                 const SignTreeOptions& options, RunControl& control,
-                                std::size_t block, const std::function<bool(ChamberBlock&&)>& sink);
+                                std::size_t block, const std::function<bool(ChamberBlock&&)>& sink,
+                                const SignTreeSaving& saving = {});
 
 }  // namespace linear_regions

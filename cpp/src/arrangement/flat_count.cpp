@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "linear_regions/flat_count.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <exception>
 #include <memory>
@@ -11,6 +13,7 @@
 #include "arrangement/fields.hpp"
 #include "arrangement/flat_store.hpp"
 #include "arrangement/plane_lines.hpp"
+#include "linear_regions/save_points.hpp"
 
 namespace linear_regions {
 namespace {
@@ -30,13 +33,22 @@ class FlatCounter {
   using Flat = typename Store::Flat;
 
   FlatCounter(std::span<const std::uint64_t> rows, std::size_t n, std::size_t r, std::uint64_t p,
-              RunControl& control, std::size_t store_bytes)
-      : field_(p), n_(n), r_(r), control_(control), store_bytes_(store_bytes), columns_(n * r) {
+              RunControl& control, std::size_t store_bytes, const FlatCountSaving& saving)
+      : field_(p),
+        n_(n),
+        r_(r),
+        control_(control),
+        store_bytes_(store_bytes),
+        saving_(saving),
+        points_(saving.save ? saving.every : 0.0),
+        columns_(n * r),
+        base_(r, 0) {
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t c = 0; c < r; ++c) columns_[c * n + i] = field_.from(rows[i * r + c]);
     for (std::size_t k = 0; k < r; ++k) levels_.push_back(std::make_unique<Store>(k * (r - k)));
     const unsigned threads = control.threads == 0 ? 1 : control.threads;
     for (unsigned t = 0; t < threads; ++t) workers_.push_back(std::make_unique<Worker>(field_, r));
+    if (saving.from != nullptr) begin_from(*saving.from);
   }
 
   FlatCountResult run() {
@@ -45,20 +57,14 @@ class FlatCounter {
       levels_[0]->add(nullptr, 0, static_cast<std::uint32_t>(n_), 1);
       level(0, 1.0);
     }
+    if (control_.stopped() && points_.wanted() && !rebuilding_) saving_.save(state());
+    FlatCountState found = state();
     FlatCountResult result;
-    std::vector<Wide128> total(r_, 0);
-    total[0] = 1;
-    std::uint64_t coincidences = 0;
-    for (const auto& w : workers_) {
-      for (std::size_t k = 0; k < r_; ++k) add_product(total[k], w->whitney[k], 1);
-      coincidences += w->coincidences;
-      result.flats += w->flats;
-      result.merged += w->merged;
-    }
-    for (const Wide128 b : total)
-      result.whitney.push_back(
-          {static_cast<std::uint64_t>(b >> 64), static_cast<std::uint64_t>(b)});
-    result.uniform = coincidences == 0 && result.merged == 0;
+    result.whitney = std::move(found.whitney);
+    result.whitney[0] = {0, 1};
+    result.flats = found.flats;
+    result.merged = found.merged;
+    result.uniform = found.coincidences == 0 && found.merged == 0;
     result.status = control_.status();
     result.seconds = control_.seconds();
     return result;
@@ -75,50 +81,141 @@ class FlatCounter {
     Worker(const Field& field, std::size_t r) : plane(field), whitney(r, 0) {}
   };
 
-  // Works off levels_[k]; `share` is its part of the whole run, for the progress only.
+  // ---- states ----
+
+  void begin_from(const FlatCountState& from) {
+    if (from.whitney.size() != r_ || from.levels.empty() || from.levels.size() >= r_)
+      throw std::invalid_argument("the state is that of another count");
+    resumed_ = from.levels;
+    for (std::size_t k = 0; k < r_; ++k)
+      base_[k] = Wide128{from.whitney[k].high} << 64 | from.whitney[k].low;
+    base_flats_ = from.flats;
+    base_merged_ = from.merged;
+    base_coincidences_ = from.coincidences;
+  }
+
+  FlatCountState state() const {
+    FlatCountState out;
+    out.levels = at_;
+    out.flats = base_flats_;
+    out.merged = base_merged_;
+    out.coincidences = base_coincidences_;
+    std::vector<Wide128> total = base_;
+    for (const auto& w : workers_) {
+      for (std::size_t k = 0; k < r_; ++k) add_product(total[k], w->whitney[k], 1);
+      out.coincidences += w->coincidences;
+      out.flats += w->flats;
+      out.merged += w->merged;
+    }
+    for (const Wide128 b : total)
+      out.whitney.push_back({static_cast<std::uint64_t>(b >> 64), static_cast<std::uint64_t>(b)});
+    return out;
+  }
+
+  void save_if_due() {
+    if (points_.due()) points_.save([this] { saving_.save(state()); });
+  }
+
+  // Makes the flats that come from [since, first) of level k again; they were counted before.
+  void rebuild(std::size_t k, std::size_t since, std::size_t first) {
+    rebuilding_ = true;
+    const Store& store = *levels_[k];
+    Store& next = *levels_[k + 1];
+    const std::size_t reached = parallel(
+        since, first, 0.0, [&](Worker& w, std::size_t i) { expand(w, store.at(i), k, next); },
+        false);
+    for (const auto& w : workers_) {
+      std::fill(w->whitney.begin(), w->whitney.end(), Wide128{0});
+      w->flats = w->merged = w->coincidences = 0;
+    }
+    if (reached == first) rebuilding_ = false;
+  }
+
+  // ---- the recursion ----
+
+  // Works off levels_[k]; `share` is its part of the whole run, for the progress only. Where the
+  // run is stopped, at_ says how far it came.
   void level(std::size_t k, double share) {
     Store& store = *levels_[k];
-    store.number();
+    store.number(points_.wanted() || !resumed_.empty());
     const std::size_t size = store.size();
     const std::size_t s = r_ - 1 - k;
+    std::size_t since = 0, first = 0;
+    const bool again = k < resumed_.size();
+    const bool deepest = k + 1 >= resumed_.size();
+    if (again) {
+      since = resumed_[k][0];
+      first = resumed_[k][1];
+      if (since > first || first > size || (s <= 2 && !deepest))
+        throw std::invalid_argument("the state is that of another count");
+      if (size > 0)
+        control_.report(0, share * static_cast<double>(since) / static_cast<double>(size), true);
+    }
+    if (deepest) resumed_.clear();
+    at_.resize(k + 1);
+    at_[k] = {since, first};
     if (s <= 2) {
-      parallel(0, size, share, [&](Worker& w, std::size_t i) {
-        const Flat flat = store.at(i);
-        s == 2 ? plane(w, flat, k) : line(w, flat, k);
-      });
+      while (first < size && !control_.stopped()) {
+        const double left = static_cast<double>(size - first) / static_cast<double>(size);
+        first = parallel(
+            first, size, share * left,
+            [&](Worker& w, std::size_t i) {
+              const Flat flat = store.at(i);
+              s == 2 ? plane(w, flat, k) : line(w, flat, k);
+            },
+            points_.wanted());
+        at_[k] = {0, first};
+        save_if_due();
+      }
       return;
     }
     Store& next = *levels_[k + 1];
-    std::size_t since = 0;
-    for (std::size_t first = 0; first < size && !control_.stopped();) {
-      const std::size_t last = std::min(size, first + 1024);
-      parallel(first, last, 0.0,
-               [&](Worker& w, std::size_t i) { expand(w, store.at(i), k, next); });
-      first = last;
-      if (first == size || next.bytes() > store_bytes_) {
-        level(k + 1, share * static_cast<double>(first - since) / static_cast<double>(size));
-        since = first;
-        next.clear();
-      }
+    const auto below = [&] {
+      level(k + 1, share * static_cast<double>(first - since) / static_cast<double>(size));
+      if (control_.stopped()) return false;
+      since = first;
+      at_.resize(k + 1);
+      at_[k] = {since, first};
+      next.clear();
+      return true;
+    };
+    if (again) {
+      rebuild(k, since, first);
+      if (rebuilding_ || (!deepest && !below())) return;
+    }
+    while ((first < size || since < first) && !control_.stopped()) {
+      first = parallel(
+          first, std::min(size, first + 1024), 0.0,
+          [&](Worker& w, std::size_t i) { expand(w, store.at(i), k, next); }, false);
+      at_[k] = {since, first};
+      if (control_.stopped()) return;
+      save_if_due();
+      if ((first == size || next.bytes() > store_bytes_) && !below()) return;
     }
   }
 
-  // Calls work(worker, i) for first <= i < last; the caller is the first worker.
+  // Calls work(worker, i) for first <= i < last; the caller is the first worker. Returns the number
+  // up to which all is done: `last`, unless the run is stopped or, where it may pause, a state is
+  // due.
   template <class Work>
-  void parallel(std::size_t first, std::size_t last, double share, const Work& work) {
+  std::size_t parallel(std::size_t first, std::size_t last, double share, const Work& work,
+                       bool may_pause) {
     std::atomic<std::size_t> next{first};
+    std::atomic<bool> pause{false};
     std::exception_ptr error;
     std::mutex error_mutex;
     constexpr std::size_t kChunk = 32;
     const double each = last > first ? share / static_cast<double>(last - first) : 0.0;
     const auto loop = [&](std::size_t t) {
       try {
-        for (;;) {
+        // What was begun is finished, so that what is done has no gaps.
+        while (!control_.stopped() && !pause.load(std::memory_order_relaxed)) {
           const std::size_t begin = next.fetch_add(kChunk);
-          if (begin >= last || control_.stopped()) return;
+          if (begin >= last) return;
           const std::size_t end = std::min(last, begin + kChunk);
           for (std::size_t i = begin; i < end; ++i) work(*workers_[t], i);
           control_.report(0, each * static_cast<double>(end - begin), t == 0);
+          if (may_pause && t == 0 && points_.due()) pause = true;
         }
       } catch (...) {
         const std::lock_guard<std::mutex> lock(error_mutex);
@@ -133,6 +230,7 @@ class FlatCounter {
     loop(0);
     for (auto& thread : threads) thread.join();
     if (error) std::rethrow_exception(error);
+    return std::min(next.load(), last);
   }
 
   // Restricts hyperplanes 1, ..., m - 1 to the flat: out[t * m + j] is the coefficient of
@@ -263,15 +361,23 @@ class FlatCounter {
   std::size_t n_, r_;
   RunControl& control_;
   std::size_t store_bytes_;
-  std::vector<T> columns_;  // columns_[c * n + i]: entry c of row i
+  const FlatCountSaving& saving_;
+  SavePoints points_;
+  std::vector<std::array<std::uint64_t, 2>> at_;  // see FlatCountState
+  std::vector<std::array<std::uint64_t, 2>> resumed_;
+  bool rebuilding_ = false;  // what was counted before is not yet there again
+  std::vector<T> columns_;   // columns_[c * n + i]: entry c of row i
   std::vector<std::unique_ptr<Store>> levels_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Wide128> base_;  // of the runs before
+  std::uint64_t base_flats_ = 0, base_merged_ = 0, base_coincidences_ = 0;
 };
 
 }  // namespace
 
 FlatCountResult count_flats(std::span<const std::uint64_t> rows, std::size_t n, std::size_t r,
-                            std::uint64_t p, RunControl& control, std::size_t store_bytes) {
+                            std::uint64_t p, RunControl& control, std::size_t store_bytes,
+                            const FlatCountSaving& saving) {
   if (r == 0 || r > 64 || n == 0 || n >= (std::size_t{1} << 31) || rows.size() != n * r)
     throw std::invalid_argument("count_flats: rows must be (n, r), n >= 1, 1 <= r <= 64");
   if (p < 3 || p % 2 == 0 || p >= (std::uint64_t{1} << 62))
@@ -280,8 +386,8 @@ FlatCountResult count_flats(std::span<const std::uint64_t> rows, std::size_t n, 
     if (rows[c] != (c == 0 ? 1u : 0u))
       throw std::invalid_argument("count_flats: row 0 must be (1, 0, ..., 0)");
   if (p < SmallField::kLimit)
-    return FlatCounter<SmallField>(rows, n, r, p, control, store_bytes).run();
-  return FlatCounter<LargeField>(rows, n, r, p, control, store_bytes).run();
+    return FlatCounter<SmallField>(rows, n, r, p, control, store_bytes, saving).run();
+  return FlatCounter<LargeField>(rows, n, r, p, control, store_bytes, saving).run();
 }
 
 }  // namespace linear_regions

@@ -50,19 +50,22 @@ class FlatStore {
   void clear() {
     for (auto& shard : shards_) shard.clear();
   }
-  // Flats in one numbering; valid until the next add.
-  void number() {
+  // Flats in one numbering; valid until the next add. `lasting`: the same one for the same flats,
+  // whichever thread added which first.
+  void number(bool lasting) {
     std::size_t total = 0;
     for (std::size_t s = 0; s < kShards; ++s) {
       start_[s] = total;
       total += shards_[s].weight.size();
+      lasting ? shards_[s].sort(stride_) : shards_[s].order.clear();
     }
   }
   Flat at(std::size_t index) const {
     const auto s = static_cast<std::size_t>(std::upper_bound(start_.begin(), start_.end(), index) -
                                             start_.begin() - 1);
     const Shard& shard = shards_[s];
-    const std::size_t i = index - start_[s];
+    std::size_t i = index - start_[s];
+    if (!shard.order.empty()) i = shard.order[i];
     return {shard.map.data() + i * stride_, shard.pivots[i], shard.least[i], shard.weight[i]};
   }
 
@@ -76,6 +79,7 @@ class FlatStore {
     std::vector<std::uint64_t> pivots;
     std::vector<std::uint32_t> least, slot, hash;
     std::vector<Wide128> weight;
+    std::vector<std::uint32_t> order;  // by hash, then by map; empty: as they came
 
     bool add(const T* entries, std::size_t stride, std::uint64_t pivot_bits, std::uint32_t m,
              Wide128 w, std::uint32_t h) {
@@ -109,7 +113,31 @@ class FlatStore {
         slot[at] = static_cast<std::uint32_t>(i);
       }
     }
+    void sort(std::size_t stride) {
+      std::vector<std::uint64_t> keyed(hash.size());
+      for (std::size_t i = 0; i < hash.size(); ++i) keyed[i] = std::uint64_t{hash[i]} << 32 | i;
+      std::sort(keyed.begin(), keyed.end());
+      order.resize(keyed.size());
+      for (std::size_t i = 0; i < keyed.size(); ++i)
+        order[i] = static_cast<std::uint32_t>(keyed[i]);
+      const auto before = [&](std::uint32_t a, std::uint32_t b) {
+        if (pivots[a] != pivots[b]) return pivots[a] < pivots[b];
+        const auto first = map.begin() + static_cast<std::ptrdiff_t>(a * stride);
+        const auto second = map.begin() + static_cast<std::ptrdiff_t>(b * stride);
+        const auto n = static_cast<std::ptrdiff_t>(stride);
+        return std::lexicographical_compare(first, first + n, second, second + n);
+      };
+      for (std::size_t i = 0; i < order.size();) {
+        std::size_t j = i + 1;
+        while (j < order.size() && hash[order[j]] == hash[order[i]]) ++j;
+        if (j > i + 1)
+          std::sort(order.begin() + static_cast<std::ptrdiff_t>(i),
+                    order.begin() + static_cast<std::ptrdiff_t>(j), before);
+        i = j;
+      }
+    }
     void clear() {
+      order.clear();
       map.clear();
       pivots.clear();
       least.clear();

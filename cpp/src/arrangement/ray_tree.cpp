@@ -105,10 +105,10 @@ RayTree<W>::RayTree(const Reduction& reduction, RunControl& control, Arithmetic,
   for (const SignedRow& r : forced)
     set_sign(r.sign > 0 ? forced_positive_.data() : forced_negative_.data(),
              static_cast<std::size_t>(r.row));
-  const std::vector<std::int32_t> basis = store_.exact().basis();
-  for (const RayPoint& p : store_.exact().corners(basis)) corners_.push_back(store_.add(p));
-  for (std::size_t j = 0; j < basis.size(); ++j) {
-    const auto row = static_cast<std::size_t>(basis[j]);
+  basis_ = store_.exact().basis();
+  for (const RayPoint& p : store_.exact().corners(basis_)) corners_.push_back(store_.add(p));
+  for (std::size_t j = 0; j < basis_.size(); ++j) {
+    const auto row = static_cast<std::size_t>(basis_[j]);
     if (get_sign(forced_negative_.data(), row)) {
       fixed_ |= std::uint64_t{1} << j;
     } else if (!get_sign(forced_positive_.data(), row)) {
@@ -179,8 +179,8 @@ void RayTree<W>::run(Node&& start, const Hooks& hooks) {
   load(std::move(start));
   for (;;) {
     if (stack_.size() == bottom_ && first_ == last_) break;
-    if (control_.stopped()) {
-      unfinished_ = true;
+    if (control_.halted()) {
+      leave();
       break;
     }
     if (stack_.size() == bottom_) next_cone();
@@ -188,6 +188,88 @@ void RayTree<W>::run(Node&& start, const Hooks& hooks) {
     look_around(hooks);
   }
   report();
+}
+
+// The stack becomes the rest, then the simplicial cones that are left.
+template <std::size_t W>
+void RayTree<W>::leave() {
+  for (std::size_t i = stack_.size(); i-- > bottom_;) rest_.push_back(packed(stack_[i]));
+  if (first_ < last_) {
+    Node node;
+    node.first = first_;
+    node.last = last_;
+    node.share = cone_share_ * static_cast<double>(last_ - first_);
+    rest_.push_back(std::move(node));
+  }
+  stack_.clear();
+  rays_.clear();
+  bottom_ = 0;
+  first_ = last_ = 0;
+}
+
+template <std::size_t W>
+void RayTree<W>::name(const Node& node, Word* row) const {
+  std::fill_n(row, 2 + 2 * W, Word{0});
+  row[0] = node.first;
+  row[1] = node.last;
+  if (node.lines.empty()) return;
+  for (std::size_t w = 0; w < W; ++w) {
+    Word positive = 0, negative = 0;
+    for (std::size_t i = 0; i < node.lines.size(); ++i) {
+      const Line& line = node.lines[i];
+      positive |= node.odd[i] ? line.negative[w] : line.positive[w];
+      negative |= node.odd[i] ? line.positive[w] : line.negative[w];
+    }
+    row[2 + w] = all_[w] & ~(positive & negative);
+    row[2 + W + w] = positive & ~negative;
+  }
+}
+
+template <std::size_t W>
+typename RayTree<W>::Node RayTree<W>::find(const Word* row, double share) {
+  Node node;
+  node.share = share;
+  const std::uint64_t cones = std::uint64_t{1} << std::popcount(free_);
+  if (row[0] < row[1] && row[1] <= cones) {
+    node.first = row[0];
+    node.last = row[1];
+    return node;
+  }
+  const Word *known = row + 2, *positive = known + W;
+  // The simplicial cone on whose side of every row of the basis it is.
+  std::uint64_t number = 0;
+  std::size_t bit = 0;
+  for (std::size_t j = 0; j < basis_.size(); ++j) {
+    const auto at = static_cast<std::size_t>(basis_[j]);
+    if (!get_sign(known, at)) throw ForeignChamberPart();
+    if (free_ >> j & 1) number |= std::uint64_t{!get_sign(positive, at)} << bit++;
+  }
+  load({.first = number,
+        .last = number + 1,
+        .share = share,
+        .lines = {},
+        .x = {},
+        .points = {},
+        .odd = {}});
+  next_cone();
+  for (;;) {
+    const Cone cone = stack_.back();
+    const Signs s = signs_of(cone);
+    if (s.outside) throw ForeignChamberPart();
+    if (s.split < 0 || !get_sign(known, static_cast<std::size_t>(s.split))) {
+      for (std::size_t w = 0; w < W; ++w)
+        if (s.known[w] != known[w] || (s.positive[w] & ~s.negative[w]) != positive[w])
+          throw ForeignChamberPart();
+      break;
+    }
+    stack_.pop_back();
+    split(cone, s.known, s.split, get_sign(positive, static_cast<std::size_t>(s.split)) ? 1 : -1);
+  }
+  node = packed(stack_.back());
+  node.share = share;
+  stack_.clear();
+  rays_.clear();
+  return node;
 }
 
 template <std::size_t W>
@@ -259,43 +341,49 @@ typename RayTree<W>::Node RayTree<W>::packed(const Cone& cone) const {
 }
 
 template <std::size_t W>
+typename RayTree<W>::Signs RayTree<W>::signs_of(const Cone& cone) const {
+  Signs s;
+  Mask<W> forced{};
+  for (std::size_t i = cone.first; i < cone.last; ++i)
+    for (std::size_t w = 0; w < W; ++w) {
+      s.positive[w] |= rays_[i].positive[w];
+      s.negative[w] |= rays_[i].negative[w];
+    }
+  Word outside = 0;
+  for (std::size_t w = 0; w < W; ++w) {
+    outside |= (forced_positive_[w] & ~s.positive[w]) | (forced_negative_[w] & ~s.negative[w]);
+    s.cut[w] = s.positive[w] & s.negative[w];
+    s.known[w] = all_[w] & ~s.cut[w];
+    forced[w] = s.cut[w] & (forced_positive_[w] | forced_negative_[w]);
+  }
+  s.outside = outside != 0;
+  s.cuts = popcount<W>(s.cut);
+  if (any<W>(forced)) {
+    s.split = lowest<W>(forced);
+    s.kept = get_sign(forced_positive_.data(), static_cast<std::size_t>(s.split)) ? 1 : -1;
+  } else if (s.cuts > 0) {
+    s.split = lowest<W>(s.cut);
+  }
+  return s;
+}
+
+template <std::size_t W>
 void RayTree<W>::visit(const Hooks& hooks) {
   const Cone cone = stack_.back();
   stack_.pop_back();
   ++work_.cones;
-  Mask<W> positive{}, negative{}, cut{}, known{}, forced{};
-  for (std::size_t i = cone.first; i < cone.last; ++i)
-    for (std::size_t w = 0; w < W; ++w) {
-      positive[w] |= rays_[i].positive[w];
-      negative[w] |= rays_[i].negative[w];
-    }
+  Signs s = signs_of(cone);
   steps_ += cone.last - cone.first;
-  Word outside = 0;
-  for (std::size_t w = 0; w < W; ++w) {
-    outside |= (forced_positive_[w] & ~positive[w]) | (forced_negative_[w] & ~negative[w]);
-    cut[w] = positive[w] & negative[w];
-    known[w] = all_[w] & ~cut[w];
-    forced[w] = cut[w] & (forced_positive_[w] | forced_negative_[w]);
-  }
-  if (outside != 0) {
+  if (s.outside) {
     done_ += cone.share;
     rays_.resize(cone.first);
     return;
   }
-  if (any<W>(forced)) {
-    const std::int32_t row = lowest<W>(forced);
-    return split(cone, known, row,
-                 get_sign(forced_positive_.data(), static_cast<std::size_t>(row)) ? 1 : -1);
-  }
-  const int cuts = popcount<W>(cut);
-  if (cuts > 1) return split(cone, known, lowest<W>(cut), 0);
-  if (cuts == 0) {
-    emit(hooks, cone, positive, -1, 0);
-  } else {
-    const std::int32_t row = lowest<W>(cut);
-    emit(hooks, cone, positive, row, 1);
-    clear_sign(positive.data(), static_cast<std::size_t>(row));
-    emit(hooks, cone, positive, row, -1);
+  if (s.kept != 0 || s.cuts > 1) return split(cone, s.known, s.split, s.kept);
+  emit(hooks, cone, s.positive, s.split, s.cuts);
+  if (s.cuts == 1) {
+    clear_sign(s.positive.data(), static_cast<std::size_t>(s.split));
+    emit(hooks, cone, s.positive, s.split, -1);
   }
   done_ += cone.share;
   rays_.resize(cone.first);

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "arrangement/chamber_sink.hpp"
@@ -34,6 +35,7 @@ template <std::size_t W>
 class RayTree {
  public:
   static constexpr TreeEngine kEngine = TreeEngine::kRays;
+  static constexpr std::size_t words_of(std::size_t) { return W; }
   using Line = typename RayStore<W>::Line;
   // A part of the search: one cone, or a range of the simplicial cones.
   struct Node {
@@ -58,11 +60,18 @@ class RayTree {
   // Throws std::invalid_argument if sides contradict each other.
   Node root();
   void run(Node&& start, const Hooks& hooks);
+  // What a run that was stopped or paused left, in the order of the search.
+  std::vector<Node> take_rest() { return std::exchange(rest_, {}); }
+
+  // Sub-trees by the rows with a sign inside the cone and these signs, or by the range of
+  // simplicial cones. `find` splits a simplicial cone until it is the wanted one; throws
+  // ForeignChamberPart if there is none.
+  void name(const Node& node, Word* row) const;
+  Node find(const Word* row, double share);
   // Steps per cone of the first cones are few enough.
   bool worthwhile();
 
   std::uint64_t chambers() const { return chambers_; }
-  bool unfinished() const { return unfinished_; }
   SignTreeWork work() const;
 
  private:
@@ -76,8 +85,17 @@ class RayTree {
     std::size_t first, last;  // in rays_
     double share;
   };
+  // Signs of the rows in a cone: known where nothing cuts.
+  struct Signs {
+    Mask<W> positive{}, negative{}, cut{}, known{};
+    bool outside = false;     // a row has the other sign than it must
+    std::int32_t split = -1;  // the row to split by, if any
+    int kept = 0, cuts = 0;   // of its parts, the one that may be; rows that cut
+  };
 
+  Signs signs_of(const Cone& cone) const;
   void load(Node&& node);
+  void leave();
   bool next_cone();
   void visit(const Hooks& hooks);
   void split(const Cone& cone, const Mask<W>& known, std::int32_t row, int kept);
@@ -98,6 +116,7 @@ class RayTree {
   std::unique_ptr<ExactLp> exact_;  // made when a point needs it
 
   Mask<W> all_{}, forced_positive_{}, forced_negative_{};
+  std::vector<std::int32_t> basis_;
   std::vector<Id> corners_;  // positive for the rows of the basis
   std::uint64_t free_ = 0;   // the rows of the basis without a forced sign, as bits
   std::uint64_t fixed_ = 0;  // the signs of the others
@@ -112,7 +131,7 @@ class RayTree {
   SignTreeWork work_;
   std::uint64_t steps_ = 0, since_report_ = 0, chambers_ = 0, reported_ = 0;
   double done_ = 0;
-  bool unfinished_ = false;
+  std::vector<Node> rest_;
 };
 
 }  // namespace linear_regions::arrangement

@@ -3,120 +3,71 @@
 #include "linear_regions/sign_tree.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <deque>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
+#include "arrangement/block_sinks.hpp"
 #include "arrangement/ray_tree.hpp"
 #include "arrangement/tree.hpp"
 #include "float_environment.hpp"
+#include "linear_regions/save_points.hpp"
 #include "team.hpp"
 
 namespace linear_regions {
 namespace {
 
-using arrangement::Chamber;
-using arrangement::ChamberSink;
+using arrangement::BlockSink;
 using arrangement::RayTree;
 using arrangement::Reduction;
+using arrangement::StreamSink;
 using arrangement::Tree;
 
-class BlockSink : public ChamberSink {
+// The engines of a team, kept from one pause to the next with what they have learnt.
+template <typename Engine>
+class Engines {
  public:
-  BlockSink(ChamberBlock& block, const Reduction& reduction, bool points)
-      : block_(block), reduction_(reduction), points_(points), point_(reduction.d) {
-    block_.words = word_count(reduction.n);
-  }
+  using Make = std::function<std::unique_ptr<Engine>(bool caller)>;
 
-  void chamber(Chamber& chamber, bool opposite) override {
-    const std::size_t at = block_.signs.size();
-    block_.signs.resize(at + block_.words);
-    reduction_.translate(chamber.positive(), opposite, block_.signs.data() + at);
-    if (points_) add_point(chamber, opposite, block_.signs.data() + at);
-    ++block_.n;
+  explicit Engines(Make make) : make_(std::move(make)), callers_(make_(true)) {}
+
+  Engine& callers() { return *callers_; }
+  Engine& take() {
+    const std::lock_guard lock(mutex_);
+    if (taken_ == others_.size()) others_.push_back(make_(false));
+    return *others_[taken_++];
+  }
+  void give_back_all() { taken_ = 0; }
+
+  template <typename Visit>
+  void each(const Visit& visit) const {
+    visit(*callers_);
+    for (const auto& engine : others_) visit(*engine);
   }
 
  private:
-  // The witness, then a point well inside; where neither rounds to a double inside, the latter
-  // exactly.
-  void add_point(Chamber& chamber, bool opposite, const Word* signs) {
-    if (!try_point(chamber.witness(), opposite, signs)) {
-      const std::shared_ptr<const arrangement::ExactPoint> centre = chamber.exact_centre();
-      std::vector<double> y(reduction_.rows.stride);
-      arrangement::ExactLp::round(*centre, 1, y.data());
-      if (!try_point(y.data(), opposite, signs)) {
-        block_.exact_points.emplace_back(block_.n,
-                                         reduction_.exact_affine_point(*centre, opposite));
-        std::fill(point_.begin(), point_.end(), std::numeric_limits<double>::quiet_NaN());
-      }
-    }
-    block_.points.insert(block_.points.end(), point_.begin(), point_.end());
-  }
-
-  // Points of central arrangements may have to go far from the common point.
-  bool try_point(const double* y, bool opposite, const Word* signs) {
-    for (const double stretch : {1.0, 0x1p10, 0x1p30, 0x1p60}) {
-      reduction_.affine_point(y, opposite, stretch, point_.data());
-      if (reduction_.has_signs(point_.data(), signs)) return true;
-      if (!reduction_.central) break;
-    }
-    return false;
-  }
-
-  ChamberBlock& block_;
-  const Reduction& reduction_;
-  bool points_;
-  std::vector<double> point_;
-};
-
-// Hands over a block whenever it is full.
-class StreamSink : public ChamberSink {
- public:
-  StreamSink(const Reduction& reduction, TreeEngine engine, bool points, std::size_t size,
-             RunControl& control, const std::function<bool(ChamberBlock&&)>& out)
-      : inner_(block_, reduction, points),
-        words_(word_count(reduction.n)),
-        engine_(engine),
-        size_(size),
-        control_(control),
-        out_(out) {
-    block_.engine = engine;
-  }
-
-  void chamber(Chamber& chamber, bool opposite) override {
-    if (delivered_ + block_.n >= control_.limit) return;  // the second one of a pair
-    inner_.chamber(chamber, opposite);
-    if (block_.n >= size_) flush();
-  }
-  void flush() {
-    if (block_.n == 0 || !wanted_) return;
-    delivered_ += block_.n;
-    wanted_ = out_(std::move(block_));
-    if (!wanted_) control_.stop(Status::kCancelled);
-    block_ = ChamberBlock{};
-    block_.words = words_;
-    block_.engine = engine_;
-  }
-
- private:
-  bool wanted_ = true;  // a reader that said no is not asked again
-  ChamberBlock block_;
-  BlockSink inner_;
-  std::size_t words_;
-  TreeEngine engine_;
-  std::size_t size_;
-  RunControl& control_;
-  const std::function<bool(ChamberBlock&&)>& out_;
-  std::uint64_t delivered_ = 0;
+  Make make_;
+  std::unique_ptr<Engine> callers_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Engine>> others_;
+  std::size_t taken_ = 0;
 };
 
 class Run {
  public:
   Run(const Hyperplanes& planes, const ConvexDomain& domain, const SignTreeOptions& options,
-      RunControl& control)
-      : options_(options), control_(control) {
+      RunControl& control, const SignTreeSaving& saving)
+      : options_(options),
+        control_(control),
+        saving_(saving),
+        points_(saving.save ? saving.every : 0.0) {
+    if (points_.wanted()) control_.pause_after = points_.interval();
     control_.start();
     reduction_.emplace(planes, domain);
   }
@@ -126,20 +77,7 @@ class Run {
   }
 
   SignTreeResult on_this_thread(std::size_t block, const std::function<bool(ChamberBlock&&)>& out) {
-    return with_engine([&](auto engine) {
-      using Engine = typename decltype(engine)::type;
-      StreamSink sink(*reduction_, Engine::kEngine, options_.points, block, control_, out);
-      try {
-        Engine tree(*reduction_, control_, options_.arithmetic, true);
-        typename Engine::Hooks hooks;
-        hooks.sink = &sink;
-        tree.run(tree.root(), hooks);
-        add(tree);
-      } catch (const arrangement::ExactLp::Stopped&) {
-        unfinished_ = true;
-      }
-      sink.flush();
-    });
+    return with_engine([&](auto engine) { alone<typename decltype(engine)::type>(block, out); });
   }
 
   ChamberBlock gather() {
@@ -155,22 +93,118 @@ class Run {
 
  private:
   template <typename Engine>
-  void team(bool store) {
-    Team<typename Engine::Node> team(control_);
-    try {
-      auto root = Engine(*reduction_, control_, options_.arithmetic, true).root();
-      team.run(std::move(root), [&](auto& t, bool caller) { live<Engine>(t, caller, store); });
-    } catch (const arrangement::ExactLp::Stopped&) {
-      unfinished_ = true;
+  using Rest = std::map<TreePath, typename Engine::Node>;
+
+  // The sub-trees to begin with, by number.
+  template <typename Engine>
+  Rest<Engine> first_nodes(Engine& engine) const {
+    Rest<Engine> nodes;
+    if (saving_.from == nullptr) {
+      nodes.emplace(TreePath{0}, engine.root());
+      return nodes;
     }
-    unfinished_ = unfinished_ || team.dropped();
+    const ChamberPart& part = *saving_.from;
+    if (part.words != Engine::words_of(reduction_->rows.n) ||
+        part.rows.size() != part.size() * part.stride())
+      throw ForeignChamberPart();
+    for (std::size_t i = 0; i < part.size(); ++i)
+      nodes.emplace(TreePath{static_cast<std::uint32_t>(i)},
+                    engine.find(part.rows.data() + i * part.stride(), part.shares[i]));
+    return nodes;
   }
 
   template <typename Engine>
-  void live(Team<typename Engine::Node>& team, bool caller, bool store) {
+  void team(bool store) {
+    Engines<Engine> engines([this](bool caller) {
+      return std::make_unique<Engine>(*reduction_, control_, options_.arithmetic, caller);
+    });
+    try {
+      Rest<Engine> rest = first_nodes(engines.callers());
+      for (;;) {
+        run_team(engines, rest, store);
+        if (points_.wanted() && (!rest.empty() || store))
+          points_.save([&] { saving_.save(state<Engine>(engines, rest)); });
+        if (rest.empty() || control_.stopped()) break;
+        number_anew(rest);
+        control_.go_on(points_.interval());
+      }
+      unfinished_ = !rest.empty();
+    } catch (const arrangement::ExactLp::Stopped&) {  // on the way to the first chamber
+      unfinished_ = true;
+    }
+    engines.each([&](const Engine& engine) { add(engine); });
+  }
+
+  // Works the sub-trees off; what a stop or a pause leaves of them takes their place.
+  template <typename Engine>
+  void run_team(Engines<Engine>& engines, Rest<Engine>& rest, bool store) {
+    using Node = typename Engine::Node;
+    std::deque<typename Team<Node>::Task> tasks;
+    for (auto& [path, node] : rest) tasks.push_back({path, std::move(node)});
+    rest.clear();
+    Team<Node> team(control_);
+    team.run(std::move(tasks), [&](auto& t, bool caller) {
+      live<Engine>(t, caller, caller ? engines.callers() : engines.take(), rest, store);
+    });
+    for (auto& task : team.left()) rest.emplace(std::move(task.path), std::move(task.node));
+    engines.give_back_all();
+  }
+
+  template <typename Node>
+  static void number_anew(std::map<TreePath, Node>& rest) {
+    std::map<TreePath, Node> numbered;
+    std::uint32_t number = 0;
+    for (auto& [path, node] : rest) numbered.emplace(TreePath{number++}, std::move(node));
+    rest = std::move(numbered);
+  }
+
+  template <typename Engine>
+  SignTreeState state(const Engines<Engine>& engines, const Rest<Engine>& rest) {
+    SignTreeState out;
+    out.engine = Engine::kEngine;
+    engines.each([&](const Engine& engine) {
+      out.chambers += engine.chambers();
+      out.work += engine.work();
+    });
+    name_rest(engines, rest, out);
+    std::size_t place = 0;
+    auto next = rest.begin();
+    for (auto& [path, block] : blocks_) {
+      for (; next != rest.end() && next->first < path; ++next) ++place;
+      if (block.n == 0) continue;
+      out.found_origin.push_back(path.front());
+      out.place.push_back(place);
+      out.found.push_back(std::move(block));
+    }
+    blocks_.clear();
+    return out;
+  }
+
+  template <typename Engine>
+  void name_rest(const Engine& engine, const Rest<Engine>& rest, SignTreeState& out) const {
+    ChamberPart& part = out.rest;
+    part.words = Engine::words_of(reduction_->rows.n);
+    part.rows.resize(rest.size() * part.stride());
+    for (const auto& [path, node] : rest) {
+      engine.name(node, part.rows.data() + part.size() * part.stride());
+      part.shares.push_back(node.share);
+      out.origin.push_back(path.front());
+    }
+  }
+  template <typename Engine>
+  void name_rest(const Engines<Engine>& engines, const Rest<Engine>& rest,
+                 SignTreeState& out) const {
+    bool named = false;
+    engines.each([&](const Engine& engine) {
+      if (!std::exchange(named, true)) name_rest(engine, rest, out);
+    });
+  }
+
+  template <typename Engine>
+  void live(Team<typename Engine::Node>& team, bool caller, Engine& tree, Rest<Engine>& rest,
+            bool store) {
     using Node = typename Engine::Node;
     const DefaultFloatingPoint environment;
-    Engine tree(*reduction_, control_, options_.arithmetic, caller);
     typename Team<Node>::Task task;
     while (team.next(task, caller)) {
       ChamberBlock block;
@@ -188,11 +222,53 @@ class Run {
         if (caller) hooks.tick = [&] { team.maybe_start_others(); };
       }
       tree.run(std::move(task.node), hooks);
+      std::vector<Node> left = tree.take_rest();
       team.done([&] {
         if (store) blocks_.emplace(task.path, std::move(block));
+        task.path.push_back(0);  // before all gifts
+        for (Node& node : left) {
+          rest.emplace(task.path, std::move(node));
+          ++task.path.back();
+        }
       });
     }
-    team.finish([&] { add(tree); });
+  }
+
+  // Hands blocks over on the way. A state says that all chambers before it were handed over.
+  template <typename Engine>
+  void alone(std::size_t block, const std::function<bool(ChamberBlock&&)>& out) {
+    StreamSink sink(*reduction_, Engine::kEngine, options_.points, block, control_, out);
+    Engine tree(*reduction_, control_, options_.arithmetic, true);
+    typename Engine::Hooks hooks;
+    hooks.sink = &sink;
+    try {
+      Rest<Engine> rest = first_nodes(tree);
+      while (!rest.empty()) {
+        number_anew(rest);
+        typename Engine::Node node = std::move(rest.begin()->second);
+        rest.erase(rest.begin());
+        tree.run(std::move(node), hooks);
+        std::uint32_t number = 0;
+        for (auto& left : tree.take_rest()) rest.emplace(TreePath{0, number++}, std::move(left));
+        if (rest.empty() || !control_.halted()) continue;
+        sink.flush();
+        if (points_.wanted() && sink.delivered_all()) {
+          SignTreeState state;
+          state.engine = Engine::kEngine;
+          state.chambers = tree.chambers();
+          state.work = tree.work();
+          name_rest(tree, rest, state);
+          points_.save([&] { saving_.save(std::move(state)); });
+        }
+        if (control_.stopped()) break;
+        control_.go_on(points_.interval());
+      }
+      unfinished_ = !rest.empty();
+    } catch (const arrangement::ExactLp::Stopped&) {
+      unfinished_ = true;
+    }
+    add(tree);
+    sink.flush();
   }
 
   // Calls back with the type of the engine that suits the input.
@@ -209,7 +285,7 @@ class Run {
       visit(std::type_identity<Tree>{});
       return result(TreeEngine::kWitnesses);
     }
-    if (chambers_ == 0 && !unfinished_)
+    if (chambers_ == 0 && !unfinished_ && saving_.from == nullptr)
       throw std::invalid_argument("the domain has no interior point");
     return result(TreeEngine::kRays);
   }
@@ -234,7 +310,6 @@ class Run {
   template <typename Engine>
   void add(const Engine& tree) {
     chambers_ += tree.chambers();
-    unfinished_ = unfinished_ || tree.unfinished();
     work_ += tree.work();
   }
 
@@ -252,6 +327,8 @@ class Run {
 
   const SignTreeOptions options_;
   RunControl& control_;
+  const SignTreeSaving& saving_;
+  SavePoints points_;
   std::optional<Reduction> reduction_;
   std::map<TreePath, ChamberBlock> blocks_;
   SignTreeWork work_;
@@ -289,24 +366,29 @@ void ChamberBlock::append(ChamberBlock&& other) {
 }
 
 SignTreeResult sign_tree_count(const Hyperplanes& planes, const ConvexDomain& domain,
-                               const SignTreeOptions& options, RunControl& control) {
+                               const SignTreeOptions& options, RunControl& control,
+                               const SignTreeSaving& saving) {
   const DefaultFloatingPoint environment;
-  return Run(planes, domain, options, control).on_team(false);
+  return Run(planes, domain, options, control, saving).on_team(false);
 }
 
 SignTreeResult sign_tree_list(const Hyperplanes& planes, const ConvexDomain& domain,
                               const SignTreeOptions& options, RunControl& control,
-                              ChamberBlock& out) {
+                              ChamberBlock& out, const SignTreeSaving& saving) {
   const DefaultFloatingPoint environment;
+  if (saving.save) {
+    if (control.limit != RunControl::kNoLimit) control.threads = 1;
+    return Run(planes, domain, options, control, saving).on_team(true);
+  }
   if (control.limit != RunControl::kNoLimit) {
     out.words = word_count(planes.n);
-    return Run(planes, domain, options, control)
+    return Run(planes, domain, options, control, saving)
         .on_this_thread(std::size_t{1} << 20, [&](ChamberBlock&& block) {
           out.append(std::move(block));
           return true;
         });
   }
-  Run run(planes, domain, options, control);
+  Run run(planes, domain, options, control, saving);
   const SignTreeResult result = run.on_team(true);
   out = run.gather();
   return result;
@@ -314,10 +396,10 @@ SignTreeResult sign_tree_list(const Hyperplanes& planes, const ConvexDomain& dom
 
 SignTreeResult sign_tree_stream(const Hyperplanes& planes, const ConvexDomain& domain,
                                 const SignTreeOptions& options, RunControl& control,
-                                std::size_t block,
-                                const std::function<bool(ChamberBlock&&)>& sink) {
+                                std::size_t block, const std::function<bool(ChamberBlock&&)>& sink,
+                                const SignTreeSaving& saving) {
   const DefaultFloatingPoint environment;
-  return Run(planes, domain, options, control)
+  return Run(planes, domain, options, control, saving)
       .on_this_thread(std::max<std::size_t>(1, block), sink);
 }
 

@@ -42,7 +42,7 @@ Tree::Tree(const Reduction& reduction, RunControl& control, Arithmetic arithmeti
       across_(rows_.padded) {
   exact_.watch([this] {
     control_.report(0, 0, caller_);
-    return !control_.stopped();
+    return in_point_ || !control_.stopped();
   });
 }
 
@@ -83,27 +83,107 @@ Frame Tree::root() {
 void Tree::run(Frame&& start, const Hooks& hooks) {
   bottom_ = top_ = 0;
   now_ = std::move(start);
-  try {
-    for (;;) {
-      if (control_.stopped()) throw ExactLp::Stopped{};
-      chain(hooks);
-      if (bottom_ == top_) break;
-      std::swap(now_, stack_[--top_]);
-      if (bottom_ == top_) bottom_ = top_ = 0;
-      if (hooks.hungry != nullptr && hooks.hungry->load(std::memory_order_relaxed) > 0 &&
-          top_ > bottom_) {
-        hooks.give(std::move(stack_[bottom_++]));
-        ++work_.stolen;
-      }
-      if (work_.chains % kChainsPerReport == 0 || control_.limit != RunControl::kNoLimit) {
-        report();
-        if (hooks.tick) hooks.tick();
-      }
+  for (;;) {
+    if (control_.halted()) {
+      leave();
+      break;
     }
-  } catch (const ExactLp::Stopped&) {
-    unfinished_ = true;
+    const std::size_t top = top_;
+    try {
+      chain(hooks);
+    } catch (const ExactLp::Stopped&) {
+      undo_chain(top);
+      leave();
+      break;
+    }
+    if (bottom_ == top_) break;
+    std::swap(now_, stack_[--top_]);
+    if (bottom_ == top_) bottom_ = top_ = 0;
+    if (hooks.hungry != nullptr && hooks.hungry->load(std::memory_order_relaxed) > 0 &&
+        top_ > bottom_) {
+      hooks.give(std::move(stack_[bottom_++]));
+      ++work_.stolen;
+    }
+    if (work_.chains % kChainsPerReport == 0 || control_.limit != RunControl::kNoLimit) {
+      report();
+      if (hooks.tick) hooks.tick();
+    }
   }
   report();
+}
+
+// The frame at hand and the stack become the rest.
+void Tree::leave() {
+  rest_.push_back(std::move(now_));
+  while (top_ > bottom_) rest_.push_back(std::move(stack_[--top_]));
+  now_ = Frame{};
+}
+
+// The frame of a chain that was broken off is as it was before.
+void Tree::undo_chain(std::size_t top) {
+  while (top_ > top) {
+    --top_;
+    now_.share *= 2;
+  }
+  for (const std::int32_t row : order_) {
+    const auto at = static_cast<std::size_t>(row);
+    clear_sign(now_.known.data(), at);
+    clear_sign(now_.positive.data(), at);
+    now_.weight[at] = 0;
+  }
+}
+
+void Tree::name(const Frame& frame, Word* row) const {
+  const std::size_t words = word_count(rows_.n);
+  std::fill_n(row, 2 + 2 * words, 0);
+  for (std::size_t i = 0; i < rows_.n; ++i) {
+    if (frame.weight[i] == 0) continue;
+    set_sign(row + 2, i);
+    assign_sign(row + 2 + words, i, frame.weight[i] > 0);
+  }
+}
+
+Frame Tree::find(const Word* row, double share) {
+  const std::size_t words = word_count(rows_.n);
+  const Word *cuts = row + 2, *positive = cuts + words;
+  const auto arrived = [&] {
+    for (std::size_t i = 0; i < rows_.n; ++i)
+      if ((now_.weight[i] != 0) != get_sign(cuts, i)) return false;
+    return true;
+  };
+  now_ = root();
+  for (std::size_t i = 0; i < rows_.n; ++i)
+    if (now_.weight[i] != 0 &&
+        (!get_sign(cuts, i) || (now_.weight[i] > 0) != get_sign(positive, i)))
+      throw ForeignChamberPart();
+  while (!arrived())
+    if (!follow(cuts, positive)) throw ForeignChamberPart();
+  now_.share = share;
+  return std::move(now_);
+}
+
+// A chain up to where it leaves for the sub-tree with these cuts.
+bool Tree::follow(const Word* cuts, const Word* positive) {
+  is_resolved_ = now_.own;
+  cut_here_.clear();
+  order_rows();
+  bottom_ = top_ = 0;
+  for (const std::int32_t row : order_) {
+    const auto at = static_cast<std::size_t>(row);
+    const int wanted = !get_sign(cuts, at) ? 0 : get_sign(positive, at) ? 1 : -1;
+    const int near = near_sign(row);
+    const int far = near == 0 ? wanted : -near;
+    const bool is_cut = far != 0 && far_side(row, far);
+    if (is_cut && far == wanted) {
+      push(row, far);
+      std::swap(now_, stack_[--top_]);
+      return true;
+    }
+    if (near == 0) return false;
+    know(row, near, is_cut);
+    if (is_cut) cut_here_.push_back(row);
+  }
+  return false;
 }
 
 void Tree::report() {
@@ -348,7 +428,10 @@ std::shared_ptr<const ExactPoint> Tree::exact_centre(const Frame& frame) {
     if (frame.weight[i] != 0)
       cone.push_back({static_cast<std::int32_t>(i), frame.weight[i] < 0 ? -1 : 1});
   ++work_.exact_lps;
-  return exact_.solve(cone).interior;
+  in_point_ = true;  // the chamber was counted: its point is not broken off
+  std::shared_ptr<const ExactPoint> centre = exact_.solve(cone).interior;
+  in_point_ = false;
+  return centre;
 }
 
 }  // namespace linear_regions::arrangement

@@ -19,6 +19,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "arrangement/chamber_sink.hpp"
@@ -45,6 +46,7 @@ struct Frame {
 class Tree {
  public:
   static constexpr TreeEngine kEngine = TreeEngine::kWitnesses;
+  static constexpr std::size_t words_of(std::size_t rows) { return word_count(rows); }
   using Node = Frame;
   struct Hooks {
     ChamberSink* sink = nullptr;
@@ -59,15 +61,24 @@ class Tree {
   // std::invalid_argument if it is empty.
   Frame root();
   void run(Frame&& start, const Hooks& hooks);
+  // What a run that was stopped or paused left, in the order of the search.
+  std::vector<Frame> take_rest() { return std::exchange(rest_, {}); }
+
+  // Sub-trees by their cuts and the signs of these. `find` takes the way from the root to the one
+  // with these cuts; throws ForeignChamberPart if there is none.
+  void name(const Frame& frame, Word* row) const;
+  Frame find(const Word* row, double share);
 
   std::uint64_t chambers() const { return chambers_; }
-  bool unfinished() const { return unfinished_; }
   SignTreeWork work() const;
 
  private:
   class View;
   std::shared_ptr<const ExactPoint> exact_centre(const Frame& frame);
   void chain(const Hooks& hooks);
+  void leave();
+  void undo_chain(std::size_t top);
+  bool follow(const Word* cuts, const Word* positive);
   void order_rows();
   bool take(std::int32_t row);
   int near_sign(std::int32_t row);
@@ -93,14 +104,14 @@ class Tree {
   std::size_t bottom_ = 0, top_ = 0;
   Frame now_, child_;
   LpState resolved_;
-  bool is_resolved_ = false;
+  bool is_resolved_ = false, in_point_ = false;
   std::vector<std::int32_t> order_, cut_here_;
   std::int32_t asked_ = -1;
   std::vector<double> across_, across_x_, without_;
   SignTreeWork work_;
   std::uint64_t chambers_ = 0, reported_ = 0;
   double done_ = 0;
-  bool unfinished_ = false;
+  std::vector<Frame> rest_;
 };
 
 }  // namespace linear_regions::arrangement

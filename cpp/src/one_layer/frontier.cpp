@@ -8,6 +8,7 @@
 
 #include "float_environment.hpp"
 #include "linear_regions/one_layer.hpp"
+#include "linear_regions/save_points.hpp"
 #include "one_layer/lane_weights.hpp"
 #include "one_layer/recording.hpp"
 #include "one_layer/state_kernels.hpp"
@@ -46,13 +47,15 @@ template <class Cell>
 class Frontier {
  public:
   Frontier(Sweep& sweep, const Lanes& lanes, std::uint64_t max_bytes, std::uint64_t max_insertions,
-           RunControl& control)
+           RunControl& control, const FrontierSaving& saving)
       : sweep_(sweep),
         n_t_(lanes.weights.size() / lanes.primes.size()),
         weights_(lanes.primes),
         max_bytes_(max_bytes),
         max_insertions_(max_insertions),
-        control_(control) {
+        control_(control),
+        saving_(saving),
+        points_(saving.save ? saving.every : 0.0) {
     // Rows t: of t neurons. Rows n_t + t: of at most t.
     const std::size_t n = lanes.primes.size();
     for (std::size_t t = 0; t < n_t_; ++t)
@@ -66,14 +69,21 @@ class Frontier {
   }
 
   FrontierResult run() {
-    StateMap start(sizeof(Cell), 0, pool_);
-    enter_zero(start);
-    recording_.emplace(std::move(start));
-    for (std::size_t m = 0; m < sweep_.n_steps(); ++m) {
+    std::size_t begun = 0;
+    if (saving_.from != nullptr && saving_.from->step > 0) {
+      begun = saving_.from->step;
+      if (!begin_from(*saving_.from)) return result_;
+    } else {
+      StateMap start(sizeof(Cell), 0, pool_);
+      enter_zero(start);
+      recording_.emplace(std::move(start));
+    }
+    for (std::size_t m = begun; m < sweep_.n_steps(); ++m) {
       const std::optional<Step> step = sweep_.step(m);
       if (!step) result_.end = FrontierEnd::kTooManySets;
       if (!step || !(recording_ ? record(*step) : expand(*step))) return result_;
       if (recording_ && !recording_->worthwhile() && !play()) return result_;
+      if (!recording_ && m + 1 < sweep_.n_steps()) save_if_due(m + 1);
     }
     // Nothing is left to see: a single state.
     if (recording_ && !play()) return result_;
@@ -94,6 +104,95 @@ class Frontier {
   static void enter_zero(StateMap& map) {
     const std::vector<unsigned char> zero(map.key_bytes(), 0);
     map.find_or_insert(zero.data(), 0);
+  }
+
+  // ---- states ----
+
+  // Takes up a run before a step; the tables of the steps before it are made again.
+  bool begin_from(const FrontierState& from) {
+    const std::size_t lanes = weights_.lanes();
+    std::size_t sets = 0;
+    for (std::size_t m = 0; m < from.step; ++m) {
+      if (m + 1 >= sweep_.n_steps()) throw_foreign();
+      const std::optional<Step> step = sweep_.step(m);
+      if (!step) result_.end = FrontierEnd::kTooManySets;
+      if (!step || !go_on(0)) return false;
+      sets = step->with.size();
+    }
+    StateMap states(sets * sizeof(Cell), lanes, pool_);
+    const std::size_t bytes = states.key_bytes();
+    if (from.states == 0 || from.lanes != lanes || from.keys.size() / bytes != from.states ||
+        from.keys.size() % bytes != 0 || from.counts.size() != from.states * lanes)
+      throw_foreign();
+    for (std::size_t row = 0; row < from.states; ++row) {
+      states.append(&from.keys[row * bytes]);
+      if (!weights_.set_residues(states.counts(row), 0, lanes, &from.counts[row * lanes]))
+        throw_foreign();
+    }
+    now_.emplace(std::move(states));
+    result_.insertions = from.insertions;
+    result_.states = from.expanded;
+    result_.max_states = from.max_states;
+    result_.vector_bytes = from.vector_bytes;
+    result_.bytes = from.bytes;
+    control_.report(0, static_cast<double>(from.step) / static_cast<double>(sweep_.n_steps()),
+                    true);
+    return true;
+  }
+
+  [[noreturn]] static void throw_foreign() {
+    throw std::invalid_argument("the state is that of another count");
+  }
+
+  void save_if_due(std::size_t step) {
+    if (!points_.due() || now_->bytes() > saving_.most_bytes) return;
+    points_.save([&] {
+      FrontierState state;
+      state.step = step;
+      state.states = now_->size();
+      state.lanes = weights_.lanes();
+      state.keys.resize(now_->size() * now_->key_bytes());
+      state.counts.resize(now_->size() * state.lanes);
+      for (std::size_t row = 0; row < now_->size(); ++row) {
+        std::copy_n(now_->key(row), now_->key_bytes(), &state.keys[row * now_->key_bytes()]);
+        weights_.copy_residues(&state.counts[row * state.lanes], now_->counts(row), state.lanes);
+      }
+      state.insertions = result_.insertions;
+      state.expanded = result_.states;
+      state.max_states = result_.max_states;
+      state.vector_bytes = result_.vector_bytes;
+      state.bytes = result_.bytes;
+      saving_.save(state);
+    });
+  }
+
+  // The first `done` lanes of a second pass.
+  void save_lanes(StateMap& counted, std::size_t done) {
+    if (!points_.due() || counted.bytes() > saving_.most_bytes) return;
+    points_.save([&] {
+      FrontierState state;
+      state.states = counted.size();
+      state.lanes = done;
+      state.counts.resize(counted.size() * done);
+      for (std::size_t row = 0; row < counted.size(); ++row)
+        weights_.copy_residues(&state.counts[row * done], counted.counts(row), done);
+      saving_.save(state);
+    });
+  }
+
+  // Returns how many lanes are known; the first pass was made again and must give as many states.
+  std::size_t known_lanes(StateMap& counted) const {
+    if (saving_.from == nullptr || saving_.from->lanes == 0) return 0;
+    const FrontierState& from = *saving_.from;
+    if (from.states != counted.size() || from.lanes > weights_.lanes() ||
+        (from.lanes % kLanesAtOnce != 0 && from.lanes != weights_.lanes()) ||
+        from.counts.size() != from.states * from.lanes)
+      throw_foreign();
+    for (std::size_t row = 0; row < counted.size(); ++row)
+      if (!weights_.set_residues(counted.counts(row), 0, from.lanes,
+                                 &from.counts[row * from.lanes]))
+        throw_foreign();
+    return from.lanes;
   }
 
   // ---- two passes ----
@@ -120,10 +219,10 @@ class Frontier {
     StateMap& states = recording_->states();
     const std::size_t lanes = weights_.lanes(), cells = states.key_bytes();
     StateMap counted(cells, lanes, pool_);
-    for (std::size_t row = 0; row < states.size(); ++row) counted.append(states, row);
+    for (std::size_t row = 0; row < states.size(); ++row) counted.append(states.key(row));
     const double steps = static_cast<double>(recording_->n_steps());
     const double part = kPlayed * steps / static_cast<double>(sweep_.n_steps());
-    for (std::size_t first = 0; first < lanes; first += kLanesAtOnce) {
+    for (std::size_t first = known_lanes(counted); first < lanes; first += kLanesAtOnce) {
       const std::size_t n = std::min(kLanesAtOnce, lanes - first);
       one_layer::LaneCounts counts(n);
       const auto go_on = [&] { return this->go_on(0); };
@@ -131,6 +230,7 @@ class Frontier {
       for (std::size_t row = 0; row < states.size(); ++row)
         std::copy_n(counts.lanes(row), n, counted.counts(row) + first);
       control_.report(0, part * static_cast<double>(n) / static_cast<double>(lanes), true);
+      save_lanes(counted, first + n);
     }
     now_.emplace(std::move(counted));
     recording_.reset();
@@ -269,6 +369,8 @@ class Frontier {
   LaneWeights weights_;
   std::uint64_t max_bytes_, max_insertions_;
   RunControl& control_;
+  const FrontierSaving& saving_;
+  SavePoints points_;
   BlockPool pool_;  // outlives the maps
   std::optional<Recording> recording_;
   std::optional<StateMap> now_;
@@ -285,7 +387,8 @@ class Frontier {
 }  // namespace
 
 FrontierResult count_frontier(const WindowLayer& layer, const Lanes& lanes, std::uint64_t max_bytes,
-                              std::uint64_t max_insertions, RunControl& control) {
+                              std::uint64_t max_insertions, RunControl& control,
+                              const FrontierSaving& saving) {
   check(lanes);
   const DefaultFloatingPoint environment;  // residues in doubles round to nearest
   control.start();
@@ -293,9 +396,10 @@ FrontierResult count_frontier(const WindowLayer& layer, const Lanes& lanes, std:
   const std::uint64_t largest = sweep.largest_value();
   FrontierResult result;
   if (largest <= std::numeric_limits<std::uint8_t>::max()) {
-    result = Frontier<std::uint8_t>(sweep, lanes, max_bytes, max_insertions, control).run();
+    result = Frontier<std::uint8_t>(sweep, lanes, max_bytes, max_insertions, control, saving).run();
   } else if (largest <= std::numeric_limits<std::uint16_t>::max()) {
-    result = Frontier<std::uint16_t>(sweep, lanes, max_bytes, max_insertions, control).run();
+    result =
+        Frontier<std::uint16_t>(sweep, lanes, max_bytes, max_insertions, control, saving).run();
   } else {
     result.end = FrontierEnd::kTooManySets;
   }

@@ -66,6 +66,24 @@ class LaneWeights {
     return out;
   }
 
+  // The residues of the lanes from `first` on; padding is zero.
+  void copy_residues(std::uint64_t* to, const std::uint64_t* counts, std::size_t lanes) const {
+    for (std::size_t i = 0; i < lanes; ++i)
+      to[i] = kernels_ != nullptr ? static_cast<std::uint64_t>(doubles(counts)[i]) : counts[i];
+  }
+  // The other way round; false where a number is none of these residues.
+  bool set_residues(std::uint64_t* counts, std::size_t first, std::size_t lanes,
+                    const std::uint64_t* from) const {
+    for (std::size_t i = 0; i < lanes; ++i) {
+      if (from[i] >= (first + i < n_ ? primes_[first + i] : 1)) return false;
+      if (kernels_ != nullptr)
+        doubles(counts)[i] = static_cast<double>(from[i]);
+      else
+        counts[i] = from[i];
+    }
+    return true;
+  }
+
   // to += from * weights of the row, in all lanes.
   void add(std::uint64_t* to, const std::uint64_t* from, std::size_t row) const {
     if (kernels_ != nullptr)

@@ -12,8 +12,11 @@
 #include <algorithm>
 #include <bit>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "linear_regions/one_layer.hpp"
+#include "linear_regions/save_points.hpp"
 
 namespace linear_regions {
 namespace {
@@ -22,7 +25,8 @@ __extension__ typedef unsigned __int128 Wide;
 
 class Listing {
  public:
-  Listing(const FilterDraw& draw, std::uint64_t max_nodes, RunControl& control)
+  Listing(const FilterDraw& draw, std::uint64_t max_nodes, RunControl& control,
+          const FilterTableSaving& saving)
       : draw_(draw),
         p_(draw.prime),
         n_(draw.n_slots),
@@ -30,7 +34,9 @@ class Listing {
         filters_(draw.n_filters),
         stride_(draw.n_slots + 1),
         max_nodes_(max_nodes),
-        control_(control) {
+        control_(control),
+        saving_(saving),
+        points_(saving.save ? saving.every : 0.0) {
     std::uint64_t inverse = p_;  // Newton: of p modulo 2^64, negated below
     for (int i = 0; i < 6; ++i) inverse *= 2 - p_ * inverse;
     negative_inverse_ = ~inverse + 1;
@@ -49,27 +55,67 @@ class Listing {
 
   FilterTable run() {
     table_[0] = 1;
-    for (std::size_t i = 0; i < draw_.firsts.size() && go_on(true); ++i)
-      start(draw_.firsts[i], draw_.orbits[i]);
-    result_.nodes = nodes_;
-    for (const Wide value : table_) {
-      result_.high.push_back(static_cast<std::uint64_t>(value >> 64));
-      result_.low.push_back(static_cast<std::uint64_t>(value));
+    if (saving_.from != nullptr) begin_from(*saving_.from);
+    for (; first_ < draw_.firsts.size() && go_on(true); ++first_) {
+      if (points_.due()) save();
+      start(draw_.firsts[first_], draw_.orbits[first_]);
+      if (result_.end != TableEnd::kDone) break;
     }
+    result_.nodes = nodes_;
+    FilterTableState found = state();
+    result_.high = std::move(found.high);
+    result_.low = std::move(found.low);
     return result_;
   }
 
  private:
+  static constexpr std::uint32_t kFirstSet = ~0u;  // begins every way
+
   std::uint64_t* row(std::size_t level, std::size_t filter, std::size_t window) {
     return &levels_[level][(filter * windows_ + window) * stride_];
   }
 
+  // ---- states ----
+
+  void begin_from(const FilterTableState& from) {
+    if (from.high.size() != table_.size() || from.low.size() != table_.size() ||
+        from.first > draw_.firsts.size())
+      throw std::invalid_argument("the state is that of another count");
+    first_ = from.first;
+    resumed_ = from.way;
+    for (std::size_t i = 0; i < table_.size(); ++i)
+      table_[i] = static_cast<Wide>(from.high[i]) << 64 | from.low[i];
+    nodes_ = from.nodes;
+    next_poll_ = nodes_ + 0x10000;
+  }
+
+  FilterTableState state() const {
+    FilterTableState out;
+    out.first = first_;
+    out.way = way_;
+    out.nodes = nodes_;
+    for (const Wide value : table_) {
+      out.high.push_back(static_cast<std::uint64_t>(value >> 64));
+      out.low.push_back(static_cast<std::uint64_t>(value));
+    }
+    return out;
+  }
+
+  void save() {
+    points_.save([this] { saving_.save(state()); });
+  }
+
+  // The next row of the way that a state names; none where all were taken.
+  bool resumes() const { return taken_ < resumed_.size(); }
+
+  // Between two sets: nothing is half done here.
   bool go_on(bool poll) {
     if (poll) {
       control_.report(0, 0.0, true);
       if (control_.stopped() && result_.end == TableEnd::kDone) {
         result_.end = TableEnd::kStopped;
         result_.status = control_.status();
+        if (points_.wanted()) save();
       }
       if (nodes_ > max_nodes_ && result_.end == TableEnd::kDone) result_.end = TableEnd::kTooLong;
     }
@@ -140,16 +186,25 @@ class Listing {
 
   // All tuples whose first set is `mask`, once for each of its orbit.
   void start(std::uint32_t mask, std::uint64_t orbit) {
+    const bool again = resumes();
     std::size_t size = 0;
     for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
       const auto window = static_cast<std::size_t>(std::countr_zero(rest));
       const std::uint32_t c = pivot(row(size, 0, window), size);
+      if (again) --nodes_;  // it was counted before
       if (c == n_ || size == draw_.rank) return;
       choose(size, 0, window, c, 0, rest & (rest - 1));
       ++size;
     }
-    add_to_table(1, size, orbit);
+    if (!again) {
+      add_to_table(1, size, orbit);
+    } else if (resumed_[taken_++] != kFirstSet) {
+      throw std::invalid_argument("the state is that of another count");
+    }
+    way_.push_back(kFirstSet);
     next_filter(1, windows_ == 32 ? ~0u : (1u << windows_) - 1, 0, orbit, size);
+    if (resumes()) throw std::invalid_argument("the state is that of another count");
+    if (result_.end == TableEnd::kDone) way_.pop_back();
   }
 
   void next_filter(std::size_t m, std::uint32_t limit, std::uint32_t repeats, Wide weight,
@@ -165,34 +220,52 @@ class Listing {
       result_.end = TableEnd::kTooLarge;
       return;
     }
+    if (!resumes() && nodes_ >= next_poll_) {
+      next_poll_ = nodes_ + 0x10000;
+      if (!go_on(true)) return;
+      if (points_.due()) save();
+    }
     const bool is_free = (limit >> below) > (mask >> below);
     const bool last_filter = m + 1 == filters_;
-    if (mask != 0 && last_filter && is_free && below >= 2 && size + below <= draw_.rank &&
-        all_independent(m, below, size)) {
+    if (!resumes() && mask != 0 && last_filter && is_free && below >= 2 &&
+        size + below <= draw_.rank && all_independent(m, below, size)) {
       for (std::size_t i = 1; i <= below; ++i)
         add_to_table(m + 1, size + i, weight * m * binomials_[below][i]);
       return;
     }
-    if (nodes_ >= next_poll_) {
-      next_poll_ = nodes_ + 0x10000;
-      if (!go_on(true)) return;
-    }
     for (std::size_t window = below; window-- > 0;) {
+      const bool again = resumes();
+      std::uint32_t others = 0;  // 1: the windows below were listed
+      if (again) {
+        const std::uint32_t wanted = resumed_[taken_];
+        if (wanted >> 1 != 32 * m + window) {
+          if (window == 0) throw std::invalid_argument("the state is that of another count");
+          continue;
+        }
+        others = wanted & 1;
+        ++taken_;
+      }
       const std::uint32_t grown = mask | 1u << window;
       if (grown > limit) continue;
       const std::uint32_t c = pivot(row(size, m, window), size);
+      if (again) --nodes_;
       if (!go_on(false)) return;
       if (c == n_) continue;
       if (size == draw_.rank) continue;  // cannot be: the rank is an upper bound
       const std::uint32_t run = grown == limit && repeats != 0 ? repeats + 1 : 1;
       const Wide ways = weight * m / run;
-      add_to_table(m + 1, size + 1, ways);
+      if (!again) add_to_table(m + 1, size + 1, ways);
       if (last_filter && window == 0) continue;  // nothing is left to come
       if (size + 1 == draw_.rank && !draw_.check_bias) continue;
       choose(size, m, window, c, window, 0);
+      way_.push_back(static_cast<std::uint32_t>(64 * m + 2 * window + others));
       // At full rank, too: the rows that may still come must not pass through the common point.
-      extend(m, grown, window, limit, repeats, weight, size + 1);
+      if (others == 0) extend(m, grown, window, limit, repeats, weight, size + 1);
+      if (result_.end != TableEnd::kDone) return;
+      way_.back() |= 1;
       next_filter(m + 1, grown, run, ways, size + 1);
+      if (result_.end != TableEnd::kDone) return;
+      way_.pop_back();
     }
   }
 
@@ -221,6 +294,10 @@ class Listing {
   std::size_t stride_;
   std::uint64_t nodes_ = 0, next_poll_ = 0x10000, max_nodes_;
   RunControl& control_;
+  const FilterTableSaving& saving_;
+  SavePoints points_;
+  std::size_t first_ = 0, taken_ = 0;
+  std::vector<std::uint32_t> way_, resumed_;  // see FilterTableState
   std::vector<std::vector<std::uint64_t>> levels_, binomials_;
   std::vector<std::uint64_t> negative_;  // the pivot row, negated
   std::vector<Wide> table_;
@@ -244,10 +321,10 @@ void check(const FilterDraw& draw) {
 }  // namespace
 
 FilterTable count_filter_tuples(const FilterDraw& draw, std::uint64_t max_nodes,
-                                RunControl& control) {
+                                RunControl& control, const FilterTableSaving& saving) {
   check(draw);
   control.start();
-  FilterTable table = Listing(draw, max_nodes, control).run();
+  FilterTable table = Listing(draw, max_nodes, control, saving).run();
   table.seconds = control.seconds();
   return table;
 }

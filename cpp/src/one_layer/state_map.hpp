@@ -111,10 +111,9 @@ class StateMap {
       __builtin_prefetch(row + offset);
   }
 
-  // Adds a row of a map of equal keys as the next one; it can be found by its number only.
-  void append(StateMap& other, std::size_t row) {
-    std::memcpy(new_row(), other.key(row), key_bytes_);
-  }
+  // Adds a row with this key (padding included) as the next one; it can be found by its number
+  // only.
+  void append(const unsigned char* wanted) { std::memcpy(new_row(), wanted, key_bytes_); }
 
   // By row, the row of the same key in another map; empty where the keys of the two differ.
   std::vector<std::uint32_t> numbers_in(StateMap& other) {

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .._checkpoint_file import as_array
+from .._ledger import Ledger, digest
 from .._run import Run
 from .draws import OutOfReach
 from .frontier import swept
@@ -53,10 +55,13 @@ class Control:
         Receives (found, fraction done) and returns False to stop.
     remaining : callable
         Seconds that are left; None for no limit.
+    ledger : Ledger or None
+        Keeps the answers of finished counts, and how far the one under way has come.
     """
 
     poll: Callable[[int, float], bool] | None = None
     remaining: _Deadline = lambda: None
+    ledger: Ledger | None = None
 
 
 def control_of(run: Run, clock: Callable[[], float]) -> Control:
@@ -117,21 +122,75 @@ def _sweep(
         [comb(part.filters, t) * point**t % prime for point in points for prime in primes]
         for t in range(most + 1)
     ]
-    found = _core.count_frontier(
-        n_inputs=part.n_inputs // part.channels,
-        channels=part.channels,
-        windows=[sorted(window) for window in windows],
-        symmetries=symmetries,
-        primes=np.array(lanes, dtype=np.uint64),
-        weights=np.array(weights, dtype=np.uint64),
-        max_bytes=MAX_BYTES,
-        max_insertions=max_insertions,
-        time_limit=control.remaining(),
-        poll=control.poll,
+    return _kept(
+        "frontier",
+        _core.count_frontier,
+        {
+            "n_inputs": part.n_inputs // part.channels,
+            "channels": part.channels,
+            "windows": [sorted(window) for window in windows],
+            "symmetries": symmetries,
+            "primes": np.array(lanes, dtype=np.uint64),
+            "weights": np.array(weights, dtype=np.uint64),
+            "max_bytes": MAX_BYTES,
+            "max_insertions": max_insertions,
+        },
+        control,
+        {"scalars": np.uint64, "keys": np.uint64, "counts": np.uint64},
     )
+
+
+def _kept(
+    name: str,
+    call: Callable[..., dict[str, Any]],
+    arguments: dict[str, Any],
+    control: Control,
+    state: dict[str, type],
+) -> dict[str, Any]:
+    """Call the core, from where the ledger says; `state` names the arrays of its states.
+
+    Raises
+    ------
+    StoppedEarly
+        The run was stopped.
+    CorruptFile
+        The ledger has a state of another count.
+    """
+    ledger, options = control.ledger, {}
+    key = ""
+    if ledger is not None:
+        key = digest((name, list(arguments.items())))
+        known = ledger.answer(key)
+        if known is not None:
+            return known
+        options = _states(ledger, key, state)
+    watched = {"time_limit": control.remaining(), "poll": control.poll}
+    try:
+        found = call(**arguments, **watched, **options)
+    except ValueError as error:
+        if ledger is None or options["start"] is None:
+            raise
+        raise ledger.damage(error) from error
     if found["end"] == "stopped":
         raise StoppedEarly(found["status"], found["interrupted"])
+    if ledger is not None:
+        ledger.finish(key, {k: v for k, v in found.items() if k != "interrupted"})
     return dict(found)
+
+
+def _states(ledger: Ledger, key: str, names: dict[str, type]) -> dict[str, Any]:
+    """Return the options that let a call of the core begin from a state and keep others."""
+    begun, start = ledger.begun(key), None
+    if begun is not None:
+        try:
+            start = tuple(as_array(begun[1], name, kind) for name, kind in names.items())
+        except (KeyError, TypeError) as error:
+            raise ledger.damage(error) from error
+
+    def save(arrays: tuple[Any, ...]) -> None:
+        ledger.keep(key, {}, dict(zip(names, arrays, strict=True)))
+
+    return {"every": ledger.interval, "save": save, "start": start}
 
 
 def frontier_values(
@@ -323,19 +382,21 @@ def filter_tuples(
 
     orbits = shared_orbits(part)
     rank = part.rank_limit
-    found = _core.count_filter_tuples(
-        rows=np.array(rows, dtype=np.uint64),
-        prime=prime,
-        rank=rank,
-        firsts=list(orbits),
-        orbits=list(orbits.values()),
-        check_bias=check_bias,
-        max_nodes=max_nodes,
-        time_limit=control.remaining(),
-        poll=control.poll,
+    found = _kept(
+        "tuples",
+        _core.count_filter_tuples,
+        {
+            "rows": np.array(rows, dtype=np.uint64),
+            "prime": prime,
+            "rank": rank,
+            "firsts": list(orbits),
+            "orbits": list(orbits.values()),
+            "check_bias": check_bias,
+            "max_nodes": max_nodes,
+        },
+        control,
+        {"counters": np.uint64, "way": np.uint32, "high": np.uint64, "low": np.uint64},
     )
-    if found["end"] == "stopped":
-        raise StoppedEarly(found["status"], found["interrupted"])
     if found["end"] != "done":
         raise OutOfReach
     flat = [high << 64 | low for high, low in zip(found["high"], found["low"], strict=True)]

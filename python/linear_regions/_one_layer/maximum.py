@@ -7,12 +7,15 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
+from os import PathLike
 from time import perf_counter
 
+from .._geometry import shape_of
 from .._layer import Layer
+from .._ledger import Ledger, digest
 from .._numbers import package_version
 from .._run import Progress
-from ..errors import Interrupted, Unsupported
+from ..errors import CheckpointError, Interrupted, Unsupported
 from ..result import RegionCount
 from .beyond import BEYOND_METHODS, beyond_exact, out_of_reach, rigorous_bracket
 from .compiled import StoppedEarly
@@ -47,6 +50,7 @@ def one_layer_maximum(
     time_limit: float | None = None,
     cancel: threading.Event | None = None,
     progress: Progress = False,
+    checkpoint: str | PathLike[str] | None = None,
 ) -> RegionCount:
     """Count the regions of one convolutional layer at its best weights.
 
@@ -87,6 +91,10 @@ def one_layer_maximum(
         Stops a long count when it is set.
     progress : bool or callable, default False
         Shows the progress, or receives (0, fraction done).
+    checkpoint : str or path, optional
+        File that records how far the count has come, every few seconds. The same call goes on
+        from there, whatever ended the last one, and gives the same number for the same `rng`; a
+        finished checkpoint answers at once. With ``rng=None`` the draws of the first call are kept.
 
     Returns
     -------
@@ -104,9 +112,11 @@ def one_layer_maximum(
     TypeError
         `conv_spec` is no convolution.
     InvalidInput
-        Shapes that do not fit, or an unknown option.
+        Shapes that do not fit, or an unknown option; a checkpoint of another layer or question.
     Unsupported
         The layer is too large for the method; the message names the fully connected bound.
+    CorruptFile, CheckpointError
+        The checkpoint is damaged, or cannot be read or written.
     Interrupted
         Ctrl-C; `partial` has the bracket.
 
@@ -149,7 +159,45 @@ def one_layer_maximum(
         cancel=cancel,
         progress=progress,
     )
-    return _watched(question, started, _answer)
+    if checkpoint is None:
+        return _watched(question, started, _answer)
+    names = {
+        "layer": digest((shape_of("input_shape", input_shape, 1), repr(conv_spec.spec))),
+        "breakpoints": str(breakpoints),
+        "weights": weights,
+        "bias": bias,
+        "breakpoint_at_zero": str(breakpoint_at_zero),
+        "method": method,
+        "rng": "drawn" if rng is None else digest(repr(question.rng.bit_generator.state)),
+        "question": "one-layer maximum",
+        "version": package_version(),
+    }
+    return _kept(question, started, Ledger(checkpoint, names), drawn=rng is None)
+
+
+def _kept(question: Question, started: float, ledger: Ledger, drawn: bool) -> RegionCount:
+    """Answer with the help of a ledger; `drawn`: nobody named a source of the draws."""
+    if drawn:
+        generator = question.rng.bit_generator
+        noted = ledger.note("rng", lambda: generator.state)
+        try:
+            generator.state = noted
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise ledger.damage(error) from error
+    question = replace(question, control=replace(question.control, ledger=ledger))
+    try:
+        result = _watched(question, started, _answer)
+    except Interrupted as stop:
+        ledger.close(complete=False)
+        if isinstance(stop.partial, RegionCount):
+            stop.partial = replace(stop.partial, seconds=ledger.seconds)
+        raise
+    except CheckpointError as error:
+        error.partial = _stopped(question, started, "cancelled")
+        raise
+    ledger.close(complete=result.status == "complete")
+    work = {**result.work, "runs": ledger.runs}
+    return replace(result, seconds=ledger.seconds, work=work)
 
 
 def one_layer_bounded(
@@ -298,25 +346,29 @@ def _watched(
     try:
         return answer(question, started)
     except StoppedEarly as stopped:
-        low, high = (0, None) if question.bounded else rigorous_bracket(question)
-        partial = RegionCount(
-            low,
-            what="activation",
-            kind="lower",
-            status="cancelled" if stopped.interrupted else stopped.status,  # type: ignore[arg-type]
-            method="bracket",
-            interval=(low, high),
-            confidence=1.0,
-            bracket=(low, high),
-            seconds=perf_counter() - started,
-            reference="lower and upper bounds; the exact count was stopped",
-            version=package_version(),
-        )
+        partial = _stopped(question, started, stopped.status)
         if stopped.interrupted:
             raise Interrupted(partial) from None
         return partial
     finally:
         question.run.close()
+
+
+def _stopped(question: Question, started: float, status: str) -> RegionCount:
+    low, high = (0, None) if question.bounded else rigorous_bracket(question)
+    return RegionCount(
+        low,
+        what="activation",
+        kind="lower",
+        status=status,  # type: ignore[arg-type]
+        method="bracket",
+        interval=(low, high),
+        confidence=1.0,
+        bracket=(low, high),
+        seconds=perf_counter() - started,
+        reference="lower and upper bounds; the exact count was stopped",
+        version=package_version(),
+    )
 
 
 def _answer(question: Question, started: float) -> RegionCount:

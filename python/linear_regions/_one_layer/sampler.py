@@ -6,6 +6,7 @@ The only file of the estimates that calls the core.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from math import comb, log, prod
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._ledger import Ledger, digest
 from .._run import Run
 from .windows import Part
 
@@ -39,29 +41,115 @@ class Clock:
         How the last call ended.
     interrupted : bool
         Whether Ctrl-C stopped one.
+    ledger : Ledger or None
+        Keeps what the pieces of every call gave.
     """
 
     run: Run
     started: float
     status: str = "complete"
     interrupted: bool = False
+    ledger: Ledger | None = None
 
     @property
     def stopped(self) -> bool:
         """Whether a call was stopped: nothing more should be started."""
         return self.status != "complete"
 
-    def options(self) -> dict[str, Any]:
-        """Return the options of one call of the core."""
-        left = self.run.time_limit
+    def options(self, share: tuple[float, float] = (0.0, 1.0)) -> dict[str, Any]:
+        """Return the options of one call of the core; `share`: what is done, and its part."""
+        left, poll = self.run.time_limit, self.run.poll
         if left is not None:
             left = max(0.0, left - (perf_counter() - self.started))
-        return {"threads": self.run.threads, "time_limit": left, "poll": self.run.poll}
+        if poll is not None and share != (0.0, 1.0):
+            shown, (done, part) = poll, share
+
+            def poll(found: int, fraction: float) -> bool:
+                return shown(found, done + part * fraction)
+
+        return {"threads": self.run.threads, "time_limit": left, "poll": poll}
+
+    def in_pieces(
+        self, key: tuple[Any, ...], n: int, call: Callable[..., dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Run `n` numbered pieces, from where the ledger says.
+
+        Parameters
+        ----------
+        key : tuple
+            Names what is run.
+        n : int
+            Pieces.
+        call : callable
+            Takes the number of the first piece, how many there are, and the options of a call of
+            the core. Every piece draws from a stream of its own, so that the division changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            As the core gives it: lists with an entry per piece, and counters.
+        """
+        ledger = self.ledger
+        if ledger is None:
+            out = call(0, n, **self.options())
+            self.note(out)
+            return out
+        name = digest(key)
+        known = ledger.answer(name)
+        if known is not None:
+            return {**_decoded(known), "status": "complete", "interrupted": False}
+        begun = ledger.begun(name)
+        out = {} if begun is None else _decoded(begun[0]["out"])
+        done = 0 if begun is None else int(begun[0]["done"])
+        at_once, saved = 2 * self.run.threads, perf_counter()
+        while done < n:
+            pieces, begin = min(at_once, n - done), perf_counter()
+            found = call(done, pieces, **self.options(share=(done / n, pieces / n)))
+            self.note(found)
+            if self.stopped:
+                # Its counters include a piece that was broken off, and plans follow counters: the
+                # pieces count for this answer, and are run again for the next one.
+                ledger.keep(name, {"out": _encoded(out), "done": done}, {})
+                return _added(out, found)
+            out = _added(out, found)
+            done += pieces
+            if perf_counter() - begin < ledger.interval / 4:
+                at_once *= 2
+            if perf_counter() - saved > ledger.interval and done < n:
+                ledger.keep(name, {"out": _encoded(out), "done": done}, {})
+                saved = perf_counter()
+        ledger.finish(name, _encoded(out))
+        return out
 
     def note(self, out: dict[str, Any]) -> None:
         """Remember how a call ended."""
         self.status = out["status"]
         self.interrupted |= out["interrupted"]
+
+
+def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Join what two calls gave: lists follow one another, counters and times add up."""
+    out = dict(other)
+    for name, value in one.items():
+        if isinstance(value, (list, int, float)) and not isinstance(value, bool):
+            out[name] = value + other[name]
+    return out
+
+
+def _encoded(out: dict[str, Any]) -> dict[str, Any]:
+    """Return what JSON holds: logarithms may be infinite."""
+    plain = {k: v for k, v in out.items() if k not in ("status", "interrupted", "log_values")}
+    if "log_estimates" in plain:
+        plain["log_estimates"] = [float(value).hex() for value in plain["log_estimates"]]
+    return plain
+
+
+def _decoded(plain: dict[str, Any]) -> dict[str, Any]:
+    out = dict(plain)
+    if "log_estimates" in out:
+        out["log_estimates"] = [float.fromhex(value) for value in out["log_estimates"]]
+    return out
 
 
 class Sampler:
@@ -106,6 +194,7 @@ class Sampler:
         )
         self._core = _core
         self._laws: tuple[Words, Words] | None = None
+        self._named = (repr(part), breakpoints, key)
 
     def rank_cost(self) -> float:
         """Return the multiplications of one test of a rank: rows times bandwidth squared."""
@@ -163,22 +252,25 @@ class Sampler:
         order = (
             self._cover_order() if by_entries else np.arange(self.part.n_positions, dtype=np.uint32)
         )
-        out: dict[str, Any] = self._core.direct_trials(
-            self.graph,
-            sizes,
-            thresholds,
-            order,
-            by_entries,
-            self.key,
-            first,
+        key = ("direct", self._named, by_entries, first, chunks, size, ranks)
+        return self.clock.in_pieces(
+            key,
             chunks,
-            size,
-            ranks,
-            self.places if ranks else _NO_PLACES,
-            **self.clock.options(),
+            lambda number, pieces, **options: self._core.direct_trials(
+                self.graph,
+                sizes,
+                thresholds,
+                order,
+                by_entries,
+                self.key,
+                first + number * size,
+                pieces,
+                size,
+                ranks,
+                self.places if ranks else _NO_PLACES,
+                **options,
+            ),
         )
-        self.clock.note(out)
-        return out
 
     def particles(
         self, share: float, first: int, batches: int, particles: int, ranks: int = 0
@@ -202,19 +294,24 @@ class Sampler:
         penalty = min(0.0, log(share) - log(1.0 - share) - log(k))
         if share * (1 + k) == k:
             penalty = 0.0
-        out: dict[str, Any] = self._core.particle_batches(
-            self.graph,
-            np.array(thresholds, dtype=np.uint64),
-            penalty,
-            self.key,
-            first,
+        words = np.array(thresholds, dtype=np.uint64)
+        key = ("particles", self._named, share, first, batches, particles, ranks)
+        out = self.clock.in_pieces(
+            key,
             batches,
-            particles,
-            ranks,
-            self.places if ranks else _NO_PLACES,
-            **self.clock.options(),
+            lambda number, pieces, **options: self._core.particle_batches(
+                self.graph,
+                words,
+                penalty,
+                self.key,
+                first + number,
+                pieces,
+                particles,
+                ranks,
+                self.places if ranks else _NO_PLACES,
+                **options,
+            ),
         )
-        self.clock.note(out)
         slots = part.n_inputs
         base = -slots * penalty - part.n_neurons * log(1.0 - share)
         out["log_values"] = [value + base for value in out["log_estimates"]]
