@@ -320,7 +320,7 @@ def test_a_trial_of_a_large_layer_is_stopped_in_its_middle():
 def test_few_dear_trials_are_enough_where_most_succeed():
     # Padding leaves no entry that few windows see: nearly all sets are independent.
     options = {"weights": "free", "stride": 2, "padding": 3}
-    result = estimate((3, 40, 40), 64, 7, "auto", 0, **options)
+    result = estimate((3, 48, 48), 64, 7, "auto", 0, **options)
     assert (result.status, result.kind, result.method) == ("complete", "estimate", "direct")
     assert result.work["successes"] > 0.95 * result.work["trials"] > 50
     assert result.work["trials"] + result.work["pilot_trials"] < 4_096
