@@ -227,6 +227,16 @@ def test_points_lie_inside_and_vertices_on_their_facets() -> None:
                 facet += 1
 
 
+def test_cells_with_more_rays_than_a_set_holds_are_split_one_by_one() -> None:
+    rng = np.random.default_rng(30)
+    layer = [lr.Affine(rng.normal(size=(30, 5)), rng.normal(size=30)), lr.relu()]
+    constant = [lr.Affine(np.zeros((1, 30)), [1.0]), lr.relu()]
+    box = lr.Box(-4.0, 4.0)
+    by_sections = lr.count(lr.Network(5, layer), box, method="cones").value
+    by_splitting = lr.count(lr.Network(5, layer + constant), box, method="cones").value
+    assert by_sections == by_splitting > 100_000
+
+
 def test_many_facets_need_wider_masks() -> None:
     directions = np.random.default_rng(4).normal(size=(90, 3))
     directions /= np.linalg.norm(directions, axis=1)[:, None]

@@ -20,6 +20,7 @@
 
 #include <bit>
 #include <cmath>
+#include <compare>
 #include <cstdint>
 #include <vector>
 
@@ -61,6 +62,7 @@ struct Mask {
     return m;
   }
   friend bool operator==(const Mask&, const Mask&) = default;
+  friend auto operator<=>(const Mask&, const Mask&) = default;
 };
 
 // A hyperplane of the current path; its row in the columns of cone_kernels.hpp: d + 1 coefficients,

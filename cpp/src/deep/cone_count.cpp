@@ -12,7 +12,9 @@
 // the error bound of mixed_error. Where that leaves a sign open, the ray is solved from its
 // hyperplanes, and after that exact arithmetic decides.
 //
-// Cost: new rays, O(m) each, and (rays / 2)^2 mask tests per section.
+// Two units that meet no third one together need no section (find_meetings).
+//
+// Cost: rays times pairs of units; new rays, O(m) each, and (rays / 2)^2 mask tests per section.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -25,13 +27,52 @@ namespace linear_regions {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr std::uint64_t kLongSections = 4096;  // rays between two looks at the run control
 
 std::uint64_t bit_of(std::int32_t i) {
   return std::uint64_t{1} << i;
 }
 
 }  // namespace
+
+template <int W>
+typename ConeEngine<W>::Level::Strict ConeEngine<W>::Level::strict() const {
+  Strict found;
+  for (std::size_t r = 0; r < static_cast<std::size_t>(n); ++r) {
+    found.more |= positive[r];
+    found.less |= negative[r];
+  }
+  return found;
+}
+
+template <int W>
+void ConeEngine<W>::Level::fill_columns(std::uint64_t units) {
+  words = (static_cast<std::size_t>(n) + 63) / 64;
+  columns.resize(std::max(columns.size(), 2 * words * 64));
+  for (std::uint64_t us = units; us != 0; us &= us - 1) {
+    const int u = std::countr_zero(us);
+    std::uint64_t* to = columns.data() + 2 * words * static_cast<std::size_t>(u);
+    for (std::size_t w = 0; w < words; ++w) {
+      const std::size_t first = 64 * w, last = std::min<std::size_t>(n, first + 64);
+      std::uint64_t p = 0, q = 0;
+      for (std::size_t r = last; r-- > first;) {
+        p = p << 1 | ((positive[r] >> u) & 1);
+        q = q << 1 | ((negative[r] >> u) & 1);
+      }
+      to[w] = p;
+      to[words + w] = q;
+    }
+  }
+}
+
+template <int W>
+std::int32_t ConeEngine<W>::Level::smaller_side(std::int32_t unit) const {
+  std::int32_t p = 0, q = 0;
+  for (std::size_t w = 0; w < words; ++w) {
+    p += std::popcount(column(unit)[w]);
+    q += std::popcount(column(unit)[words + w]);
+  }
+  return std::min(p, q);
+}
 
 // Regions of the node's cone under these cuts (at most 64, all of them strictly on both sides, none
 // of which sees a line of the cone).
@@ -105,32 +146,135 @@ std::uint64_t ConeEngine<W>::count_cone(const LayerCell& cell, const Node& node,
     }
     count_length_ = 1.0001 * most;
   }
-  std::uint64_t more = 0, less = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    more |= level.positive[i];
-    less |= level.negative[i];
-  }
-  const std::uint64_t strict = more & less;  // all of them, unless signs are not proved
-  const std::uint64_t result = count_sections(0, strict);
+  const auto [more, less] = level.strict();  // all of them, unless signs are not proved
+  const std::uint64_t result = count_sections(0, more & less);
   lines_.resize(static_cast<std::size_t>(first_unit_line_));
   return result;
+}
+
+// Which of the units each unit meets inside the level's cone, and with which it is the same
+// hyperplane there.
+//
+// The cone's image under two units is the hull of the rays' images in a plane. They meet inside
+// where that hull reaches all four quadrants. Rays show most of these at once. A quadrant without a
+// ray, U > 0 and V > 0 after a change of signs, is reached by a ray with U > 0 > V and one with
+// U < 0 < V together, where their U / |V| and V / |U| have a product above 1. Where bounds leave
+// that open the section by the one decides about the other.
+template <int W>
+void ConeEngine<W>::find_meetings(std::int32_t depth, std::uint64_t units, UnitGraph& graph) {
+  for (std::uint64_t rest = units; rest != 0; rest &= rest - 1)
+    graph.meets[std::countr_zero(rest)] = graph.same[std::countr_zero(rest)] = 0;
+  for (std::uint64_t us = units; us != 0; us &= us - 1) {
+    const std::int32_t u = std::countr_zero(us);
+    for (std::uint64_t vs = us & (us - 1); vs != 0; vs &= vs - 1) {
+      const std::int32_t v = std::countr_zero(vs);
+      switch (meeting(levels_[static_cast<std::size_t>(depth)], u, v)) {
+        case Meeting::kInside:
+          graph.meets[u] |= bit_of(v);
+          graph.meets[v] |= bit_of(u);
+          break;
+        case Meeting::kOutside:
+          break;
+        case Meeting::kOpen:
+          meet_exactly(depth, u, v, graph);
+      }
+    }
+  }
+}
+
+template <int W>
+typename ConeEngine<W>::Meeting ConeEngine<W>::meeting(const Level& level, std::int32_t u,
+                                                       std::int32_t v) const {
+  const std::size_t words = level.words;
+  const std::uint64_t *up = level.column(u), *un = up + words;
+  const std::uint64_t *vp = level.column(v), *vn = vp + words;
+  // A ray on the border of two quadrants shows both of them: all units cut the cone.
+  unsigned seen = 0;
+  for (std::size_t w = 0; w < words; ++w) {
+    const std::uint64_t some = up[w] | un[w] | vp[w] | vn[w];
+    seen |= (some & ~(un[w] | vn[w])) != 0 ? 1u : 0u;
+    seen |= (some & ~(un[w] | vp[w])) != 0 ? 2u : 0u;
+    seen |= (some & ~(up[w] | vn[w])) != 0 ? 4u : 0u;
+    seen |= (some & ~(up[w] | vp[w])) != 0 ? 8u : 0u;
+  }
+  for (unsigned q = 0; q < 4; ++q) {
+    if (((seen >> q) & 1) != 0) continue;
+    const bool u_less = (q & 2) != 0, v_less = (q & 1) != 0;
+    const std::uint64_t *ua = u_less ? un : up, *ub = u_less ? up : un;
+    const std::uint64_t *va = v_less ? vn : vp, *vb = v_less ? vp : vn;
+    const Steepness x = steepest(level, u, v, ua, vb), y = steepest(level, v, u, va, ub);
+    if (x.high * y.high < 1 - 1e-12) return Meeting::kOutside;
+    if (!(x.low * y.low > 1 + 1e-12)) return Meeting::kOpen;  // NaN too
+  }
+  return Meeting::kInside;
+}
+
+// Bounds of the largest size of unit u over that of unit v among the rays of both sets.
+template <int W>
+typename ConeEngine<W>::Steepness ConeEngine<W>::steepest(const Level& level, std::int32_t u,
+                                                          std::int32_t v, const std::uint64_t* us,
+                                                          const std::uint64_t* vs) const {
+  const double eu = unit_error(u), nu = unit_norm(u), ev = unit_error(v), nv = unit_norm(v);
+  Steepness most{0.0, 0.0};
+  for (std::size_t w = 0; w < level.words; ++w)
+    for (std::uint64_t rest = us[w] & vs[w]; rest != 0; rest &= rest - 1) {
+      const std::size_t r = 64 * w + static_cast<std::size_t>(std::countr_zero(rest));
+      const double* value = level.value.data() + r * lead_;
+      const double a = std::fabs(value[u]), b = std::fabs(value[v]);
+      const double da = eu + nu * level.slack[r], db = ev + nv * level.slack[r];
+      const double high = b > db ? (a + da) / (b - db) : kInfinity;
+      if (!(high <= most.high)) most = {a > da ? (a - da) / (b + db) : 0.0, high};
+    }
+  return most;
+}
+
+template <int W>
+void ConeEngine<W>::meet_exactly(std::int32_t depth, std::int32_t u, std::int32_t v,
+                                 UnitGraph& graph) {
+  section_.push_back(first_unit_line_ + u);
+  make_section(depth, u, bit_of(v));
+  section_.pop_back();
+  const Level& section = levels_[static_cast<std::size_t>(depth) + 1];
+  const auto [more, less] = section.strict();
+  if ((more & less) != 0) {
+    graph.meets[u] |= bit_of(v);
+    graph.meets[v] |= bit_of(u);
+  } else if ((more | less) == 0) {
+    graph.same[u] |= bit_of(v);
+    graph.same[v] |= bit_of(u);
+  }
+}
+
+// Do unit u and the two of `others` take all eight combinations of signs at rays? Then the three
+// hyperplanes meet inside.
+template <int W>
+bool ConeEngine<W>::all_signs(const Level& level, std::int32_t u, std::uint64_t others) const {
+  const std::uint64_t *a = level.column(u), *b = level.column(std::countr_zero(others)),
+                      *c = level.column(std::countr_zero(others & (others - 1)));
+  unsigned seen = 0;
+  for (unsigned s = 0; s < 8; ++s) {
+    const std::uint64_t *as = a + (s & 1) * level.words, *bs = b + (s >> 1 & 1) * level.words,
+                        *cs = c + (s >> 2) * level.words;
+    std::uint64_t some = 0;
+    for (std::size_t w = 0; w < level.words; ++w) some |= as[w] & bs[w] & cs[w];
+    if (some != 0) ++seen;
+  }
+  return seen == 8;
 }
 
 template <int W>
 std::uint64_t ConeEngine<W>::count_sections(std::int32_t depth, std::uint64_t units) {
   Level& level = levels_[static_cast<std::size_t>(depth)];
   if (level.k == 2) return 1 + distinct_crossings(level, units);
+  level.fill_columns(units);
+  UnitGraph graph;
+  find_meetings(depth, units, graph);
   // Large cuts first: their sections have few earlier units.
   std::int32_t order[64] = {}, size[64] = {}, m = 0;
   for (std::uint64_t rest = units; rest != 0; rest &= rest - 1) {
-    const int u = std::countr_zero(rest);
-    std::int32_t p = 0, q = 0;
-    for (std::int32_t i = 0; i < level.n; ++i) {
-      p += static_cast<std::int32_t>((level.positive[static_cast<std::size_t>(i)] >> u) & 1);
-      q += static_cast<std::int32_t>((level.negative[static_cast<std::size_t>(i)] >> u) & 1);
-    }
+    const std::int32_t u = std::countr_zero(rest);
+    const std::int32_t cut = level.smaller_side(u);
     std::int32_t at = m++;
-    const std::int32_t cut = std::min(p, q);
     for (; at > 0 && size[at - 1] < cut; --at) {
       order[at] = order[at - 1];
       size[at] = size[at - 1];
@@ -138,39 +282,25 @@ std::uint64_t ConeEngine<W>::count_sections(std::int32_t depth, std::uint64_t un
     order[at] = u;
     size[at] = cut;
   }
-  std::uint64_t result = 2, earlier = bit_of(order[0]);  // the first section has no earlier unit
-  for (std::int32_t i = 1; i < m; ++i) {
+  std::uint64_t result = 1, earlier = 0;
+  for (std::int32_t i = 0; i < m; ++i) {
     const std::int32_t u = order[i];
-    if (i == 1) {
-      // All four pairs of signs: the two hyperplanes meet inside.
-      unsigned pairs = 0;
-      const std::int32_t v = order[0];
-      for (std::int32_t r = 0; r < level.n; ++r) {
-        const std::uint64_t p = level.positive[static_cast<std::size_t>(r)];
-        const std::uint64_t q = level.negative[static_cast<std::size_t>(r)];
-        const unsigned us = ((p >> u) & 1) != 0 ? 1u : 0u, vs = ((p >> v) & 1) != 0 ? 1u : 0u;
-        if ((((p | q) >> u) & ((p | q) >> v) & 1) != 0) pairs |= 1u << (2 * us + vs);
-      }
-      if (pairs == 15) {
-        result += 2;
-        earlier |= bit_of(u);
-        continue;
-      }
+    if ((graph.same[u] & earlier) != 0) continue;  // the same hyperplane came before
+    const std::uint64_t met = graph.meets[u] & earlier;
+    bool triangle = false;
+    for (std::uint64_t rest = met; rest != 0 && !triangle; rest &= rest - 1)
+      triangle = (graph.meets[std::countr_zero(rest)] & met) != 0;
+    if (triangle && std::popcount(met) == 2 && all_signs(level, u, met)) {
+      result += 4;
+    } else if (triangle) {
+      section_.push_back(first_unit_line_ + u);
+      make_section(depth, u, met);
+      const auto [more, less] = levels_[static_cast<std::size_t>(depth) + 1].strict();
+      result += count_sections(depth + 1, more & less & met);
+      section_.pop_back();
+    } else {  // on the section they are apart
+      result += 1 + static_cast<std::uint64_t>(std::popcount(met));
     }
-    section_.push_back(first_unit_line_ + u);
-    make_section(depth, u, earlier);
-    Level& section = levels_[static_cast<std::size_t>(depth) + 1];
-    std::uint64_t more = 0, less = 0;
-    for (std::int32_t r = 0; r < section.n; ++r) {
-      more |= section.positive[static_cast<std::size_t>(r)];
-      less |= section.negative[static_cast<std::size_t>(r)];
-    }
-    const std::uint64_t strict = more & less & earlier;
-    if ((earlier & ~(more | less)) == 0) {  // else the same hyperplane came before
-      const int c = std::popcount(strict);
-      result += c <= 1 ? static_cast<std::uint64_t>(c) + 1 : count_sections(depth + 1, strict);
-    }
-    section_.pop_back();
     earlier |= bit_of(u);
   }
   return result;
@@ -237,7 +367,7 @@ void ConeEngine<W>::make_section(std::int32_t depth, std::int32_t unit, std::uin
       section.simple = section.mask[i].count() == section.k - 1;
   }
   since_tick_ += n + 1;
-  if (since_tick_ > kLongSections) {
+  if (since_tick_ > kLongWork) {
     since_tick_ = 0;
     tick();
     if (control_.stopped()) throw Stopped{};

@@ -92,7 +92,8 @@ void ConeEngine<W>::report(const Node& node, const std::uint64_t* pattern) {
 // All units of the node's layer are decided: record the decisions and go to the next layer.
 template <int W>
 void ConeEngine<W>::leave_layer(std::int32_t index) {
-  const Node node = stack_[static_cast<std::size_t>(index)];  // the stack may move below
+  Node node = stack_[static_cast<std::size_t>(index)];  // the stack may move below
+  if (node.vertices != nullptr) collect_cone(node);
   const LayerCell& cell = *node.cell;
   const Op& op = tape_.split(cell.split);
   std::uint64_t* pattern = nullptr;
@@ -118,11 +119,19 @@ void ConeEngine<W>::leave_layer(std::int32_t index) {
   next.table = node.table;
   next.n_bits = node.n_bits;
   next.parent = index;
+  // A layer that is counted changes no ray, unless for the better.
+  const bool shared = counting() && last_split(cell.split + 1) &&
+                      tape_.split(cell.split + 1).kind == OpKind::kPointwise;
   const auto pass_on = [&](Ray** rays, std::int32_t n) {
     auto** copies = arena_.make<Ray*>(static_cast<std::size_t>(n));
     for (std::int32_t i = 0; i < n; ++i) {
+      const bool vanishing = vanishes_beyond(node, *rays[i]);
+      if (shared && !vanishing && !rays[i]->vanishing) {
+        copies[i] = rays[i];
+        continue;
+      }
       copies[i] = copy_ray(*rays[i], 0);
-      copies[i]->vanishing = vanishes_beyond(node, *rays[i]);
+      copies[i]->vanishing = vanishing;
       copies[i]->alive = false;
     }
     return copies;

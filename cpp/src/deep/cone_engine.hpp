@@ -102,6 +102,16 @@ struct ConeLayerCell {
   std::int32_t* winner;  // max: winner entry of windows fixed on the whole cell, else -1
 };
 
+// All rays of all cells of a node (cone_vertices.cpp). Its members have lines and bits in order.
+template <int W>
+struct VertexSet {
+  std::int32_t n, n_members, first_line, first_bit;
+  std::int32_t* member;
+  Ray** ray;
+  Mask<W>* mask;
+  std::uint64_t* signs;  // per ray: words of positive members, words of negative ones
+};
+
 template <int W>
 struct ConeNode : SearchNode {
   const ConeLayerCell* cell = nullptr;
@@ -114,6 +124,11 @@ struct ConeNode : SearchNode {
   std::uint64_t* on = nullptr;
   std::int32_t* choice = nullptr;
   double* block = nullptr;
+  // Where all rays below the node are known: those in its closure, by number.
+  const VertexSet<W>* vertices = nullptr;
+  std::int32_t* list = nullptr;
+  std::int32_t n_list = 0;
+  std::int32_t wait = 0;  // cuts before it makes sense to ask for all rays again
 };
 
 template <int W>
@@ -266,6 +281,25 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void leave_pointwise(const Node& node, std::uint64_t* pattern);
   bool vanishes_beyond(const Node& node, const Ray& ray) const;
 
+  // cone_vertices.cpp
+  struct Section {
+    std::int32_t k = 0;
+    bool simple = true;
+    std::size_t first_new = 0;  // rays before it are rays of the section above
+    std::vector<Ray*> ray;
+    std::vector<Mask<W>> mask;  // facets of the whole cell
+  };
+  bool find_vertices(Node& node);
+  std::size_t cut_sections(const Node& node, std::size_t depth,
+                           const std::vector<std::int32_t>& units);
+  bool cutting_units(const Section& section, std::size_t words,
+                     const std::vector<std::int32_t>& units,
+                     std::vector<std::int32_t>& cutting) const;
+  void make_corners(const Node& node, std::size_t depth);
+  void keep_vertices(Node& node);
+  void split_list(std::int32_t index, const Node& parent);
+  void collect_cone(Node& node);
+
   // cone_count.cpp
   struct Level {
     std::int32_t n = 0, k = 0;
@@ -274,6 +308,19 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
     std::vector<std::uint64_t> positive, negative;
     std::vector<Mask<W>> mask;
     std::vector<double> slack;
+    // The signs unit by unit: `words` words of positive rays, then as many of negative ones.
+    std::size_t words = 0;
+    std::vector<std::uint64_t> columns;
+
+    const std::uint64_t* column(std::int32_t unit) const {
+      return columns.data() + 2 * words * static_cast<std::size_t>(unit);
+    }
+    void fill_columns(std::uint64_t units);
+    std::int32_t smaller_side(std::int32_t unit) const;  // rays there
+    struct Strict {
+      std::uint64_t more = 0, less = 0;  // units that are positive (negative) at some ray
+    };
+    Strict strict() const;
 
     void make_room(std::size_t rays, std::size_t lead) {
       if (value.size() < rays * lead) value.resize(2 * rays * lead);
@@ -287,6 +334,19 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   std::uint64_t count_cone(const LayerCell& cell, const Node& node,
                            const std::vector<std::int32_t>& cuts);
   std::uint64_t count_sections(std::int32_t depth, std::uint64_t units);
+  struct UnitGraph {
+    std::uint64_t meets[64], same[64];  // of the units asked for
+  };
+  enum class Meeting { kInside, kOutside, kOpen };
+  struct Steepness {
+    double low, high;
+  };
+  void find_meetings(std::int32_t depth, std::uint64_t units, UnitGraph& graph);
+  Meeting meeting(const Level& level, std::int32_t u, std::int32_t v) const;
+  Steepness steepest(const Level& level, std::int32_t u, std::int32_t v, const std::uint64_t* us,
+                     const std::uint64_t* vs) const;
+  bool all_signs(const Level& level, std::int32_t u, std::uint64_t others) const;
+  void meet_exactly(std::int32_t depth, std::int32_t u, std::int32_t v, UnitGraph& graph);
   void make_section(std::int32_t depth, std::int32_t unit, std::uint64_t earlier);
   void resolve(Level& level, std::int32_t ray, std::uint64_t wanted);
   std::uint64_t distinct_crossings(Level& level, std::uint64_t units);
@@ -347,6 +407,15 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   std::vector<std::int32_t> solve_place_;
   std::vector<char> lost_;
   std::vector<std::int32_t> own_;
+  // All rays of a node.
+  static constexpr std::uint64_t kLongWork = 4096;  // new rays between two looks at the run control
+  std::vector<Section> sections_;
+  std::vector<Ray*> vertices_;
+  std::vector<Mask<W>> vertex_masks_;
+  std::vector<std::int32_t> vertex_members_, vertex_way_;
+  std::vector<std::uint64_t> vertex_wanted_;
+  std::size_t most_vertices_ = 0;
+  std::int32_t first_vertex_line_ = 0;
   // Counting by sections.
   std::vector<Level> levels_;
   std::size_t lead_ = 0;

@@ -186,10 +186,12 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
     sp[w] = cutting;
     members += static_cast<std::size_t>(std::popcount(cutting));
   }
-  for (std::int32_t i = 0; i < cone.n; ++i)
-    cone.ray[i]->alive = !op.pointwise.is_relu || (all_alive && !cone.ray[i]->vanishing) ||
-                         seen_[static_cast<std::size_t>(i)] != 0;
-  for (std::int32_t i = 0; i < cone.n_lines; ++i) cone.line[i]->alive = !op.pointwise.is_relu;
+  if (!last_split(cell.split)) {  // of interest beyond this layer only
+    for (std::int32_t i = 0; i < cone.n; ++i)
+      cone.ray[i]->alive = !op.pointwise.is_relu || (all_alive && !cone.ray[i]->vanishing) ||
+                           seen_[static_cast<std::size_t>(i)] != 0;
+    for (std::int32_t i = 0; i < cone.n_lines; ++i) cone.line[i]->alive = !op.pointwise.is_relu;
+  }
   cell.m = static_cast<std::int32_t>(members);
   cell.words = static_cast<std::int32_t>(word_count(members));
   cell.member = arena_.make<std::int32_t>(members);

@@ -46,6 +46,10 @@ template <int W>
 void ConeEngine<W>::expand_pointwise(std::int32_t index) {
   Node parent = stack_[static_cast<std::size_t>(index)];
   const LayerCell& cell = *parent.cell;
+  if (parent.vertices != nullptr || find_vertices(parent)) {
+    split_list(index, parent);
+    return;
+  }
   const auto words = static_cast<std::size_t>(cell.words);
   std::int32_t which = -1;
   const std::int32_t u = choose_member(parent, which);
@@ -84,6 +88,7 @@ void ConeEngine<W>::expand_pointwise(std::int32_t index) {
     child.n_bits = parent.n_bits;
     child.own_first = bit_of_cut;
     child.n_own = 1;
+    child.wait = std::max(0, parent.wait - 1);
     child.own = arena_.make<std::int32_t>(1);
     child.own[0] = 2 * line + (positive ? 0 : 1);
     child.table[bit_of_cut] = child.own[0];

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+// Splitting a cell by all of its units at once.
+//
+// Cutting cells one unit at a time makes a corner of the arrangement anew in every cell that meets
+// it: some dozen times in six dimensions. Here all rays of all cells are made first, each
+// once. A ray of a cell is a ray of the cell that is being split, or a corner of a section: the
+// intersection with some of the hyperplanes. With the sections of sections taken by earlier units
+// only, every section comes up once (the recursion of cone_count.cpp).
+//
+// After that cells are lists of rays. Those of the part where u > 0 are the ones where u >= 0,
+// and v still cuts it if and only if v is positive at some of them and negative at some: every ray
+// of the part is among them, and all of them lie in its closure. At the end the list holds the
+// rays of the cell and nothing else, since any other point of a closed cell has a smaller face
+// around it. A split is a pass over two words per ray.
+//
+// The number of rays may be as large as (units over d), so a set has an upper limit; above it the
+// cell is cut by one unit in the ordinary way, and its parts are tried again.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "deep/cone_engine.hpp"
+#include "linear_regions/sign_vector.hpp"
+
+namespace linear_regions {
+namespace {
+
+constexpr std::size_t kMostBytes = std::size_t{24} << 20;  // of a set of rays
+
+}  // namespace
+
+// Makes the rays of all cells of the node that its mixed units cut; false where they are too many.
+// The node's unit lines and bits are then fixed for all cells below.
+template <int W>
+bool ConeEngine<W>::find_vertices(Node& node) {
+  const LayerCell& cell = *node.cell;
+  if (node.cone.n_lines > 0 || node.wait > 0) return false;
+  if (counting() && last_split(cell.split)) return false;
+  const auto words = static_cast<std::size_t>(cell.words);
+  vertex_members_.clear();
+  for (std::size_t w = 0; w < words; ++w)
+    for (std::uint64_t rest = node.mixed[w]; rest != 0; rest &= rest - 1)
+      vertex_members_.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
+  const auto m = static_cast<std::int32_t>(vertex_members_.size());
+  if (m < 2) return false;
+  if (node.n_bits + m > 64 * W) compact(node);
+  if (node.n_bits + m > 64 * W) return false;
+  const Arena::Mark mark = arena_.mark();
+  const std::size_t lines_mark = lines_.size();
+  const std::size_t lead = padded(static_cast<std::size_t>(cell.m));
+  first_vertex_line_ = static_cast<std::int32_t>(lines_.size());
+  for (const std::int32_t u : vertex_members_) {
+    for (std::size_t k = 0; k < width_ + 2; ++k)
+      row_[k] = cell.member_rows[k * lead + static_cast<std::size_t>(u)];
+    push_line({Line::Kind::kCut, cell.split, cell.member[u], 0}, row_.data());
+  }
+  const Cone<W>& cone = node.cone;
+  vertices_.assign(cone.ray, cone.ray + cone.n);
+  vertex_masks_.assign(cone.mask, cone.mask + cone.n);
+  sections_.resize(std::max(sections_.size(), dim_ + 2));
+  Section& whole = sections_[0];
+  whole.k = cone.k;
+  whole.simple = cone.simple;
+  whole.ray = vertices_;
+  whole.mask = vertex_masks_;
+  vertex_way_.clear();
+  most_vertices_ = kMostBytes / (sizeof(Ray) + 2 * sizeof(Mask<W>) + 8 * (stride_ + 4 * words + 3));
+  std::vector<std::int32_t> units(static_cast<std::size_t>(m));
+  for (std::int32_t i = 0; i < m; ++i) units[static_cast<std::size_t>(i)] = i;
+  const std::size_t reached = cut_sections(node, 0, units);
+  if (reached < units.size()) {
+    arena_.release(mark);
+    lines_.resize(lines_mark);
+    // The number grows at most like the d-th power of the units, and halves with every cut or so.
+    const double growth =
+        static_cast<double>(dim_) *
+        std::log2(static_cast<double>(m) / static_cast<double>(std::max<std::size_t>(1, reached)));
+    node.wait = std::max(1, static_cast<std::int32_t>(std::min(64.0, growth)));
+    return false;
+  }
+  keep_vertices(node);
+  return true;
+}
+
+// Adds the corners of all sections of the section at `depth` by these units (numbers in
+// vertex_members_, ascending; all of them cut it). Returns how many units were done: fewer than
+// there are where the rays become too many.
+template <int W>
+std::size_t ConeEngine<W>::cut_sections(const Node& node, std::size_t depth,
+                                        const std::vector<std::int32_t>& units) {
+  const std::size_t words = words_of(node);
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    const std::int32_t u = vertex_members_[static_cast<std::size_t>(units[i])];
+    Section& section = sections_[depth];
+    sign_.resize(section.ray.size());
+    for (std::size_t r = 0; r < section.ray.size(); ++r) {
+      const std::uint64_t* signs = signs_of(*section.ray[r], stride_);
+      sign_[r] = static_cast<std::int8_t>(get_sign(signs, u) - get_sign(signs + words, u));
+    }
+    sort_rays(sign_.data(), static_cast<std::int32_t>(section.ray.size()));
+    vertex_way_.push_back(first_vertex_line_ + units[i]);
+    make_corners(node, depth);
+    const std::vector<std::int32_t> earlier(units.begin(),
+                                            units.begin() + static_cast<std::ptrdiff_t>(i));
+    std::vector<std::int32_t> next;
+    const bool again = !cutting_units(sections_[depth + 1], words, earlier, next);
+    bool done = again;
+    if (!again) {
+      const Section& made = sections_[depth + 1];
+      for (std::size_t r = made.first_new; r < made.ray.size(); ++r) {
+        vertices_.push_back(made.ray[r]);
+        vertex_masks_.push_back(made.mask[r]);
+      }
+      done = vertices_.size() <= most_vertices_ &&
+             (next.empty() || cut_sections(node, depth + 1, next) == next.size());
+    }
+    vertex_way_.pop_back();
+    if (!done) return i;
+  }
+  return units.size();
+}
+
+// Which of the units cut the section? False if one of them is zero on all of it: then the section
+// was made before, by that unit.
+template <int W>
+bool ConeEngine<W>::cutting_units(const Section& section, std::size_t words,
+                                  const std::vector<std::int32_t>& units,
+                                  std::vector<std::int32_t>& cutting) const {
+  for (const std::int32_t i : units) {
+    const std::int32_t v = vertex_members_[static_cast<std::size_t>(i)];
+    bool more = false, less = false;
+    for (const Ray* ray : section.ray) {
+      const std::uint64_t* signs = signs_of(*ray, stride_);
+      more = more || get_sign(signs, v);
+      less = less || get_sign(signs + words, v);
+    }
+    if (!more && !less) return false;
+    if (more && less) cutting.push_back(i);
+  }
+  return true;
+}
+
+// The section at depth + 1: that of the one at `depth` by the line that was put on vertex_way_
+// last, whose signs are in positive_ and the like. Rays carry the signs of all mixed members.
+template <int W>
+void ConeEngine<W>::make_corners(const Node& node, std::size_t depth) {
+  const LayerCell& cell = *node.cell;
+  const Section& section = sections_[depth];
+  Section& made = sections_[depth + 1];
+  const std::size_t words = words_of(node);
+  find_edges(section.mask.data(), static_cast<std::int32_t>(section.ray.size()), section.k,
+             section.simple);
+  made.k = section.k - 1;
+  made.ray.clear();
+  made.mask.clear();
+  for (const std::int32_t i : zero_) {
+    made.ray.push_back(section.ray[static_cast<std::size_t>(i)]);
+    made.mask.push_back(section.mask[static_cast<std::size_t>(i)]);
+  }
+  made.first_new = made.ray.size();
+  Through through{node.table, node.n_bits};
+  through.lines = vertex_way_.data();
+  through.n_lines = static_cast<std::int32_t>(vertex_way_.size());
+  vertex_wanted_.assign(node.mixed, node.mixed + words);
+  for (const std::int32_t line : vertex_way_) {
+    const std::int32_t u = vertex_members_[static_cast<std::size_t>(line - first_vertex_line_)];
+    vertex_wanted_[static_cast<std::size_t>(u) >> 6] &= ~(std::uint64_t{1} << (u & 63));
+  }
+  const double* row = lines_[static_cast<std::size_t>(vertex_way_.back())].row;
+  for (const Edge& edge : edges_) {
+    const auto p = static_cast<std::size_t>(edge.positive),
+               q = static_cast<std::size_t>(edge.negative);
+    const Mask<W> common = section.mask[p] & section.mask[q];
+    Ray* ray = mix_rays(*section.ray[p], *section.ray[q], row, common, through, words);
+    ray_signs(cell, *ray, common, through, vertex_wanted_.data());
+    // Members that were fixed before vanish where they do on both ends of the edge.
+    std::uint64_t* signs = signs_of(*ray, stride_);
+    const std::uint64_t* ps = signs_of(*section.ray[p], stride_);
+    const std::uint64_t* qs = signs_of(*section.ray[q], stride_);
+    for (std::size_t w = 0; w < 2 * words; ++w)
+      signs[w] |= (ps[w] | qs[w]) & ~node.mixed[w < words ? w : w - words];
+    made.ray.push_back(ray);
+    made.mask.push_back(common);
+  }
+  made.simple = section.simple && zero_.empty();
+  if (!made.simple) {
+    made.simple = true;
+    for (std::size_t r = 0; r < made.mask.size() && made.simple; ++r)
+      made.simple = made.mask[r].count() == made.k - 1;
+  }
+  since_tick_ += edges_.size() + 1;
+  if (since_tick_ > kLongWork) {
+    since_tick_ = 0;
+    tick();
+    if (control_.stopped()) throw Stopped{};
+  }
+}
+
+// Gives the rays their final masks, drops those that several sections made (where more hyperplanes
+// than necessary meet), and makes the set the node's.
+template <int W>
+void ConeEngine<W>::keep_vertices(Node& node) {
+  const auto words = static_cast<std::size_t>(node.cell->words);
+  const std::int32_t first_bit = node.n_bits;
+  const auto m = static_cast<std::int32_t>(vertex_members_.size());
+  std::size_t kept = 0;
+  std::vector<Mask<W>> seen;  // of rays on more facets than needed
+  for (std::size_t r = 0; r < vertices_.size(); ++r) {
+    Mask<W> mask = vertex_masks_[r];
+    const std::uint64_t* signs = signs_of(*vertices_[r], stride_);
+    for (std::int32_t i = 0; i < m; ++i) {
+      const std::int32_t u = vertex_members_[static_cast<std::size_t>(i)];
+      if (!get_sign(signs, u) && !get_sign(signs + words, u)) mask.set(first_bit + i);
+    }
+    if (mask.count() > node.cone.k - 1) {
+      const auto at = std::lower_bound(seen.begin(), seen.end(), mask);
+      if (at != seen.end() && *at == mask) continue;
+      seen.insert(at, mask);
+    }
+    vertices_[kept] = vertices_[r];
+    vertex_masks_[kept++] = mask;
+  }
+  auto* set = arena_.make<VertexSet<W>>(1);
+  set->n = static_cast<std::int32_t>(kept);
+  set->n_members = m;
+  set->first_line = first_vertex_line_;
+  set->first_bit = first_bit;
+  set->member = arena_.make<std::int32_t>(vertex_members_.size());
+  std::copy(vertex_members_.begin(), vertex_members_.end(), set->member);
+  set->ray = arena_.make<Ray*>(kept);
+  set->mask = arena_.make<Mask<W>>(kept);
+  set->signs = arena_.make<std::uint64_t>(2 * words * kept);
+  node.list = arena_.make<std::int32_t>(kept);
+  node.n_list = set->n;
+  for (std::size_t r = 0; r < kept; ++r) {
+    set->ray[r] = vertices_[r];
+    set->mask[r] = vertex_masks_[r];
+    std::memcpy(set->signs + 2 * words * r, signs_of(*vertices_[r], stride_),
+                2 * words * sizeof(std::uint64_t));
+    node.list[r] = static_cast<std::int32_t>(r);
+  }
+  for (std::int32_t i = 0; i < m; ++i) node.table[first_bit + i] = 2 * (first_vertex_line_ + i);
+  node.n_bits = first_bit + m;
+  node.vertices = set;
+}
+
+// Splits a node whose rays are all there.
+template <int W>
+void ConeEngine<W>::split_list(std::int32_t index, const Node& parent) {
+  const LayerCell& cell = *parent.cell;
+  const VertexSet<W>& set = *parent.vertices;
+  const auto words = static_cast<std::size_t>(cell.words);
+  std::int32_t u = 0;
+  while (parent.mixed[u >> 6] == 0) u += 64;
+  u += std::countr_zero(parent.mixed[u >> 6]);
+  decide(cell.split, cell.member[u]);
+  const auto n = static_cast<std::size_t>(parent.n_list);
+  std::int32_t* list[2] = {arena_.make<std::int32_t>(n), arena_.make<std::int32_t>(n)};
+  std::size_t at[2] = {0, 0};
+  const std::size_t word = static_cast<std::size_t>(u) >> 6;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int32_t r = parent.list[i];
+    const std::uint64_t* signs = set.signs + 2 * words * static_cast<std::size_t>(r);
+    list[0][at[0]] = list[1][at[1]] = r;
+    at[0] += (~signs[words + word] >> (u & 63)) & 1;
+    at[1] += (~signs[word] >> (u & 63)) & 1;
+  }
+  for (std::size_t side = 0; side < 2; ++side) {
+    Node child = child_of(index);
+    child.table = parent.table;
+    child.n_bits = parent.n_bits;
+    child.own_first = parent.n_bits;
+    child.cone = parent.cone;
+    child.vertices = parent.vertices;
+    child.list = list[side];
+    child.n_list = static_cast<std::int32_t>(at[side]);
+    child.mixed = arena_.make<std::uint64_t>(2 * words);
+    child.on = child.mixed + words;
+    for (std::size_t w = 0; w < words; ++w) {
+      std::uint64_t more = 0, less = 0;
+      for (std::size_t i = 0; i < at[side]; ++i) {
+        const std::uint64_t* signs =
+            set.signs + 2 * words * static_cast<std::size_t>(list[side][i]);
+        more |= signs[w];
+        less |= signs[words + w];
+      }
+      std::uint64_t wanted = parent.mixed[w];
+      if (w == word) wanted &= ~(std::uint64_t{1} << (u & 63));
+      child.mixed[w] = wanted & more & less;
+      child.on[w] = parent.on[w] | (wanted & ~child.mixed[w] & more);
+    }
+    if (side == 0) set_sign(child.on, u);
+    if (!last_split(cell.split)) fix_members(child, parent);
+    children_.push_back(child);
+  }
+}
+
+// A cell whose units are all decided becomes an ordinary cone.
+template <int W>
+void ConeEngine<W>::collect_cone(Node& node) {
+  const VertexSet<W>& set = *node.vertices;
+  const auto n = static_cast<std::size_t>(node.n_list);
+  Cone<W>& cone = node.cone;
+  cone.n = node.n_list;
+  cone.ray = arena_.make<Ray*>(n);
+  cone.mask = arena_.make<Mask<W>>(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto r = static_cast<std::size_t>(node.list[i]);
+    cone.ray[i] = set.ray[r];
+    cone.mask[i] = set.mask[r];
+  }
+  check_simple(cone);
+  for (std::int32_t i = 0; i < set.n_members; ++i)
+    node.table[set.first_bit + i] =
+        2 * (set.first_line + i) + (get_sign(node.on, set.member[i]) ? 0 : 1);
+}
+
+#define LINEAR_REGIONS_CONES(W) template class ConeEngine<W>;
+#include "deep/cone_widths.hpp"
+
+}  // namespace linear_regions
