@@ -75,13 +75,21 @@ def test_bounds_of_a_million_units_are_exact():
     assert bounds.upper.value == 1 + n + math.comb(n, 2)
 
 
-def test_a_million_units_on_a_segment_stop_at_the_time_limit():
+def test_a_million_units_on_a_segment_are_counted():
     n = 1_000_000
     net = lr.Network(1, [lr.Affine(np.ones((n, 1)), -np.arange(n) / n), lr.relu()])
-    found = lr.count(net, lr.Segment([-1.0], [2.0]), time_limit=1.0)
+    found = lr.count(net, lr.Segment([-1.0], [2.0]))
     # The breakpoints 0, 1/n, ... are different doubles inside the segment.
-    assert (found.kind, found.status) == ("lower", "time_limit") or found.value == n + 1
-    assert found.value <= n + 1
+    assert (found.value, found.status) == (n + 1, "complete")
+
+
+def test_a_million_units_in_the_plane_stop_at_the_time_limit():
+    n = 1_000_000
+    rng = np.random.default_rng(0)
+    net = lr.Network(2, [lr.Affine(rng.normal(size=(n, 2)), rng.normal(size=n)), lr.relu()])
+    found = lr.count(net, SQUARE, time_limit=0.5)
+    assert (found.kind, found.status) == ("lower", "time_limit")
+    assert 0 <= found.value <= 1 + n + math.comb(n, 2)
 
 
 def test_no_generator_names_the_argument():

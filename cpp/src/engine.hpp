@@ -65,6 +65,11 @@ struct PlanarNode : SearchNode {
   double* block = nullptr;         // next stage: base and the additions so far
 };
 
+// Sign words of the members of a cell at the two ends of a chord: positive, then negative.
+struct ChordSigns {
+  std::uint64_t *out, *in;
+};
+
 class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
  public:
   Engine(const PlanarRoot& root, RunControl& control, bool caller);
@@ -101,9 +106,16 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
   void base_pointwise(LayerCell& cell);
   void open_fixed_units(const LayerCell& cell, const Pointwise& pointwise, std::size_t n);
   void gather_members(Node& node, LayerCell& cell);
+  void gather_rows(Node& node, LayerCell& cell);
   void vertex_signs(const LayerCell& cell, const Vertex& vertex, const std::uint64_t* wanted,
                     std::uint64_t* signs);
   void expand_pointwise(std::int32_t index);
+  std::uint64_t decide_members(Node& child, const Node& parent, const Chord& chord, bool positive,
+                               const std::uint64_t* wanted, const ChordSigns& ends);
+  void place_child(Node& child, const Node& parent, const Chord& chord, bool positive,
+                   std::uint64_t left, const ChordSigns& ends);
+  bool worth_narrowing(const LayerCell& cell, std::uint64_t left) const;
+  void narrow(Node& child, std::uint64_t left);
   void fix_members(Node& child, const Node& parent);
   void push_fixed_unit(Node& child, const Node& parent, std::int32_t member);
   void leave_pointwise(const Node& node, std::uint64_t* pattern);

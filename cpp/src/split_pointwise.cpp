@@ -23,6 +23,45 @@ std::size_t words_for(std::size_t n) {
   return (n + 63) / 64;
 }
 
+// Cells with fewer members are not narrowed, and split by their first member.
+constexpr std::int32_t kWide = 64;
+
+// The bits of `from` at the places of `which`, side by side.
+void pick_bits(const std::uint64_t* from, const std::uint64_t* which, std::size_t words,
+               std::uint64_t* to) {
+  std::uint64_t word = 0;
+  int filled = 0;
+  for (std::size_t w = 0; w < words; ++w)
+    for (std::uint64_t rest = which[w]; rest != 0; rest &= rest - 1) {
+      word |= ((from[w] >> std::countr_zero(rest)) & 1) << filled;
+      if (++filled == 64) {
+        *to++ = word;
+        word = 0;
+        filled = 0;
+      }
+    }
+  if (filled > 0) *to = word;
+}
+
+// The member that splits a node. Any will do; of many, one drawn by the node's name: in order,
+// units with parallel rows that are sorted would split off one cell at a time and take quadratic
+// time, where draws take n log n in expectation, as in quicksort.
+std::int32_t pivot(const std::uint64_t* mixed, std::size_t words, std::uint64_t name) {
+  std::uint64_t before = 0;
+  if (words > 1) {
+    std::uint64_t n = 0;
+    for (std::size_t w = 0; w < words; ++w)
+      n += static_cast<std::uint64_t>(std::popcount(mixed[w]));
+    if (n >= static_cast<std::uint64_t>(kWide)) before = name % n;
+  }
+  std::int32_t w = 0;
+  for (std::uint64_t n; before >= (n = static_cast<std::uint64_t>(std::popcount(mixed[w]))); ++w)
+    before -= n;
+  std::uint64_t rest = mixed[w];
+  for (; before > 0; --before) rest &= rest - 1;
+  return 64 * w + std::countr_zero(rest);
+}
+
 }  // namespace
 
 bool Engine::enter_pointwise(Node& node, LayerCell& cell) {
@@ -158,6 +197,16 @@ void Engine::open_fixed_units(const LayerCell& cell, const Pointwise& p, std::si
 }
 
 void Engine::gather_members(Node& node, LayerCell& cell) {
+  gather_rows(node, cell);
+  const auto words = static_cast<std::size_t>(cell.words);
+  node.signs = arena_.make<std::uint64_t>(2 * words * static_cast<std::size_t>(node.polygon.n));
+  for (std::int32_t v = 0; v < node.polygon.n; ++v)
+    vertex_signs(cell, node.polygon.vertices[v], node.mixed,
+                 node.signs + 2 * words * static_cast<std::size_t>(v));
+}
+
+// The rows of the cell's members side by side; on the node, all of them are mixed.
+void Engine::gather_rows(Node& node, LayerCell& cell) {
   const std::size_t cuts = tape_.split(cell.split).pointwise.unit_of_cut.size();
   const auto m = static_cast<std::size_t>(cell.m), words = static_cast<std::size_t>(cell.words);
   const std::size_t from = padded(cuts), lead = padded(m);
@@ -174,10 +223,6 @@ void Engine::gather_members(Node& node, LayerCell& cell) {
     node.mixed[w] = m - 64 * w >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (m - 64 * w)) - 1;
     node.on[w] = 0;
   }
-  node.signs = arena_.make<std::uint64_t>(2 * words * static_cast<std::size_t>(node.polygon.n));
-  for (std::int32_t v = 0; v < node.polygon.n; ++v)
-    vertex_signs(cell, node.polygon.vertices[v], node.mixed,
-                 node.signs + 2 * words * static_cast<std::size_t>(v));
 }
 
 // Sign words of the wanted members at a vertex: decided once, stored for good.
@@ -203,9 +248,7 @@ void Engine::expand_pointwise(std::int32_t index) {
   const LayerCell& cell = *parent.cell;
   const auto words = static_cast<std::size_t>(cell.words);
   const auto n = static_cast<std::size_t>(parent.polygon.n);
-  std::int32_t u = 0;
-  while (parent.mixed[u >> 6] == 0) u += 64;
-  u += std::countr_zero(parent.mixed[u >> 6]);
+  const std::int32_t u = pivot(parent.mixed, words, parent.name);
   decide(cell.split, cell.member[u]);
 
   vertex_sign_.resize(n);
@@ -223,8 +266,9 @@ void Engine::expand_pointwise(std::int32_t index) {
   const Chord chord = find_chord(parent.polygon, vertex_sign_.data(),
                                  static_cast<std::int32_t>(lines_.size()) - 1, lines_);
   // Signs at the two chord points, for the members that are still mixed on the parent.
-  auto* ends = arena_.make<std::uint64_t>(5 * words);
-  std::uint64_t *out = ends, *in = ends + 2 * words, *wanted = ends + 4 * words;
+  auto* memory = arena_.make<std::uint64_t>(5 * words);
+  const ChordSigns ends{memory, memory + 2 * words};
+  std::uint64_t* wanted = memory + 4 * words;
   std::memcpy(wanted, parent.mixed, words * sizeof(std::uint64_t));
   wanted[u >> 6] &= ~(std::uint64_t{1} << (u & 63));
   const auto end_signs = [&](std::int32_t existing, const Vertex& vertex, std::uint64_t* signs) {
@@ -234,52 +278,115 @@ void Engine::expand_pointwise(std::int32_t index) {
     else
       vertex_signs(cell, vertex, wanted, signs);
   };
-  end_signs(chord.out_vertex, chord.out, out);
-  end_signs(chord.in_vertex, chord.in, in);
+  end_signs(chord.out_vertex, chord.out, ends.out);
+  end_signs(chord.in_vertex, chord.in, ends.in);
 
   const bool leaf = counting() && last_split(cell.split);
   for (const bool positive : {true, false}) {
     Node child = child_of(index);
-    child.mixed = arena_.make<std::uint64_t>(2 * words);
-    child.on = child.mixed + words;
-    std::uint64_t left = 0;
-    const std::int32_t first = positive ? chord.first_positive : chord.first_negative;
-    const std::int32_t kept =
-        positive ? chord.positives(parent.polygon.n) : chord.negatives(parent.polygon.n);
-    for (std::size_t w = 0; w < words; ++w) {
-      std::uint64_t more = out[w] | in[w], less = out[words + w] | in[words + w];
-      std::int32_t v = first;
-      for (std::int32_t k = 0; k < kept; ++k) {
-        const std::uint64_t* signs = parent.signs + 2 * words * static_cast<std::size_t>(v);
-        more |= signs[w];
-        less |= signs[words + w];
-        v = v + 1 == parent.polygon.n ? 0 : v + 1;
-      }
-      child.mixed[w] = wanted[w] & more & less;
-      // Fixed now and positive; a member without strict signs would be zero on the cell: off.
-      child.on[w] = parent.on[w] | (wanted[w] & ~child.mixed[w] & more);
-      left += static_cast<std::uint64_t>(std::popcount(child.mixed[w]));
-    }
+    const std::uint64_t left = decide_members(child, parent, chord, positive, wanted, ends);
     if (positive) set_bit(child.on, u);
     if (leaf && left <= 1) {
       regions_ += count_leaf(left);
       continue;
     }
-    source_.resize(static_cast<std::size_t>(kept) + 2);
-    child.polygon = cut_side(parent.polygon, chord, positive, arena_, source_.data());
-    if (left > 0) {
-      child.signs = arena_.make<std::uint64_t>(2 * words * source_.size());
-      for (std::size_t v = 0; v < source_.size(); ++v) {
-        const std::uint64_t* from =
-            source_[v] == -1   ? out
-            : source_[v] == -2 ? in
-                               : parent.signs + 2 * words * static_cast<std::size_t>(source_[v]);
-        std::memcpy(child.signs + 2 * words * v, from, 2 * words * sizeof(std::uint64_t));
-      }
-    }
     if (!last_split(cell.split)) fix_members(child, parent);
+    place_child(child, parent, chord, positive, left, ends);
     children_.push_back(child);
   }
+}
+
+// Which of the wanted members still cut the child, and which are on; returns how many cut it.
+std::uint64_t Engine::decide_members(Node& child, const Node& parent, const Chord& chord,
+                                     bool positive, const std::uint64_t* wanted,
+                                     const ChordSigns& ends) {
+  const auto words = static_cast<std::size_t>(child.cell->words);
+  child.mixed = arena_.make<std::uint64_t>(2 * words);
+  child.on = child.mixed + words;
+  std::uint64_t left = 0;
+  const std::int32_t first = positive ? chord.first_positive : chord.first_negative;
+  const std::int32_t kept =
+      positive ? chord.positives(parent.polygon.n) : chord.negatives(parent.polygon.n);
+  for (std::size_t w = 0; w < words; ++w) {
+    std::uint64_t more = ends.out[w] | ends.in[w], less = ends.out[words + w] | ends.in[words + w];
+    std::int32_t v = first;
+    for (std::int32_t k = 0; k < kept; ++k) {
+      const std::uint64_t* signs = parent.signs + 2 * words * static_cast<std::size_t>(v);
+      more |= signs[w];
+      less |= signs[words + w];
+      v = v + 1 == parent.polygon.n ? 0 : v + 1;
+    }
+    child.mixed[w] = wanted[w] & more & less;
+    // Fixed now and positive; a member without strict signs would be zero on the cell: off.
+    child.on[w] = parent.on[w] | (wanted[w] & ~child.mixed[w] & more);
+    left += static_cast<std::uint64_t>(std::popcount(child.mixed[w]));
+  }
+  return left;
+}
+
+// The polygon of a child and the signs at its vertices.
+void Engine::place_child(Node& child, const Node& parent, const Chord& chord, bool positive,
+                         std::uint64_t left, const ChordSigns& ends) {
+  const std::int32_t kept =
+      positive ? chord.positives(parent.polygon.n) : chord.negatives(parent.polygon.n);
+  source_.resize(static_cast<std::size_t>(kept) + 2);
+  child.polygon = cut_side(parent.polygon, chord, positive, arena_, source_.data());
+  if (left == 0) return;
+  const LayerCell& cell = *parent.cell;
+  const auto words = static_cast<std::size_t>(cell.words);
+  const bool narrows = worth_narrowing(cell, left);
+  const Node wide = child;
+  if (narrows) narrow(child, left);
+  const auto own = static_cast<std::size_t>(child.cell->words);
+  child.signs = arena_.make<std::uint64_t>(2 * own * source_.size());
+  for (std::size_t v = 0; v < source_.size(); ++v) {
+    const std::uint64_t* from =
+        source_[v] == -1   ? ends.out
+        : source_[v] == -2 ? ends.in
+                           : parent.signs + 2 * words * static_cast<std::size_t>(source_[v]);
+    std::uint64_t* to = child.signs + 2 * own * v;
+    if (narrows) {
+      pick_bits(from, wide.mixed, words, to);
+      pick_bits(from + words, wide.mixed, words, to + own);
+    } else {
+      std::memcpy(to, from, 2 * words * sizeof(std::uint64_t));
+    }
+  }
+}
+
+// Few members of many still cut: words and rows of the others would only be passed over. A copy of
+// `on` is paid for by the sub-tree; counting the last split needs none.
+bool Engine::worth_narrowing(const LayerCell& cell, std::uint64_t left) const {
+  const std::size_t cuts = tape_.split(cell.split).pointwise.unit_of_cut.size();
+  const bool copies = !(counting() && last_split(cell.split));
+  return cell.m >= kWide && 4 * left <= static_cast<std::uint64_t>(cell.m) &&
+         !(copies && left < cuts / 1024);
+}
+
+// Gives the child a layer cell of its own: the same cell, but members that are fixed on the child
+// are fixed on all of it.
+void Engine::narrow(Node& child, std::uint64_t left) {
+  const LayerCell& wide = *child.cell;
+  auto* cell = arena_.make<LayerCell>(1);
+  *cell = wide;
+  if (!(counting() && last_split(wide.split))) {
+    const std::size_t words =
+        words_for(padded(tape_.split(wide.split).pointwise.unit_of_cut.size()));
+    cell->on = arena_.make<std::uint64_t>(words);
+    std::memcpy(cell->on, wide.on, words * sizeof(std::uint64_t));
+    for (std::int32_t w = 0; w < wide.words; ++w)
+      for (std::uint64_t rest = child.on[w]; rest != 0; rest &= rest - 1)
+        set_bit(cell->on, wide.member[64 * w + std::countr_zero(rest)]);
+  }
+  cell->m = static_cast<std::int32_t>(left);
+  cell->words = static_cast<std::int32_t>(words_for(left));
+  cell->member = arena_.make<std::int32_t>(left);
+  std::int32_t* next = cell->member;
+  for (std::int32_t w = 0; w < wide.words; ++w)
+    for (std::uint64_t rest = child.mixed[w]; rest != 0; rest &= rest - 1)
+      *next++ = wide.member[64 * w + std::countr_zero(rest)];
+  child.cell = cell;
+  gather_rows(child, *cell);
 }
 
 // Adds the rows of the units that became fixed between parent and child to the child's block.

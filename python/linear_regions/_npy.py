@@ -28,7 +28,7 @@ _ITEM = (
     r"""'descr'\s*:\s*'[<>=|]?[biufcSUVO?]\d{0,9}'|'fortran_order'\s*:\s*(True|False)|"""
     rf"'shape'\s*:\s*\(({_SIZE}\s*,\s*)*{_SIZE}?\s*\)"
 )
-_HEADER = re.compile(rf"\{{\s*({_ITEM})\s*(,\s*({_ITEM})\s*){{0,2}},?\s*\}}")
+_HEADER = re.compile(rf"\{{\s*({_ITEM})\s*(,\s*({_ITEM})\s*){{0,2}},?\s*\}}", re.ASCII)
 _MOST_HEADER = 4096
 
 # What a damaged archive makes zipfile, NumPy and json raise.

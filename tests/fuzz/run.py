@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import sys
 import tempfile
 import time
 import traceback
@@ -13,12 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from types import CodeType, FrameType
+from typing import Any
 
 import linear_regions as lr
 
-from .targets import TARGETS, Target
+from .mutations import mutate_bytes
+from .targets import TARGETS, Target, files_of
 
 CORPUS = Path(__file__).parent / "corpus"
+PACKAGE = str(Path(lr.__file__).parent)
 ALLOWED = (lr.LinearRegionsError, FileNotFoundError, IsADirectoryError)
 MOST_SECONDS = 10.0
 
@@ -61,38 +66,75 @@ def check(target: Target, data: bytes) -> bool:
     return True
 
 
-def cases(target: Target, seed: int) -> Iterator[bytes]:
-    """Yield the seeds, then mutations of them without end."""
+class Steps:
+    """Steps from line to line of the package's Python code, recorded while it is entered."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[CodeType, int, int]] = set()
+
+    def __enter__(self) -> Steps:
+        sys.settrace(self._call)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _call(self, frame: FrameType, _event: str, _value: object) -> Any:
+        code = frame.f_code
+        if not code.co_filename.startswith(PACKAGE):
+            return None
+        before, add = 0, self.seen.add
+
+        def step(frame: FrameType, event: str, _value: object) -> Any:
+            nonlocal before
+            if event == "line":
+                add((code, before, frame.f_lineno))
+                before = frame.f_lineno
+            return step
+
+        return step
+
+
+def cases(target: Target, seed: int, interesting: list[bytes] | None = None) -> Iterator[bytes]:
+    """Yield the seeds, then without end mutations of them and of what is in `interesting`."""
     rng = Random(seed)
-    pool = target.seeds()
-    yield from pool
+    seeds, found = target.seeds(), [] if interesting is None else interesting
+    yield from seeds
     while True:
+        # Half of the cases go on from the seeds; of the rest, half from the last finds.
+        pool = rng.choice((seeds, seeds, found, found[-20:])) or seeds
         data = rng.choice(pool)
         for _ in range(rng.choice((1, 1, 1, 2))):
             try:
                 data = target.mutate(rng, data)
-            except (ValueError, IndexError, KeyError, RuntimeError, NotImplementedError):
-                break  # what was damaged before cannot be taken apart again
-            except Exception as error:
-                if type(error).__name__ in ("BadZipFile", "DecodeError", "error"):
-                    break
-                raise
+            except Exception:  # what was damaged before may not come apart again
+                data = mutate_bytes(rng, data)
         yield data
 
 
 def fuzz(name: str, seconds: float, seed: int, keep: Path) -> int:
-    """Fuzz one target for so long; write what fails to a folder; return how many kinds failed."""
+    """Fuzz one target for so long; write what fails to a folder; return how many kinds failed.
+
+    Cases that make the package take steps from line to line that no case took before are mutated
+    further.
+    """
     target, seen = TARGETS[name], set()
+    interesting = [data for _, data in files_of(CORPUS, name)]
+    steps = Steps()
     start = time.perf_counter()
     n = read = 0
     slowest = 0.0
-    for data in cases(target, seed):
+    for data in cases(target, seed, interesting):
         began = time.perf_counter()
         if began - start > seconds:
             break
         n += 1
+        before = len(steps.seen)
         try:
-            read += check(target, data)
+            with steps:
+                read += check(target, data)
+            if len(steps.seen) > before:
+                interesting.append(data)
         except (Exception, Hang) as error:
             frames = traceback.extract_tb(error.__traceback__)
             last = next((f for f in reversed(frames) if "linear_regions" in f.filename), frames[-1])
@@ -108,7 +150,7 @@ def fuzz(name: str, seconds: float, seed: int, keep: Path) -> int:
     spent = time.perf_counter() - start
     print(
         f"{name}: {n} cases in {spent:.1f} s, {read} of them read, slowest {slowest:.2f} s, "
-        f"{len(seen)} kinds of failure",
+        f"{len(interesting)} of them kept, {len(steps.seen)} steps, {len(seen)} kinds of failure",
         flush=True,
     )
     return len(seen)

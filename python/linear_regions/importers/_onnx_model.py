@@ -27,6 +27,11 @@ _OLDEST_OPSET = 7
 
 # Constant sub-graphs (shapes computed from shapes, transposed weights) may not grow beyond this.
 _MAX_CONSTANT = 1 << 27
+# Operators whose attributes can make a huge constant of a small one; no model needs them for that.
+_GROWING = (
+    *("Range", "Resize", "OneHot", "Loop", "Scan", "If"),
+    *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "Pad"),
+)
 
 _BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RuntimeError)
 
@@ -243,7 +248,7 @@ class Model:
                 results = self.onnx.reference.ReferenceEvaluator(function).run(None, feeds, {})
         except NotImplementedError as error:
             raise Unsupported(f"{self.source}: {node.label}: cannot be computed here") from error
-        except _BROKEN as error:
+        except (MemoryError, *_BROKEN) as error:
             raise CorruptFile(f"{self.source}: {node.label}: {error}") from error
         arrays = [np.asarray(result) for result in results]
         self.folded.update(zip(node.outputs, arrays, strict=False))
@@ -253,9 +258,12 @@ class Model:
         """Refuse the operators that make a huge constant out of a few numbers."""
         size = 0.0
         if node.op in ("ConstantOfShape", "Expand", "Tile") and inputs[-1] is not None:
-            size = float(prod(float(n) for n in np.asarray(inputs[-1]).reshape(-1)))
-        elif node.op in ("Range", "Resize", "OneHot", "Loop", "Scan", "If"):
-            raise Unsupported(f"{self.source}: {node.label}: cannot be read")
+            sizes = np.asarray(inputs[-1])
+            if sizes.dtype.kind not in "iuf":
+                raise CorruptFile(f"{self.source}: {node.label}: sizes of type {sizes.dtype}")
+            size = float(prod(float(n) for n in sizes.reshape(-1)))
+        elif node.op in _GROWING:
+            raise Unsupported(f"{self.source}: {node.label}: cannot be read where it is a constant")
         if not size <= _MAX_CONSTANT:
             raise CorruptFile(f"{self.source}: {node.label} makes {size:.3g} numbers")
 
