@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -92,14 +93,12 @@ def test_the_number_in_a_ball_lies_between_those_in_boxes():
 
 def test_what_a_ball_does_not_allow_is_told():
     net, ball = net_of(0, 3, (5,), False), lr.Ball(np.zeros(3), 1.0)
-    with pytest.raises(lr.Unsupported, match="touch inside the ball"):
-        lr.count(net, ball, what="linear")
     with pytest.raises(lr.Unsupported, match="certified"):
         lr.count(net, ball, arithmetic="float")
-    table = lr.regions(net, ball)
+    with pytest.raises(lr.Unsupported, match="Box around it"):
+        lr.decision_boundary(net, ball)
     with pytest.raises(lr.Unsupported, match="neighbours"):
-        table.adjacency()
-    assert len(np.unique(table.affine_pieces())) == len(table)
+        lr.regions(net, ball, limit=2).adjacency()
     assert lr.count(net, ball, limit=2).value == 2
     assert len(lr.regions(net, ball, limit=2)) == 2
     with pytest.raises(lr.Unsupported, match="lists no regions"):
@@ -112,3 +111,118 @@ def test_a_list_in_a_ball_is_saved_with_both_domains(tmp_path):
     loaded = lr.load(tmp_path / "ball.npz")
     assert loaded == table
     assert (type(loaded.domain).__name__, type(loaded.place).__name__) == ("Ball", "Box")
+
+
+# --- neighbours and pieces -----------------------------------------------------------------------
+
+
+def edges(table: lr.Regions) -> set[tuple[int, int]]:
+    i, j, facet = table.adjacency()
+    mates = table.facet_mates
+    assert (i < j).all()
+    assert np.array_equal(mates[mates[facet]], facet)
+    assert np.array_equal(table.facet_regions[mates[facet]], j)
+    return set(zip(i.tolist(), j.tolist(), strict=True))
+
+
+def meet_on_segments(table: lr.Regions, ball: lr.Ball, n: int) -> set[tuple[int, int]]:
+    """Return pairs of regions that follow each other on random chords: they share a facet."""
+    rng = np.random.default_rng(0)
+    number = {row.tobytes(): k for k, row in enumerate(table.patterns)}
+    found = set()
+    d = len(ball.center)
+    for _ in range(n):
+        ends = rng.normal(size=(2, d))
+        ends *= 0.999 * rng.uniform(0.5, 1, (2, 1)) / np.linalg.norm(ends, axis=1)[:, None]
+        chord = lr.regions(table.network, lr.Segment(*(ball.center + ball.radius * ends)))
+        order = chord.interior_points[:, 0].argsort()
+        along = [number[chord.patterns[k].tobytes()] for k in order]
+        found |= {(min(p), max(p)) for p in pairwise(along)}
+    return found
+
+
+@pytest.mark.parametrize(("d", "widths"), [(1, (6, 4)), (2, (7, 5)), (3, (6, 3)), (4, (5, 2))])
+def test_neighbours_in_a_ball_are_those_that_chords_pass_between(d, widths):
+    net = net_of(20 + d, d, widths, False)
+    ball = lr.Ball(np.random.default_rng(d).normal(size=d) / 4, 0.75)
+    table = lr.regions(net, ball)
+    found = edges(table)
+    met = meet_on_segments(table, ball, 150)
+    assert met <= found
+    if d < 3:  # chords are then unlikely to miss a facet
+        assert len(met) >= 0.7 * len(found)
+    # The ball is convex: its regions hang together.
+    parent = list(range(len(table)))
+    for _ in range(len(parent)):
+        for i, j in found:
+            parent[i] = parent[j] = min(parent[i], parent[j])
+    assert set(parent) == {0}
+    box = lr.regions(net, lr.Box(ball.center - 0.75, ball.center + 0.75))
+    assert len(found) <= len(box.adjacency()[0])
+
+
+@pytest.mark.parametrize("integers", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_neighbours_in_a_disc_share_a_segment_that_is_near_enough(seed, integers):
+    net = net_of(seed, 2, (6, 5), integers)
+    ball = lr.Ball([0.125, 0.25], 1.0)
+    table = lr.regions(net, ball)
+    found = edges(table)
+    expected = set()
+    box = lr.regions(net, table.place)
+    number = {row.tobytes(): k for k, row in enumerate(table.patterns)}
+    for i, j, facet in zip(*(a.tolist() for a in box.adjacency()), strict=True):
+        first, last = box.columns.corner_offsets[facet : facet + 2]
+        a, b = box.columns.vertices[box.columns.corners[first:last], :2]
+        share = np.clip((ball.center - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+        distance = np.linalg.norm(a + share * (b - a) - ball.center)
+        assert abs(distance - 1) > 1e-12
+        if distance < 1:
+            pair = [number[box.patterns[k].tobytes()] for k in (i, j)]
+            expected.add((min(pair), max(pair)))
+    assert found == expected
+
+
+def test_facets_that_touch_the_sphere_join_nothing():
+    # The corner (3/5, 4/5) of both units lies on the sphere: beyond it their facets go on.
+    net = lr.Network(2, [lr.Affine([[5.0, 0.0], [0.0, 5.0]], [-3.0, -4.0]), lr.relu()])
+    table = lr.regions(net, lr.Ball([0.0, 0.0], 1.0))
+    assert len(table) == 3
+    assert len(edges(table)) == 2
+    larger = lr.regions(net, lr.Ball([0.0, 0.0], np.nextafter(1.0, 2.0)))
+    assert (len(larger), len(edges(larger))) == (4, 4)
+
+
+def test_equal_maps_that_touch_in_the_box_alone_are_two_linear_regions():
+    # relu(1.5 + v - 2 |u|), u = x - y, v = x + y: its zeros meet where v < -1.5, in the corner.
+    layers = [
+        lr.Affine([[1.0, -1.0], [-1.0, 1.0]]),
+        lr.relu(),
+        lr.Concat(0),
+        lr.Affine([[-2.0, -2.0, 1.0, 1.0]], [1.5]),
+        lr.relu(),
+    ]
+    net = lr.Network(2, layers)
+    box, ball = lr.Box(-1.0, 1.0), lr.Ball([0.0, 0.0], 1.0)
+    assert int(lr.count(net, box, what="linear")) == 3
+    result = lr.count(net, ball, what="linear")
+    assert (int(result), result.what, result.kind) == (4, "linear", "exact")
+    assert int(lr.count(net, ball, what="affine")) == 3
+    table = lr.regions(net, ball, what="linear")
+    assert int(table.count) == 4
+    assert len(np.unique(table.linear_regions())) == 4
+
+
+def test_pieces_in_a_ball_are_counted_in_every_dimension():
+    for d in range(1, 9):
+        twice = [
+            lr.Affine(np.eye(d)[[0, 0]] * [[1.0], [-1.0]]),
+            lr.relu(),
+            lr.Affine([[1.0, -1.0]]),
+        ]
+        net, ball = lr.Network(d, twice), lr.Ball(np.zeros(d), 1.0)
+        numbers = [int(lr.count(net, ball, what=w)) for w in ("activation", "linear", "affine")]
+        assert numbers == [2, 1, 1]
+        sample = lr.sample(net, ball, 200, rng=0)
+        assert sample.distinct == 2
+        assert edges(lr.regions(net, ball)) == {(0, 1)}

@@ -16,6 +16,7 @@ References: C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems", SIAM 1
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
@@ -23,6 +24,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _core
 from ._cell_facets import oriented_rows
@@ -30,15 +32,17 @@ from ._farkas import Row, solve_exactly
 from ._frame import domain_frame
 from ._least_distance import least_distance
 from ._lower import frame_of, program
-from ._region_columns import Columns
+from ._pieces import with_pieces
+from ._region_columns import Columns, IntArray, Words
 from ._region_table import Regions
+from ._run import run_control
 from ._value import FloatArray
 from .domain import Ball, Box
 from .errors import Unsupported
 from .network import Network
 from .result import RegionCount
 
-__all__ = ["count_in_ball", "list_in_ball"]
+__all__ = ["BallTest", "count_in_ball", "list_in_ball"]
 
 _ROUNDOFF = 2.0**-52
 # Far from this range squares of doubles may under- or overflow: rational numbers decide.
@@ -49,9 +53,10 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
     """List the regions that meet the inside of a ball (see `regions`)."""
     from ._regions import regions
 
-    _check(what, options)
+    _check(options)
     limit = options.pop("limit")
-    test = _BallTest(net, ball)
+    start = time.monotonic()
+    test = BallTest(net, ball)
     whole = regions(net, test.box, **options)
     columns, count = test.kept(whole), whole.count
     status = count.status
@@ -59,26 +64,35 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
         columns = columns.take(np.arange(limit))
         status = "limit"
     n = len(columns.bounded)
-    done = status == "complete"
-    return Regions(
+    table = Regions(
         net,
         ball.resolve(net.input_shape),
-        _count_of(count, n, status if not done else "complete", test, len(whole)),
+        _count_of(count, n, status, test, len(whole)),
         columns,
         whole.embedding,
-        whole=False,
         place=test.box,
     )
+    if what == "activation":
+        return table
+    del options["method"]
+    run = run_control(**{**options, "limit": None, "progress": False})
+    left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
+    return with_pieces(table, what, run, left)
 
 
 def count_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -> RegionCount:
-    """Count the regions that meet the inside of a ball (see `count`); memory does not grow."""
+    """Count the regions that meet the inside of a ball (see `count`).
+
+    Memory does not grow with the number of activation regions; the other two list them.
+    """
     from ._regions import regions
 
-    _check(what, options)
+    if what != "activation":
+        return list_in_ball(net, ball, what, options).count
+    _check(options)
     limit = options.pop("limit")
     options.pop("threads")
-    test = _BallTest(net, ball)
+    test = BallTest(net, ball)
     found = seen = 0
     with regions(net, test.box, stream=True, block=4096, **options) as stream:
         for part in stream:
@@ -92,18 +106,13 @@ def count_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) 
     return _count_of(count, found, count.status, test, seen)
 
 
-def _check(what: str, options: dict[str, Any]) -> None:
-    if what != "activation":
-        raise Unsupported(
-            f"what={what!r} in a Ball: whether two regions touch inside the ball is not decided; "
-            "use a Box, or affine_pieces() of the list"
-        )
+def _check(options: dict[str, Any]) -> None:
     if options["arithmetic"] != "certified":
         raise Unsupported("a Ball needs arithmetic='certified': its boundary is decided exactly")
 
 
 def _count_of(
-    count: RegionCount, value: int, status: Any, test: _BallTest, listed: int
+    count: RegionCount, value: int, status: Any, test: BallTest, listed: int
 ) -> RegionCount:
     return replace(
         count,
@@ -122,7 +131,7 @@ def _count_of(
     )
 
 
-class _BallTest:
+class BallTest:
     """Decides which regions of the box around a ball meet its inside."""
 
     def __init__(self, net: Network, ball: Ball) -> None:
@@ -132,15 +141,15 @@ class _BallTest:
             np.nextafter(self.center - self.radius, -np.inf),
             np.nextafter(self.center + self.radius, np.inf),
         ).resolve(net.input_shape)
-        self._core = frame_of(domain_frame(self.box, net.input_shape))
+        self.core = frame_of(domain_frame(self.box, net.input_shape))
         self.distances = self.exact = 0
         low, high = _MODERATE
-        self._moderate = low < self.radius < high and bool((np.abs(self.center) < high).all())
+        self.moderate = low < self.radius < high and bool((np.abs(self.center) < high).all())
 
     def kept(self, table: Regions) -> Columns:
         """Return the regions that meet the ball, with interior points inside it."""
         columns = table.columns
-        inside = self._in_ball(columns.interior_points)
+        inside = self.in_ball(columns.interior_points)
         points = columns.interior_points.copy()
         exact_points = dict(columns.exact_points)
         doubtful = np.flatnonzero(~inside)
@@ -149,9 +158,9 @@ class _BallTest:
         changed = replace(columns, interior_points=points, exact_points=exact_points)
         return changed.take(np.flatnonzero(inside))
 
-    def _in_ball(self, points: FloatArray) -> Any:
+    def in_ball(self, points: FloatArray) -> Any:
         """Tell which points are proved to be inside."""
-        if not self._moderate:
+        if not self.moderate:
             return np.zeros(len(points), dtype=np.bool_)
         with np.errstate(invalid="ignore", over="ignore"):
             squares = ((points - self.center) ** 2).sum(axis=1)
@@ -171,23 +180,21 @@ class _BallTest:
         units = part.facet_labels[:, 0] >= 0
         starts = np.concatenate([[0], np.cumsum(units)])[part.facet_offsets].astype(np.int64)
         labels = np.ascontiguousarray(part.facet_labels[units])
-        rows, errors = _core.facet_rows(
-            program(self.net), self._core, part.patterns, starts, labels
-        )
+        rows, errors = self.rows_of(part.patterns, starts, labels)
         for k, number in enumerate(doubtful.tolist()):
             self.distances += 1
             own = slice(int(starts[k]), int(starts[k + 1]))
             inner = points[number]
             found: Any = None
             answer: bool | None = None
-            if self._moderate and np.isfinite(inner).all():
+            if self.moderate and np.isfinite(inner).all():
                 answer, found = self._by_doubles(rows[own], errors[own], inner)
             if answer is None:
                 self.exact += 1
                 given = exact_points.get(number)
                 start = given or tuple(Fraction(v) for v in inner.tolist())
                 exact = oriented_rows(
-                    self.net, self._core, part.patterns[k], labels[own], len(self.center) + 1
+                    self.net, self.core, part.patterns[k], labels[own], len(self.center) + 1
                 )
                 point = self._exactly(exact, start)
                 answer = point is not None
@@ -202,46 +209,76 @@ class _BallTest:
         self, rows: FloatArray, errors: FloatArray, inner: FloatArray
     ) -> tuple[bool | None, FloatArray | None]:
         """Return True and a point, False, or None where doubles do not decide."""
-        if not np.isfinite(errors).all():
+        scaled = self.scale(rows, errors)
+        if scaled is None:
             return None, None
-        d = len(self.center)
-        gamma = (d + len(rows) + 16) * _ROUNDOFF
+        normals, offsets, doubt = scaled
+        step, disproved = self.bounded_away(normals, offsets, doubt)
+        reach = np.inf if step is None else float(np.linalg.norm(step))
+        if step is not None and reach < self.radius:
+            # From the nearest point towards an inner one, half of the way to the sphere.
+            nearest = self.center + step
+            away = float(np.linalg.norm(inner - nearest))
+            share = min(1.0, 0.5 * (self.radius - reach) / away) if away > 0 else 1.0
+            point = nearest + share * (inner - nearest)
+            at = normals @ point + offsets
+            room = self.room(normals, offsets, doubt, point[None])[0]
+            if (at > room).all() and self.in_ball(point[None])[0]:
+                return True, point
+        return (False if disproved else None), None
+
+    def rows_of(
+        self, patterns: Words, starts: IntArray, labels: npt.NDArray[np.int32]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return rows in doubles and bounds of their errors for these facets of regions."""
+        return _core.facet_rows(program(self.net), self.core, patterns, starts, labels)
+
+    def scale(
+        self, rows: FloatArray, errors: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+        """Return normals of length 1, offsets and errors; None where doubles say nothing."""
         norms = np.linalg.norm(rows[:, :-1], axis=1)
-        if not (norms > 0).all():
-            return None, None
-        scaled, doubt = rows / norms[:, None], errors / norms * (1 + gamma)
-        normals, offsets = scaled[:, :-1], scaled[:, -1]
+        if not (np.isfinite(errors).all() and (norms > 0).all()):
+            return None
+        scaled = rows / norms[:, None]
+        return scaled[:, :-1], scaled[:, -1], errors / norms * (1 + self._gamma(len(rows)))
+
+    def _gamma(self, n: int) -> float:
+        return (len(self.center) + n + 16) * _ROUNDOFF
+
+    def room(
+        self, normals: FloatArray, offsets: FloatArray, doubt: FloatArray, points: FloatArray
+    ) -> FloatArray:
+        """Return bounds of the errors of all rows at the points."""
+        sizes = np.abs(points) @ np.abs(normals).T + np.abs(offsets)
+        far = np.abs(points).sum(axis=1)[:, None] + 1
+        return np.asarray(doubt * far + self._gamma(len(normals)) * sizes)
+
+    def bounded_away(
+        self, normals: FloatArray, offsets: FloatArray, doubt: FloatArray
+    ) -> tuple[FloatArray | None, bool]:
+        """Return about the way to the nearest point, and whether it is proved not to be inside."""
+        gamma = self._gamma(len(normals))
         values = normals @ self.center + offsets
-        sizes = np.abs(normals) @ np.abs(self.center) + np.abs(offsets)
-        value_errors = doubt * (np.abs(self.center).sum() + 1) + gamma * sizes
+        value_errors = self.room(normals, offsets, doubt, self.center[None])[0]
         step, y = least_distance(normals, -values)
-        if step is not None:
-            reach = float(np.linalg.norm(step))
-            if reach < self.radius:
-                # From the nearest point towards an inner one, half of the way to the sphere.
-                nearest = self.center + step
-                away = float(np.linalg.norm(inner - nearest))
-                share = min(1.0, 0.5 * (self.radius - reach) / away) if away > 0 else 1.0
-                point = nearest + share * (inner - nearest)
-                at = normals @ point + offsets
-                room = doubt * (np.abs(point).sum() + 1)
-                room += gamma * (np.abs(normals) @ np.abs(point) + np.abs(offsets))
-                if (at > room).all() and self._in_ball(point[None])[0]:
-                    return True, point
         total = y @ normals
-        slip = (y @ doubt) * np.sqrt(d) + gamma * np.linalg.norm(y @ np.abs(normals))
+        slip = (y @ doubt) * np.sqrt(len(self.center))
+        slip += gamma * np.linalg.norm(y @ np.abs(normals))
         length = (np.linalg.norm(total) + slip) * (1 + gamma)
         gain = -(y @ values) - y @ value_errors - gamma * (y @ np.abs(values))
-        if gain > self.radius * length * (1 + gamma):
-            return False, None
-        return None, None
+        return step, bool(gain > self.radius * length * (1 + gamma))
+
+    def nearest(self, rows: list[Row]) -> list[Fraction]:
+        """Return the way from the centre to the nearest point with rows >= 0, exactly."""
+        center = [Fraction(v) for v in self.center.tolist()]
+        return _nearest(rows, [row[-1] + _dot(row, center) for row in rows], len(center))
 
     def _exactly(self, rows: list[Row], inner: tuple[Fraction, ...]) -> tuple[Fraction, ...] | None:
         """Return a point of the region in the ball, None where there is none."""
         center = [Fraction(v) for v in self.center.tolist()]
         square = Fraction(self.radius) ** 2
-        values = [row[-1] + _dot(row, center) for row in rows]
-        step = _nearest(rows, values, len(center))
+        step = self.nearest(rows)
         if _dot(step, step) >= square:
             return None
         share = Fraction(1)

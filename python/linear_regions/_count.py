@@ -95,7 +95,7 @@ def count(
     Raises
     ------
     Unsupported
-        If the method does not take the domain's dimension, or for another `what` in a `Ball`.
+        If the method does not take the domain's dimension.
     InvalidInput, DegenerateInput, TypeError
         If an argument is wrong, or the domain is empty; or if the checkpoint belongs to another
         network, domain or question.

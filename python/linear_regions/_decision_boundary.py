@@ -21,7 +21,7 @@ from ._region_table import Regions
 from ._regions import regions
 from ._value import FloatArray
 from ._volumes import facet_sizes
-from .domain import Domain
+from .domain import Ball, Domain
 from .errors import Unsupported
 from .layers import Flatten, Maxout, relu
 from .network import Network
@@ -230,6 +230,11 @@ def decision_boundary(
     """
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
+    if isinstance(domain, Ball):
+        raise Unsupported(
+            "pieces of the boundary are polytopes, which a Ball would cut: take the Box around it, "
+            "Box(center - radius, center + radius)"
+        )
     n = int(np.prod(net.output_shape))
     last = [relu()] if n == 1 else [Maxout(n)]
     whole = Network(net.input_shape, [*net.layers, Flatten(), *last])

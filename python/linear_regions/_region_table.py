@@ -19,7 +19,7 @@ from ._region_columns import Columns, IntArray, Words
 from ._region_frames import to_networkx, to_pandas
 from ._value import FloatArray
 from ._volumes import volumes_of
-from .domain import Domain
+from .domain import Ball, Domain
 from .errors import InvalidInput, Unsupported
 from .network import Network
 from .result import RegionCount
@@ -179,13 +179,17 @@ class Regions:
             may then be missing.
         """
         self._needs_all()
+        if self._mates is None and isinstance(self.domain, Ball):
+            from ._ball_facets import mates_in_ball
+
+            self._mates = mates_in_ball(self)
         if self._mates is None:
             self._mates = facet_mates(self.network, self.place, self.columns, self._quotient)
         return self._mates
 
     def _needs_all(self) -> None:
         if not self._whole or self.count.arithmetic != "certified":
-            part = "" if self._whole else ", and not of all regions of a polyhedron"
+            part = "" if self._whole else ", and a part of a list"
             raise Unsupported(
                 "which regions are neighbours is known for a complete, certified listing only; "
                 f"this one is {self.count.status}, {self.count.arithmetic}{part}"
