@@ -47,8 +47,8 @@ GROUPS = {
     "device": ["_device"],
     "engine": [
         "_adjacency", "_arrangement", "_arrangement_count", "_arrangement_runs",
-        "_ball_facets", "_ball_regions", "_build_info", "_cell_facets", "_chamber_folder", "_chamber_listing",
-        "_chambers", "_count", "_counter_bytes", "_counter_device",
+        "_ball_facets", "_ball_regions", "_build_info", "_cell_facets", "_chamber_folder",
+        "_chamber_listing", "_chambers", "_count", "_counter_bytes", "_counter_device",
         "_decision_boundary", "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes",
         "_least_distance", "_lineality", "_pattern_counter", "_pieces", "_preactivations",
         "_region", "_region_at",
