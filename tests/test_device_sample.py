@@ -16,8 +16,8 @@ from linear_regions import _core
 from linear_regions._device import launch
 from linear_regions._device.forward import DeviceForward
 from linear_regions._lower import program
-from linear_regions._sample import _point_maker
 from linear_regions._sample_device import DeviceSample
+from linear_regions._sample_points import point_maker
 from linear_regions.layers import Affine, Pointwise, relu
 
 
@@ -110,7 +110,7 @@ def test_points_of_a_box_are_those_of_the_processor(n, host_device):  # noqa: F8
     for key in (0, 5, 2**127 + 2**64 + 3):
         place = box.resolve((n,))
         there = DeviceSample(net, "cuda", True).box_maker(place, key)
-        here = _point_maker(net, box, "uniform", key)
+        here = point_maker(net, box, "uniform", key)
         for start, stop in ((0, 50), (7, 8), (1000, 1003)):
             assert np.array_equal(there(start, stop), here(start, stop))
 

@@ -53,8 +53,8 @@ GROUPS = {
         "_least_distance", "_lineality", "_pattern_counter", "_pieces", "_preactivations",
         "_region", "_region_at",
         "_region_columns", "_region_files", "_region_frames", "_region_table", "_regions",
-        "_sample", "_sample_device", "_sample_tally", "_segments", "_sweep", "_sweep_device",
-        "_sweep_points",
+        "_sample", "_sample_device", "_sample_points", "_sample_tally", "_segments", "_sweep",
+        "_sweep_device", "_sweep_points",
         "_unstable", "_volumes",
         # Searches in parts.
         "_checkpoint", "_cost", "_forecast", "_part_runs", "_parts", "_region_chunks",

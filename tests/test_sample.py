@@ -11,14 +11,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
-import linear_regions._sample as module
+import linear_regions._sample as sample_module
+import linear_regions._sample_points as module
 import strategies
 from helpers import unpack
 from linear_regions import reference
 from linear_regions._sample import patterns, sample
 from linear_regions._sample_count import chao1, good_turing, summarize
 from linear_regions.domain import Ball, Box, Polytope, Segment, Slice, Space
-from linear_regions.errors import DeviceError, Interrupted, InvalidInput, Unsupported
+from linear_regions.errors import DegenerateInput, DeviceError, Interrupted, InvalidInput
 from linear_regions.layers import Affine, relu
 from linear_regions.network import Network
 
@@ -30,7 +31,7 @@ def small_net(n_inputs: int = 2, width: int = 6, seed: int = 0) -> Network:
 
 
 def points_of(net: Network, domain: object, n: int, distribution: str = "uniform", key: int = 7):
-    return module._point_maker(net, domain, distribution, key)(0, n)
+    return module.point_maker(net, domain, distribution, key)(0, n)
 
 
 # ---- patterns ----
@@ -121,7 +122,7 @@ def test_saturation_is_flagged() -> None:
 def test_points_do_not_depend_on_batches(distribution: str, n_inputs: int) -> None:
     net = small_net(n_inputs)
     domain = Box(-1.0, 2.0) if distribution == "uniform" else Space()
-    make = module._point_maker(net, domain, distribution, key=2**127 + 12345)
+    make = module.point_maker(net, domain, distribution, key=2**127 + 12345)
     whole = make(0, 203)
     for size in (1, 7, 64):
         pieces = [make(start, min(start + size, 203)) for start in range(0, 203, size)]
@@ -132,14 +133,14 @@ def test_the_result_does_not_depend_on_batches_or_threads(monkeypatch) -> None:
     net, box = small_net(), Box(-3.0, 3.0)
     expected = sample(net, box, 5000, rng=1)
     for rows in (333, 1000, 5000):
-        monkeypatch.setattr(module, "_batch_rows", lambda net, rows=rows: rows)
+        monkeypatch.setattr(sample_module, "_batch_rows", lambda net, rows=rows: rows)
         for threads in (1, 2, 7):
             assert sample(net, box, 5000, rng=1, threads=threads) == expected
 
 
 def test_ctrl_c_keeps_what_was_counted(monkeypatch) -> None:
     net, calls = small_net(), []
-    add = module.HostTally.add
+    add = sample_module.HostTally.add
 
     def stop(self, words):
         add(self, words)
@@ -147,8 +148,8 @@ def test_ctrl_c_keeps_what_was_counted(monkeypatch) -> None:
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.HostTally, "add", stop)
-    monkeypatch.setattr(module, "_batch_rows", lambda net: 100)
+    monkeypatch.setattr(sample_module.HostTally, "add", stop)
+    monkeypatch.setattr(sample_module, "_batch_rows", lambda net: 100)
     with pytest.raises(Interrupted) as stopped:
         sample(net, Box(-1.0, 1.0), 1000, rng=0, threads=1)
     assert stopped.value.partial.samples == 200
@@ -236,6 +237,68 @@ def test_a_single_point() -> None:
     assert (result.distinct, result.coverage) == (1, 1.0)
 
 
+# ---- polytopes of more dimensions ----
+
+
+def simplex(d: int) -> Polytope:
+    return Polytope(np.vstack([-np.eye(d), np.ones((1, d))]), [0.0] * d + [1.0])
+
+
+@pytest.mark.parametrize("d", [3, 6])
+def test_walks_in_a_simplex_are_uniform(d: int) -> None:
+    net = small_net(d)
+    n = 20_000
+    points = points_of(net, simplex(d), n)
+    assert (points > -1e-15).all()
+    assert (points.sum(axis=1) < 1 + 1e-14).all()
+    # Barycentric coordinates are Dirichlet(1, ..., 1): P(x > s) = (1 - s)**d for each of them.
+    weights = np.column_stack([points, 1 - points.sum(axis=1)])
+    for s in (0.05, 0.2, 0.5):
+        share = (1 - s) ** d
+        allowed = 5 * math.sqrt(share * (1 - share) / n)
+        assert abs((weights > s).mean(axis=0) - share).max() < allowed
+
+
+def test_walks_fill_a_thin_slanted_box_evenly() -> None:
+    rng = np.random.default_rng(5)
+    directions = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    sizes = np.array([1.0, 100.0, 1e-3, 5.0])
+    box = Polytope(np.vstack([directions, -directions]), np.concatenate([sizes, sizes]))
+    n = 20_000
+    u = points_of(small_net(4), box, n) @ directions.T / sizes
+    assert abs(u).max() < 1 + 1e-9
+    assert abs(u.mean(axis=0)).max() < 5 / math.sqrt(3 * n)
+    assert abs((u**2).mean(axis=0) - 1 / 3).max() < 5 * math.sqrt(4 / 45 / n)
+    assert abs(np.corrcoef(u.T) - np.eye(4)).max() < 5 / math.sqrt(n)
+
+
+def test_walks_take_polytopes_in_a_smaller_hull_and_clipped_slices() -> None:
+    net = small_net(4)
+    flat = Polytope(-np.eye(4), np.zeros(4), [[1.0, 1.0, 1.0, 1.0]], [1.0])
+    points = points_of(net, flat, 500)
+    assert abs(points.sum(axis=1) - 1).max() < 1e-14
+    assert (points > -1e-15).all()
+    cut = Slice(np.zeros(4), np.eye(4)[:3], within=Box(0.0, 1.0))
+    points = points_of(net, cut.resolve(4), 5000)
+    assert (points[:, 3] == 0).all()
+    assert abs(points[:, :3].mean(axis=0) - 0.5).max() < 5 / math.sqrt(12 * 5000)
+
+
+def test_walks_depend_on_key_and_number_alone() -> None:
+    net = small_net(3)
+    make = module.point_maker(net, simplex(3), "uniform", key=99)
+    whole = make(0, 50)
+    assert np.array_equal(np.concatenate([make(i, i + 1) for i in range(50)]), whole)
+    results = [sample(net, simplex(3), 3000, rng=1, threads=t) for t in (1, 2, 7)]
+    assert results[0] == results[1] == results[2]
+
+
+def test_polytopes_too_thin_for_doubles_are_refused() -> None:
+    sliver = Polytope(np.vstack([np.eye(3), -np.eye(3)]), [1, 1, 1, 0, 0, -1 + 2.0**-53])
+    with pytest.raises(DegenerateInput, match="thin"):
+        sample(small_net(3), sliver, 10)
+
+
 # ---- refused ----
 
 
@@ -245,7 +308,14 @@ def test_a_single_point() -> None:
         ({"domain": None}, InvalidInput, "normal"),
         ({"domain": Space()}, InvalidInput, "bounded"),
         ({"domain": Box(0.0, np.inf)}, InvalidInput, "bounded"),
-        ({"domain": Polytope([[1.0, 0.0, 0.0]], [1.0])}, Unsupported, "dimension 3"),
+        ({"domain": Polytope([[1.0, 0.0, 0.0]], [1.0])}, InvalidInput, "bounded"),
+        ({"domain": Polytope(-np.eye(3), np.zeros(3))}, InvalidInput, "bounded"),
+        ({"domain": Slice(np.zeros(3), np.eye(3))}, InvalidInput, "bounded"),
+        (
+            {"domain": Polytope([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]], [0.0, -1.0])},
+            DegenerateInput,
+            "empty",
+        ),
         ({"domain": Slice(np.zeros(3), [[1.0, 0.0, 0.0]])}, InvalidInput, "bounded"),
         ({"domain": Box(0.0, 1.0), "distribution": "normal"}, InvalidInput, "normal"),
         ({"domain": Box(0.0, 1.0), "distribution": "cauchy"}, InvalidInput, "distribution"),

@@ -6,7 +6,6 @@
 #include <stdexcept>
 
 #include "forward/forward_kernels.hpp"
-#include "kernels.hpp"
 
 namespace linear_regions {
 namespace {
@@ -19,7 +18,7 @@ bool has_two_pieces(const Op& op, std::size_t n);
 class Columns {
  public:
   explicit Columns(const Tape& tape)
-      : tape_(tape), kernels_(kernels()), slots_(tape.slots().size()) {
+      : tape_(tape), kernels_(forward_kernels()), slots_(tape.slots().size()) {
     for (std::size_t s = 0; s < slots_.size(); ++s) slots_[s].resize(kBatch * tape.slots()[s].size);
     for (const Op& op : tape.ops())
       two_pieces_.push_back(op.kind == OpKind::kPointwise &&
@@ -48,8 +47,8 @@ class Columns {
       const double* in = slot(op.inputs[k]);
       const std::size_t n_in = tape_.slots()[op.inputs[k]].size;
       if (op.kind == OpKind::kDense) {
-        forward_kernels().dense(out, op.dense.weight.data(), padded(op.dense.n_out), n_in,
-                                op.dense.n_out, in);
+        kernels_.dense(out, op.dense.weight.data(), padded(op.dense.n_out), n_in, op.dense.n_out,
+                       in);
         continue;
       }
       for (std::size_t j = 0; j < n_in; ++j) add(op, k, j, in + j * kBatch, out);
@@ -70,22 +69,22 @@ class Columns {
       for (auto k = static_cast<std::size_t>(c.reader_start[position]); k < end; ++k) {
         const std::size_t at =
             static_cast<std::size_t>(c.reader_position[k]) * c.filters + group * group_out;
-        kernels_.add_samples(out + at * kBatch,
-                             weight + static_cast<std::size_t>(c.reader_offset[k]) * group_out,
-                             group_out, in);
+        kernels_.dense(out + at * kBatch,
+                       weight + static_cast<std::size_t>(c.reader_offset[k]) * group_out, 0, 1,
+                       group_out, in);
       }
     } else {
       const auto& map = op.sparse.inputs[input];
       for (std::int32_t t = map.by_input_start[j]; t < map.by_input_start[j + 1]; ++t) {
         const auto& term = map.by_input[static_cast<std::size_t>(t)];
         const double factor = term.coefficient / term.divisor;
-        kernels_.add_samples(out + static_cast<std::size_t>(term.index) * kBatch, &factor, 1, in);
+        kernels_.dense(out + static_cast<std::size_t>(term.index) * kBatch, &factor, 0, 1, 1, in);
       }
     }
   }
 
   const Tape& tape_;
-  const Kernels& kernels_;
+  const ForwardKernels& kernels_;
   std::vector<std::vector<double>> slots_;
   std::vector<bool> two_pieces_;  // of every operation
   std::vector<std::uint8_t> masks_;

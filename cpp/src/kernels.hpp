@@ -48,9 +48,6 @@ struct Kernels {
   void (*add_rows)(double* const* out, const double* weight, std::size_t lead,
                    const std::int32_t* active, std::size_t n_active, const double* rows,
                    bool errors);
-
-  // out[i][0..8) += weight[i] * in[0..8): one input entry of eight samples into n outputs.
-  void (*add_samples)(double* out, const double* weight, std::size_t n, const double* in);
 };
 
 const Kernels& kernels();  // the best set that this processor runs

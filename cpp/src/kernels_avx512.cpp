@@ -12,7 +12,7 @@ constexpr int kBlock = 5;  // 20 accumulators, 4 row values, 5 weights: fits 32 
 
 }  // namespace
 
-const Kernels kAvx512Kernels = {"avx512", classify, signs_at, add_row, add_rows, add_samples};
+const Kernels kAvx512Kernels = {"avx512", classify, signs_at, add_row, add_rows};
 
 }  // namespace linear_regions
 #endif

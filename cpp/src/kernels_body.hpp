@@ -157,9 +157,3 @@ inline void add_rows(double* const* out, const double* weight, std::size_t lead,
       add_rows_with<false>(out, weight, lead, active + k, n, rows + 4 * k);
   }
 }
-
-inline void add_samples(double* out, const double* weight, std::size_t n, const double* in) {
-  const V x = V::load(in);
-  for (std::size_t i = 0; i < n; ++i)
-    fma(V::broadcast(weight[i]), x, V::load(out + 8 * i)).store(out + 8 * i);
-}

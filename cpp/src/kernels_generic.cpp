@@ -11,6 +11,6 @@ constexpr int kBlock = 1;
 
 }  // namespace
 
-const Kernels kGenericKernels = {"generic", classify, signs_at, add_row, add_rows, add_samples};
+const Kernels kGenericKernels = {"generic", classify, signs_at, add_row, add_rows};
 
 }  // namespace linear_regions

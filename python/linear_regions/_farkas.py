@@ -44,7 +44,7 @@ def implied_equalities(r: int, rows: list[Row]) -> list[Row]:
     sum y_i a_i = 0 and sum y_i c_i <= 0. In the second case the polytope is empty if the last sum
     is negative, and else every row with y_i > 0 is an implied equality.
     """
-    if not rows or _strict_point(r, rows) is not None:
+    if not rows or strict_point(r, rows) is not None:
         return []
     # Columns: one per row of the polytope, and the slack of sum y c <= 0; sum y = 1.
     columns = [[*map(Fraction, row), Fraction(1)] for row in rows]
@@ -63,7 +63,7 @@ def value_at(row: Row, point: Row) -> int:
     return sum(a * v for a, v in zip(row, point, strict=True))
 
 
-def _strict_point(r: int, rows: list[Row]) -> Row | None:
+def strict_point(r: int, rows: list[Row]) -> Row | None:
     """Try to find a point strictly inside by floating-point steps; it is proved exactly.
 
     The point is (numerators, common positive denominator).
@@ -147,7 +147,7 @@ def irredundant(r: int, rows: Sequence[Row]) -> list[Row]:
 def _stopping_rows(r: int, rows: list[Row]) -> set[Row]:
     """Return rows that are first, alone, on some ray from an interior point along a normal."""
     found: set[Row] = set()
-    point = _strict_point(r, rows) if r and rows else None
+    point = strict_point(r, rows) if r and rows else None
     if point is None:
         return found
     for row in rows:

@@ -11,22 +11,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from math import lgamma, prod, sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ._device.launch import is_cuda
-from ._geometry import generator, integer
+from ._geometry import integer
 from ._lower import program
-from ._planar import PlanarFrame, planar_frame
 from ._run import Progress, run_control
 from ._sample_count import summarize
 from ._sample_device import DeviceSample
+from ._sample_points import Rng, draw_key, place_of, point_maker, volume_of
 from ._sample_tally import HostTally, run_batches
 from ._version import __version__
-from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
+from .domain import Box, Domain
 from .errors import Interrupted, InvalidInput, Unsupported
 from .network import Network
 from .result import SampleCount
@@ -35,12 +35,10 @@ __all__ = ["patterns", "sample"]
 
 FloatArray = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint64]
-Rng = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
 
 DEFAULT_SAMPLES = 10_000
 DISTRIBUTIONS = ("uniform", "normal")
 _BATCH_NUMBERS = 1 << 21  # doubles of the largest slot in one batch: 16 MiB
-_BLOCK = 4  # 64-bit numbers per counter value of Philox
 
 
 def patterns(net: Network, points: npt.ArrayLike) -> Words:
@@ -119,9 +117,9 @@ def sample(
     points : array_like of float, optional
         Points to use instead of random ones; then `domain` and `n` stay away.
     distribution : {"uniform", "normal"}
-        ``"uniform"`` in a bounded `Box`, a `Slice` with a `Box` or with at most two dimensions, a
-        `Segment`, a `Ball`, or a `Polytope` of at most two dimensions; ``"normal"``: independent
-        standard normal inputs (or coordinates of an unbounded `Slice`).
+        ``"uniform"`` in a bounded domain of any kind; in a `Polytope` (or a clipped `Slice`) of
+        more than two dimensions nearly so, see Notes. ``"normal"``: independent standard normal
+        inputs (or coordinates of an unbounded `Slice`).
     device : str, default "cpu"
         ``"cuda"`` or ``"cuda:<number>"``: points, forward pass and counting on a GPU, through CuPy.
     sketch : {"exact", "hll"}
@@ -160,12 +158,25 @@ def sample(
     InvalidInput
         An argument is out of range, the domain is unbounded, or the options do not fit together.
     Unsupported
-        The domain has more than two dimensions and is none of those above, or the device has no
-        such sketch.
+        The device has no such sketch.
     DeviceError
         The device, or CuPy, is not there.
+    DegenerateInput
+        The domain is empty, or a polytope is too thin for double precision.
     Interrupted
         Ctrl-C; ``partial`` holds the count of the points so far.
+
+    Notes
+    -----
+    In a polytope of d > 2 dimensions each point is the end of a hit-and-run walk of its own, of
+    d (d + 16) steps along coordinate axes, from the analytic center and in coordinates that make
+    the polytope round. The law of such a walk tends to the uniform one with its length; how near it
+    is after so many steps is known from tests, not proved. Time of a point: steps times sides.
+
+    References
+    ----------
+    R. L. Smith, "Efficient Monte Carlo Procedures for Generating Points Uniformly Distributed over
+    Bounded Regions", Operations Research 32 (1984).
 
     Examples
     --------
@@ -201,8 +212,8 @@ def sample(
         make: Callable[[int, int], FloatArray] = lambda start, stop: given[start:stop]  # noqa: E731
     else:
         total = DEFAULT_SAMPLES if n is None else integer("n", n, 1)
-        key = _draw_key(rng)
-        make = _point_maker(net, domain, distribution, key)
+        key = draw_key(rng)
+        make = point_maker(net, domain, distribution, key)
     volume = None
     tally: HostTally | DeviceSample
     if is_cuda(device):
@@ -210,7 +221,7 @@ def sample(
             raise Unsupported('on a device, sketch="exact" without keep_patterns is available')
         tally = DeviceSample(net, device, bool(exact_signs))
         rows, run = tally.batch_rows, replace(run, threads=1)
-        place = _place(net, domain) if key is not None else None
+        place = place_of(net, domain) if key is not None else None
         if key is not None and isinstance(place, Box) and distribution == "uniform":
             make = tally.box_maker(place, key)
     else:
@@ -218,7 +229,7 @@ def sample(
         if total <= rows:
             run = replace(run, threads=1)
     if key is not None and distribution == "uniform":
-        volume = _volume(_place(net, domain))
+        volume = volume_of(place_of(net, domain))
 
     def add(start: int, stop: int) -> None:
         tally.add(make(start, stop))
@@ -304,146 +315,3 @@ def _batch_rows(net: Network) -> int:
 def _batches(total: int, rows: int) -> Iterator[tuple[int, int]]:
     for start in range(0, total, rows):
         yield start, min(start + rows, total)
-
-
-# ---- points ----
-
-
-def _draw_key(rng: Rng) -> int:
-    return int.from_bytes(generator(rng).bytes(16), "little")
-
-
-def _uniform(key: int, start: int, stop: int, per_point: int) -> FloatArray:
-    """Return numbers strictly between 0 and 1, shape (stop - start, per_point)."""
-    blocks = -(-per_point // _BLOCK)
-    stream = np.random.Philox(key=key, counter=start * blocks)
-    raw = stream.random_raw((stop - start) * blocks * _BLOCK).reshape(stop - start, -1)
-    # The middle of one of 2**52 equal parts: neither 0 nor 1, and exact.
-    whole = (raw[:, :per_point] >> np.uint64(12)).astype(np.float64)
-    numbers: FloatArray = (whole + 0.5) * 2.0**-52
-    return numbers
-
-
-def _normal(key: int, start: int, stop: int, per_point: int) -> FloatArray:
-    """Return standard normal numbers, shape (stop - start, per_point), by Box and Muller."""
-    pairs = (per_point + 1) // 2
-    uniform = _uniform(key, start, stop, 2 * pairs)
-    radius = np.sqrt(-2.0 * np.log(np.ascontiguousarray(uniform[:, :pairs])))
-    angle = 2.0 * np.pi * np.ascontiguousarray(uniform[:, pairs:])
-    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    return np.ascontiguousarray(both[:, :per_point])
-
-
-def _place(net: Network, domain: Domain | None) -> Domain:
-    if domain is None:
-        domain = Space()
-    if not isinstance(domain, Domain):
-        raise TypeError(f"domain must be a Box, Slice, ..., got {type(domain).__name__}")
-    return domain.resolve(net.input_shape)
-
-
-def _point_maker(
-    net: Network, domain: Domain | None, distribution: str, key: int
-) -> Callable[[int, int], FloatArray]:
-    """Return the function that makes points `start` to `stop` - 1."""
-    place = _place(net, domain)
-    if distribution == "normal":
-        dim = place.dim
-        free = isinstance(place, Slice) and place.is_free() and not isinstance(place.domain, Box)
-        if dim is None or not (isinstance(place, Space) or free):
-            raise InvalidInput(
-                'distribution="normal" fills the whole space (or an unbounded Slice); in '
-                f'a {type(place).__name__} use distribution="uniform"'
-            )
-        return lambda start, stop: place.embed(_normal(key, start, stop, dim))
-    if isinstance(place, Ball):
-        return lambda start, stop: _in_ball(place, key, start, stop)
-    sides = _box_sides(place)
-    if sides is not None:
-        low, high = sides
-        _check_bounded(np.isfinite(low).all() and np.isfinite(high).all(), place)
-        return lambda start, stop: place.embed(
-            _between(low, high, _uniform(key, start, stop, len(low)))
-        )
-    if isinstance(place, Space):
-        _check_bounded(False, place)
-    if isinstance(place, Polytope | Slice) and (place.dim or 0) > 2:
-        raise Unsupported(
-            f"uniform samples in a {type(place).__name__} of dimension {place.dim} need a Box; "
-            "use a Box (also as the domain of a Slice), or give points=..."
-        )
-    return _polygon_maker(planar_frame(place, net.input_shape), place, key)
-
-
-def _box_sides(place: Domain) -> tuple[FloatArray, FloatArray] | None:
-    """Return the range of each coordinate where the domain is a box of its coordinates."""
-    if isinstance(place, Box):
-        return place.low[place.free], place.high[place.free]
-    if isinstance(place, Segment):
-        return np.zeros(1), np.ones(1)
-    if isinstance(place, Slice) and place.is_free() and isinstance(place.domain, Box):
-        return place.domain.low, place.domain.high
-    return None
-
-
-def _check_bounded(bounded: object, place: Domain) -> None:
-    if not bounded:
-        raise InvalidInput(
-            f"uniform samples need a bounded domain, got an unbounded {type(place).__name__}; "
-            'give a Box, or use distribution="normal" in the whole space'
-        )
-
-
-def _between(low: FloatArray, high: FloatArray, u: FloatArray) -> FloatArray:
-    # The difference high - low may overflow, the mean does not. Rounding may leave [low, high] by
-    # an ulp, which the clip takes back.
-    points: FloatArray = np.clip(low * (1.0 - u) + high * u, low, high)
-    return points
-
-
-def _in_ball(ball: Ball, key: int, start: int, stop: int) -> FloatArray:
-    """Return uniform points: a normal direction, and a radius u**(1/d)."""
-    dim = ball.dim
-    pairs = 2 * ((dim + 1) // 2)
-    uniform = _uniform(key, start, stop, pairs + 1)
-    radius = np.sqrt(-2.0 * np.log(np.ascontiguousarray(uniform[:, : pairs // 2])))
-    angle = 2.0 * np.pi * np.ascontiguousarray(uniform[:, pairs // 2 : pairs])
-    both: FloatArray
-    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)[:, :dim]
-    length = np.sqrt((both * both).sum(axis=1, keepdims=True))
-    size = np.ascontiguousarray(uniform[:, pairs:]) ** (1.0 / dim)
-    points: FloatArray = ball.center.reshape(-1) + ball.radius * size * both / length
-    return points
-
-
-def _polygon_maker(frame: PlanarFrame, place: Domain, key: int) -> Callable[[int, int], FloatArray]:
-    """Return uniform points in a polygon: a triangle of a fan by its area, then a point in it."""
-    _check_bounded(not frame.at_infinity.any(), place)
-    before = np.roll(frame.edges, 1, axis=0)
-    # Corner i is where edge i - 1 meets edge i.
-    homogeneous = np.cross(before, frame.edges)
-    corners = homogeneous[:, :2] / homogeneous[:, 2:]
-    first, second = corners[1:-1] - corners[0], corners[2:] - corners[0]
-    areas = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
-    limits = np.cumsum(areas) / areas.sum()
-
-    def make(start: int, stop: int) -> FloatArray:
-        u = _uniform(key, start, stop, 3)
-        triangle = np.minimum(np.searchsorted(limits, u[:, 0], side="right"), len(limits) - 1)
-        root = np.sqrt(u[:, 1])
-        a, b = (root * (1.0 - u[:, 2]))[:, None], (root * u[:, 2])[:, None]
-        t = corners[0] + a * first[triangle] + b * second[triangle]
-        return place.embed(np.ascontiguousarray(t[:, : frame.dim]))
-
-    return make
-
-
-def _volume(place: Domain) -> float | None:
-    """Return the volume of a box or ball in its own coordinates; None of other domains."""
-    sides = _box_sides(place)
-    if sides is not None and not isinstance(place, Segment):
-        return float(np.prod(sides[1] - sides[0]))
-    if isinstance(place, Ball):
-        half = place.dim / 2
-        return float(np.exp(half * np.log(np.pi) - lgamma(half + 1)) * place.radius**place.dim)
-    return None

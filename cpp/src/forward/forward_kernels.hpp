@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The inner loops of the forward pass on eight samples at a time, values at [i * 8 + sample].
 //
-// Sums run over the inputs in order, from the bias on, one multiplication and addition for each
-// weight: blocks of outputs stay in registers, but every sum has the same roundings as one by one.
+// Sums run over the inputs in order, from the bias on, one fused multiplication and addition for
+// each weight: blocks of outputs stay in registers, but every sum has the same roundings as one by
+// one. All sets of kernels therefore give the same values and patterns, bit for bit; a processor
+// without such an instruction pays for it with a call of the C library.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The forward pass in plain C++: any processor; and the choice among the sets.
+#include <cmath>
 #include <cstring>
 
 #include "forward/forward_kernels.hpp"
@@ -15,7 +16,8 @@ void dense(double* out, const double* weight, std::size_t lead, std::size_t n_in
   for (std::size_t j = 0; j < n_in; ++j)
     for (std::size_t i = 0; i < n_out; ++i) {
       const double w = weight[j * lead + i];
-      for (std::size_t s = 0; s < kSamples; ++s) out[i * kSamples + s] += w * in[j * kSamples + s];
+      for (std::size_t s = 0; s < kSamples; ++s)
+        out[i * kSamples + s] = std::fma(w, in[j * kSamples + s], out[i * kSamples + s]);
     }
 }
 

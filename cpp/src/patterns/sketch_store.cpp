@@ -39,7 +39,7 @@ class SketchStore final : public PatternStore {
       }
       if (taken == 0) continue;
       const std::lock_guard lock(mutex_);
-      for (std::size_t i = 0; i < taken; ++i) keep(chosen[i], 1);
+      keep_all(chosen, nullptr, taken);
     }
   }
 
@@ -50,7 +50,7 @@ class SketchStore final : public PatternStore {
     registers_.merge(other.registers);
     const std::lock_guard lock(mutex_);
     if (other.level > level_.load()) rise(other.level);
-    for (std::size_t i = 0; i < other.keys.size(); ++i) keep(other.keys[i], other.times[i]);
+    keep_all(other.keys.data(), other.times.data(), other.keys.size());
   }
 
   void contents(TallyContents& out) const override {
@@ -78,11 +78,20 @@ class SketchStore final : public PatternStore {
   }
 
  private:
-  void keep(Word hash, Word times) {
-    if (!in_sample(hash, level_.load(std::memory_order_relaxed))) return;
-    sample_.make_room(1);
-    sample_.insert(turned(hash), 0, times);
-    while (sample_.size() > kSampleSize) rise(level_.load() + 1);
+  // Hashes of any level; `times` may be null for once each.
+  void keep_all(const Word* hashes, const Word* times, std::size_t n) {
+    constexpr std::size_t kBurst = 32;  // loads that are under way at once
+    for (std::size_t first = 0; first < n; first += kBurst) {
+      const std::size_t stop = n - first < kBurst ? n : first + kBurst;
+      sample_.make_room(stop - first);
+      const unsigned level = level_.load(std::memory_order_relaxed);
+      for (std::size_t i = first; i < stop; ++i) sample_.prefetch(turned(hashes[i]));
+      for (std::size_t i = first; i < stop; ++i)
+        if (in_sample(hashes[i], level))
+          sample_.insert(turned(hashes[i]), 0, times == nullptr ? 1 : times[i]);
+      // A few hashes too many do no harm until here: a higher level drops them with all times.
+      while (sample_.size() > kSampleSize) rise(level_.load() + 1);
+    }
   }
 
   void rise(unsigned level) {
