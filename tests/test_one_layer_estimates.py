@@ -17,6 +17,7 @@ from linear_regions._one_layer.beyond import rigorous_bracket
 from linear_regions._one_layer.bracket import bracket, scan_bound
 from linear_regions._one_layer.compiled import Control
 from linear_regions._one_layer.draws import OutOfReach
+from linear_regions._one_layer.estimate import estimate_part
 from linear_regions._one_layer.exact import QUICK, true_count
 from linear_regions._one_layer.intervals import binomial_interval, student_quantile
 from linear_regions._one_layer.parts import hall_count
@@ -315,6 +316,35 @@ def test_a_trial_of_a_large_layer_is_stopped_in_its_middle():
     assert log10(result.interval[1]) == log10(result.bracket[1])
     assert result.confidence == 1.0
     assert result.seconds < 60  # it took minutes
+
+
+def test_direct_sampling_stands_in_for_particles_that_are_too_dear(monkeypatch):
+    # 8x8 input, 2x2, 64 filters: 10^130.91997, a success in three thousand trials.
+    ((part, _),) = one_layer((1, 8, 8), ConvSpec(64, 2)).parts
+    monkeypatch.setattr("linear_regions._one_layer.estimate._DIRECT_WORK", 3e8)
+    monkeypatch.setattr("linear_regions._one_layer.estimate._PILOT_WORK", 1e8)
+
+    def found():
+        sampler = Sampler(part, 1, (3, 4), Clock(control(), 0.0))
+        return estimate_part(sampler, "auto", False, 0.05)
+
+    assert found().method == "particles"
+    monkeypatch.setattr("linear_regions._one_layer.estimate._PARTICLE_WORK", 1.0)
+    result = found()
+    assert result.method == "direct"
+    assert 0 < result.work["successes"] < 100
+    assert result.low < 130.9199740608 / log10(2) < result.high
+
+
+def test_a_number_of_which_nothing_was_seen_is_a_lower_bound(monkeypatch):
+    monkeypatch.setattr("linear_regions._one_layer.estimate._DIRECT_WORK", 1.0)
+    result = estimate((1, 10, 10), 64, 2, "direct", 7, weights="free")
+    assert (result.work["trials"], result.work["successes"]) == (64, 0)
+    assert (result.kind, result.status) == ("lower", "complete")
+    assert result.value == result.bracket[0]
+    # The upper end still says what 64 failures tell.
+    assert log10(result.interval[1]) < log10(result.bracket[1]) - 0.1
+    assert "no trial succeeded" in result.reference
 
 
 def test_few_dear_trials_are_enough_where_most_succeed():

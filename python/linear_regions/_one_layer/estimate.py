@@ -37,6 +37,7 @@ _MOST_PROBES = 256
 _FEWEST_SUCCESSES = 100
 _MOST_SUCCEED = 0.5  # then few trials are enough
 _FEWEST_RANKS = 20
+_FEWEST_PARTICLES = 200
 _MOST_PARTICLES = 20_000
 
 
@@ -90,7 +91,7 @@ def estimate_part(sampler: Sampler, method: str, shared: bool, alpha: float) -> 
     if method != "particles":
         pilot = _pilot(sampler, thorough=method == "direct")
         enough = pilot.expected >= _FEWEST_SUCCESSES or pilot.ratio > _MOST_SUCCEED
-        if method == "direct" or enough or sampler.clock.stopped:
+        if method == "direct" or enough or _too_dear(sampler) or sampler.clock.stopped:
             return _direct(sampler, pilot, shared, alpha)
     return _particles(sampler, shared, alpha)
 
@@ -227,7 +228,7 @@ def _particles(sampler: Sampler, shared: bool, alpha: float) -> PartEstimate:
     part, k = sampler.part, sampler.breakpoints
     share = min(part.n_inputs / part.n_neurons, k / (1 + k))
     ranks = int(min(_MOST_RANKS, _RANK_WORK / sampler.rank_cost())) // BATCHES if shared else 0
-    particles, first, spent = 200, 1 << 60, 0.0
+    particles, first, spent = _FEWEST_PARTICLES, 1 << 60, 0.0
     while True:
         out = sampler.particles(share, first, 8, particles)
         first += 8
@@ -253,6 +254,14 @@ def _particle_cost(sampler: Sampler, out: dict[str, Any], particles: int) -> flo
     per_copy = 5 * part.n_inputs
     moves = len(out["log_values"]) * particles * (60 * part.n_positions + 10 * part.n_inputs)
     return float(moves + 40 * out["searched"] + per_copy * out["copied"])
+
+
+def _too_dear(sampler: Sampler) -> bool:
+    """Tell whether the fewest particles worth running exceed the work allowed."""
+    part = sampler.part
+    sweep = 60 * part.n_positions + 10 * part.n_inputs
+    # Searches cost several times as much as the sweep itself.
+    return 4 * BATCHES * _FEWEST_PARTICLES * sweep > _PARTICLE_WORK
 
 
 def _spread(logs: list[float]) -> float:
