@@ -326,7 +326,7 @@ def test_direct_sampling_stands_in_for_particles_that_are_too_dear(monkeypatch):
 
     def found():
         sampler = Sampler(part, 1, (3, 4), Clock(control(), 0.0))
-        return estimate_part(sampler, "auto", False, 0.05)
+        return estimate_part(sampler, "auto", False, 1e-4)
 
     assert found().method == "particles"
     monkeypatch.setattr("linear_regions._one_layer.estimate._PARTICLE_WORK", 1.0)
@@ -343,7 +343,7 @@ def test_a_number_of_which_nothing_was_seen_is_a_lower_bound(monkeypatch):
     assert (result.kind, result.status) == ("lower", "complete")
     assert result.value == result.bracket[0]
     # The upper end still says what 64 failures tell.
-    assert log10(result.interval[1]) < log10(result.bracket[1]) - 0.1
+    assert result.interval[1] < result.bracket[1]
     assert "no trial succeeded" in result.reference
 
 
