@@ -72,7 +72,7 @@ GROUPS = {
     ],
     "command": [
         "cli", "__main__", "_architecture_text", "_cli_inputs", "_commands", "_commands_analysis",
-        "_commands_arrangement", "_commands_shards",
+        "_commands_arrangement", "_commands_boundary", "_commands_shards",
     ],
 }  # fmt: skip
 

@@ -24,7 +24,15 @@ from .errors import InvalidInput, MissingExtra
 if TYPE_CHECKING:
     import linear_regions as lr
 
-__all__ = ["COMMANDS", "Output", "count_text", "partial_output"]
+__all__ = [
+    "COMMANDS",
+    "Output",
+    "count_text",
+    "draw",
+    "model_head",
+    "partial_output",
+    "run_options",
+]
 
 
 @dataclass(frozen=True)
@@ -43,14 +51,14 @@ class Output:
     data: Callable[[], Mapping[str, Any]]
 
 
-def _head(options: argparse.Namespace, net: lr.Network, place: Place | None) -> dict[str, Any]:
+def model_head(options: argparse.Namespace, net: lr.Network, place: Place | None) -> dict[str, Any]:
     data: dict[str, Any] = {"model": describe_network(net, model_name(options))}
     if place is not None:
         data["domain"] = {"description": place.text, **describe_domain(place.domain)}
     return data
 
 
-def _run_options(options: argparse.Namespace) -> dict[str, Any]:
+def run_options(options: argparse.Namespace) -> dict[str, Any]:
     names = ("threads", "limit", "time_limit", "progress")
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
@@ -62,7 +70,7 @@ def _report(options: argparse.Namespace) -> Output:
         _svg.needs_matplotlib()  # before the work, not after it
     net = load_model(options)
     place = place_of(options, net, stand_in=True)
-    run = _run_options(options)
+    run = run_options(options)
     made = report(
         net,
         place,
@@ -95,7 +103,7 @@ def _write_pictures(options: argparse.Namespace, made: Report) -> dict[str, str]
     if options.plot:
         if made.regions is None:
             raise InvalidInput(f"--plot: there is no picture ({'; '.join(made.notes)})")
-        _draw(made.regions, made.place, options.plot, _color_by(made.network))
+        draw(made.regions, made.place, options.plot, _color_by(made.network))
         written["picture"] = str(options.plot)
     return written
 
@@ -104,8 +112,13 @@ def _color_by(net: lr.Network) -> str:
     return "class" if int(np.prod(net.output_shape)) > 1 else "region"
 
 
-def _draw(
-    regions: lr.Regions, place: Place, path: str, color_by: str, theme: Any = "light"
+def draw(
+    regions: lr.Regions,
+    place: Place,
+    path: str,
+    color_by: str,
+    theme: Any = "light",
+    boundary: lr.DecisionBoundary | None = None,
 ) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -119,7 +132,7 @@ def _draw(
         regions,
         ax=figure.add_subplot(),
         color_by=color_by,
-        decision_boundary=color_by == "class",
+        decision_boundary=color_by == "class" if boundary is None else boundary,
         points=place.points,
         labels=place.labels or None,
         theme=theme,
@@ -143,11 +156,11 @@ def _count(options: argparse.Namespace) -> Output:
             what=options.what,
             checkpoint=options.checkpoint,
             **question,
-            **_run_options(options),
+            **run_options(options),
         )
     else:
         shard = _shard(options)
-        limits = {k: v for k, v in _run_options(options).items() if k != "limit"}
+        limits = {k: v for k, v in run_options(options).items() if k != "limit"}
         result = lr.count_shard(
             net, place.domain, shard=shard, out=options.out, **question, **limits
         )
@@ -159,7 +172,7 @@ def _count(options: argparse.Namespace) -> Output:
                 ("regions", [count_text(result)]),
             ]
         ),
-        lambda: {**_head(options, net, place), "count": result.to_dict()},
+        lambda: {**model_head(options, net, place), "count": result.to_dict()},
     )
 
 
@@ -199,10 +212,10 @@ def _bounds(options: argparse.Namespace) -> Output:
         arch = read_architecture(options.arch, options.activation)
         place = place_of(options, arch) if _asked(options) else Place(None, "")
         found = lr.bounds(arch, place.domain)
-        head = [("model", [f"{options.arch.strip()}: {arch!r}"])]
-        head += [("domain", [place.text])] if place.text else []
+        start = [("model", [f"{options.arch.strip()}: {arch!r}"])]
+        start += [("domain", [place.text])] if place.text else []
         return Output(
-            lambda: labelled(head) + "\n\n" + _bounds_text(found),
+            lambda: labelled(start) + "\n\n" + _bounds_text(found),
             lambda: {"architecture": options.arch.strip(), "bounds": found.to_dict()},
         )
     net = load_model(options)
@@ -210,10 +223,10 @@ def _bounds(options: argparse.Namespace) -> Output:
     if not _asked(options):
         place = Place(None, f"the whole input space, dimension {net.input_size}")
     found = lr.bounds(net, place.domain)
-    head = [("model", [network_line(net, model_name(options))]), ("domain", [place.text])]
+    start = [("model", [network_line(net, model_name(options))]), ("domain", [place.text])]
     return Output(
-        lambda: labelled(head) + "\n\n" + _bounds_text(found),
-        lambda: {**_head(options, net, place), "bounds": found.to_dict()},
+        lambda: labelled(start) + "\n\n" + _bounds_text(found),
+        lambda: {**model_head(options, net, place), "bounds": found.to_dict()},
     )
 
 
@@ -312,7 +325,7 @@ def _regions(options: argparse.Namespace) -> Output:
     place = place_of(options, net)
     if options.output:
         _npz(options.output)  # before the work, not after it
-    listed = lr.regions(net, place.domain, what=options.what, **_run_options(options))
+    listed = lr.regions(net, place.domain, what=options.what, **run_options(options))
     if options.output:
         lr.save(listed, options.output)
     return _regions_output(options, net, place, listed)
@@ -345,7 +358,7 @@ def _regions_output(
         return labelled(entries) + "\n\n" + align(cells, (*("right",) * 5, "left"))
 
     def data() -> dict[str, Any]:
-        head = {**_head(options, net, place), "count": listed.count.to_dict()}
+        head = {**model_head(options, net, place), "count": listed.count.to_dict()}
         if options.output:
             return {**head, "file": options.output}
         rows = [
@@ -384,10 +397,14 @@ def _sample(options: argparse.Namespace) -> Output:
         threads=options.threads,
         time_limit=options.time_limit,
     )
-    head = [("model", [network_line(net, model_name(options))]), ("domain", [place.text])]
+    start = [("model", [network_line(net, model_name(options))]), ("domain", [place.text])]
     return Output(
-        lambda: labelled([*head, *_sample_entries(result)]),
-        lambda: {**_head(options, net, place), "seed": options.seed, "sample": result.to_dict()},
+        lambda: labelled([*start, *_sample_entries(result)]),
+        lambda: {
+            **model_head(options, net, place),
+            "seed": options.seed,
+            "sample": result.to_dict(),
+        },
     )
 
 
@@ -417,8 +434,8 @@ def _plot(options: argparse.Namespace) -> Output:
     _svg.needs_matplotlib()
     net = load_model(options)
     place = place_of(options, net)
-    listed = lr.regions(net, place.domain, **_run_options(options))
-    _draw(listed, place, options.output, options.color_by or _color_by(net), options.theme)
+    listed = lr.regions(net, place.domain, **run_options(options))
+    draw(listed, place, options.output, options.color_by or _color_by(net), options.theme)
     return Output(
         lambda: labelled(
             [
@@ -429,7 +446,7 @@ def _plot(options: argparse.Namespace) -> Output:
             ]
         ),
         lambda: {
-            **_head(options, net, place),
+            **model_head(options, net, place),
             "count": listed.count.to_dict(),
             "picture": options.output,
         },
@@ -446,7 +463,7 @@ def _info(options: argparse.Namespace) -> Output:
     ]
     return Output(
         lambda: labelled(entries) + "\n\n" + net.summary(),
-        lambda: {**_head(options, net, None), "build": lr.build_info()},
+        lambda: {**model_head(options, net, None), "build": lr.build_info()},
     )
 
 

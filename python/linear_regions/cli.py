@@ -22,6 +22,7 @@ from ._cli_inputs import Parser, add_limits, add_model, add_place, add_segment, 
 from ._commands import COMMANDS, Output, partial_output
 from ._commands_analysis import ANALYSIS_COMMANDS
 from ._commands_arrangement import ARRANGEMENT_COMMANDS, fill_arrangement
+from ._commands_boundary import BOUNDARY_COMMANDS
 from ._commands_shards import SHARD_COMMANDS
 from ._format import json_text
 from ._report import DEFAULT_TIME_LIMIT, MOST_SAMPLES
@@ -85,7 +86,13 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-_ALL = {**COMMANDS, **ANALYSIS_COMMANDS, **ARRANGEMENT_COMMANDS, **SHARD_COMMANDS}
+_ALL = {
+    **COMMANDS,
+    **ANALYSIS_COMMANDS,
+    **ARRANGEMENT_COMMANDS,
+    **BOUNDARY_COMMANDS,
+    **SHARD_COMMANDS,
+}
 
 
 def _write(output: Output, as_json: bool) -> None:
@@ -248,6 +255,25 @@ def _fill_regions(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _fill_boundary(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_place(parser)
+    group = parser.add_argument_group("limits")
+    group.add_argument("--threads", type=int, metavar="N", help="default: all that are usable")
+    group.add_argument("--progress", action="store_true", help="show a bar (extra: progress)")
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--output",
+        "--out",
+        "-o",
+        metavar="FILE.npz",
+        help="write the pieces as arrays, print no table of them",
+    )
+    files.add_argument(
+        "--plot", metavar="FILE", help="draw it over the regions: .png, .svg or .pdf (extra: plot)"
+    )
+
+
 def _fill_sample(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_place(parser)
@@ -302,6 +328,7 @@ _FILL = {
     "expected": (_fill_expected, "average the exact counts of random networks"),
     "arrangement": (fill_arrangement, "count or list the chambers of hyperplanes"),
     "regions": (_fill_regions, "list the regions of a model in a domain"),
+    "boundary": (_fill_boundary, "where the class of a classifier changes, exactly"),
     "sample": (_fill_sample, "count the activation patterns that samples meet"),
     "plot": (_fill_plot, "draw the regions of a model in a plane or on a segment"),
     "info": (add_model, "layers, shapes and sizes of a model"),
