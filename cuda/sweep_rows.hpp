@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // The arithmetic of the lowest-vertex sweep for one row: an elimination step, a vertex, and the
-// error bounds of both. docs/design/sweep.md has the method; the bounds are those of the core
-// (cpp/src/arrangement/sweep_kernels_body.hpp, which derives them) and hold for fused and separate
-// roundings alike. A sign counts only beyond its bound.
+// error bounds of both. docs/design/sweep.md has the method. A sign counts only beyond its bound.
+//
+// Every row carries its own bounds here: of its entries, of its offset, of its multipliers. An
+// elimination step takes row k by pivot p with f = x_k / a. The entry x_k is known up to error_k, a
+// up to error_p, so f is off by at most
+//   df = (error_k + |f| error_p) / (|a| - error_p) + 3 u |f|,
+// and the entry x_k - f x_p by error_k + |f| error_p + df (|x_p| + error_p) and its own rounding,
+// fused or not: u (|result| + 2 |f x_p|). Two factors absorb the roundings of the bounds
+// themselves: kUnit > u, and kInflate.
 #pragma once
 
 #include "teams.hpp"

@@ -59,6 +59,19 @@ TEST(sweep_finds_every_chamber_once_for_all_threads_and_blocks) {
   }
 }
 
+// Bounds that are right but loose would show in time only.
+TEST(ordinary_arrangements_need_hardly_any_exact_sign) {
+  for (const auto& [n, d] :
+       std::vector<std::pair<std::size_t, std::size_t>>{{30, 3}, {20, 6}, {18, 8}, {15, 10}}) {
+    const Hyperplanes h = draw(n, d, 10000, static_cast<unsigned>(n));
+    RunControl control;
+    const SweepResult result =
+        sweep(h, 0, sweep_size(n, d), Arithmetic::kCertified, control, nullptr, 0);
+    CHECK(result.status == Status::kComplete);
+    CHECK(result.exact_chambers <= 3);
+  }
+}
+
 // Rows whose float thresholds cannot decide: exact minors do, and the answer is the same as that of
 // the same rows with an exact copy beside them.
 TEST(rows_with_an_exact_copy_give_the_same) {

@@ -21,7 +21,6 @@ using sweeping::Binomials;
 using sweeping::Sweeper;
 
 constexpr std::uint64_t kChunk = std::uint64_t{1} << 16;  // chambers; about two milliseconds
-constexpr std::uint64_t kLook = 1024;                     // chambers between looks at the control
 
 struct Level {
   std::size_t level = 0;
@@ -108,26 +107,19 @@ class SweepRun {
 
   // Returns the rank up to which all chambers from `begin` on are done.
   std::uint64_t chunk(Sweeper& sweeper, std::uint64_t begin, std::uint64_t end, bool caller) {
-    std::uint64_t reported = 0, exact = sweeper.exact_signs();
     const double share = 1.0 / static_cast<double>(last_ - first_);
     for (const Level& level : levels_) {
       const std::uint64_t from = std::max(begin, level.first);
       const std::uint64_t to = std::min(end, level.first + level.size);
       if (from >= to) continue;
       std::uint64_t* out = out_ != nullptr ? out_ + (from - first_) * stride_ : nullptr;
-      const auto go_on = [&](std::uint64_t done) {
-        // Exact signs take microseconds each: look more often where there are many.
-        const std::uint64_t now = done + (sweeper.exact_signs() - exact) * 64;
-        if (now - reported < kLook) return true;
+      const auto go_on = [&](std::uint64_t) {
         control_.report(0, 0, caller);
-        reported = now;
         return !control_.stopped();
       };
       const std::uint64_t done =
           sweeper.run(level.level, from - level.first, to - level.first, out, stride_, go_on);
       control_.report(done, static_cast<double>(done) * share, caller);
-      reported = 0;
-      exact = sweeper.exact_signs();
       if (done < to - from) return from + done;
     }
     return end;

@@ -11,7 +11,7 @@ namespace {
 
 }  // namespace
 
-const Kernels kAvx2 = {eliminate, vertices, cells};
+const Kernels kAvx2 = {eliminate, line, cells};
 
 }  // namespace linear_regions::sweeping
 #endif

@@ -11,7 +11,7 @@ namespace {
 
 }  // namespace
 
-const Kernels kAvx512 = {eliminate, vertices, cells};
+const Kernels kAvx512 = {eliminate, line, cells};
 
 }  // namespace linear_regions::sweeping
 #endif

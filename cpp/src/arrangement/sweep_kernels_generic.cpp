@@ -10,6 +10,6 @@ namespace {
 
 }  // namespace
 
-const Kernels kGeneric = {eliminate, vertices, cells};
+const Kernels kGeneric = {eliminate, line, cells};
 
 }  // namespace linear_regions::sweeping

@@ -9,7 +9,7 @@
 namespace linear_regions::sweeping {
 namespace {
 
-constexpr double kUlp = 0x1p-53, kTiny = 0x1p-900;
+constexpr std::uint64_t kLook = 1024;  // chambers between two looks at the control
 
 [[noreturn]] void not_simple(const char* what, const std::vector<std::uint32_t>& rows,
                              bool coordinates) {
@@ -42,69 +42,82 @@ Sweeper::Sweeper(const Hyperplanes& hyperplanes, const Binomials& binomials, Ari
       n_(hyperplanes.n),
       d_(hyperplanes.d),
       words_((n_ + 63) / 64),
-      functional_(padded(n_)),
-      lanes_(padded(n_) + kLanes),
+      lanes_(padded(n_ + 1)),
       wide_((lanes_ + 31) / 32 * 32),
       minors_(hyperplanes) {
-  vertex_memory_.resize(2 * lanes_);
+  line_memory_.resize(6 * wide_, 0.0);
   one_.resize(2 * wide_ + kLanes, 0.0);
-  one_[wide_] = kHuge;
+  one_[wide_] = -kHuge;
   known_.resize(words_ + 1);
-  up_.resize((d_ + 1) * (words_ + 1));
-  own_.resize(n_ * words_);
+  own_.resize(words_ * wide_);
   cells_.resize(n_ * words_);
   open_.resize(n_ + 1);
-  exempt_.resize(words_);
-  vertices_ = {vertex_memory_.data(), vertex_memory_.data() + lanes_, up_.data(), known_.data()};
+  double* next = line_memory_.data();
+  for (double** array :
+       {&line_.alpha, &line_.beta, &line_.size, &line_.beta_size, &line_.t, &line_.threshold}) {
+    *array = next;
+    next += wide_;
+  }
+  std::fill(line_.beta, line_.beta + wide_, -kHuge);
+  line_.own = own_.data();
+  line_.own_stride = wide_;
+  line_.known = known_.data();
 }
 
-// The block of depth t of a level with k columns: k - t active columns, the offset, three error
-// columns and t multipliers.
+// The block of depth t of a level with k columns: k - t active columns, the offset, three sizes
+// and t multipliers. A line is never stored as a block; a level with one column gets a second one,
+// of zeros, which its line is the rest of.
 void Sweeper::load(std::size_t level) {
   level_ = level;
-  depths_.assign(level, {});
-  std::size_t arrays = 0;
-  for (std::size_t t = 0; t < level; ++t) arrays += level + 4;
-  memory_.assign(arrays * wide_, 0.0);
+  const std::size_t columns = std::max<std::size_t>(level, 2), blocks = columns - 1;
+  depths_.assign(blocks, {});
+  memory_.assign(blocks * (columns + 4) * lanes_, 0.0);
   double* next = memory_.data();
   const auto take = [&] {
-    next += wide_;
-    return next - wide_;
+    next += lanes_;
+    return next - lanes_;
   };
-  for (std::size_t t = 0; t < level; ++t) {
+  for (std::size_t t = 0; t < blocks; ++t) {
     Depth& depth = depths_[t];
-    for (std::size_t c = 0; c < level - t; ++c) depth.active.push_back(take());
+    for (std::size_t c = 0; c < columns - t; ++c) depth.active.push_back(take());
     for (std::size_t m = 0; m < t; ++m) depth.nu.push_back(take());
     Block& b = depth.block;
     b = {depth.active.data(), depth.active.size(), take(), take(), take(), take(),
-         depth.nu.data(),     depth.nu.size()};
-    std::fill(b.beta + lanes_, b.beta + wide_, kHuge);
+         depth.nu.data(),     depth.nu.size(),     0};
   }
-  const Block& start = depths_[0].block;
-  start.active[level - 1][functional_] = 1.0;
-  for (std::size_t i = 0; i < n_; ++i) {
-    const double* row = input_.row(i);
+  load_rows(depths_[0].block);
+  // An entry is exact but where it underflows, or where it stands for digits that are given beside.
+  depths_[0].block.doubt = input_.exact.empty() ? kUnit : 3 * kUnit;
+}
+
+void Sweeper::load_rows(const Block& start) {
+  std::fill(start.beta, start.beta + lanes_, -kHuge);
+  for (std::size_t i = 0; i <= n_; ++i) {
+    const bool functional = i == n_;
+    const double* row = functional ? nullptr : input_.row(i);
     double most = 0;
-    for (std::size_t c = 0; c < level; ++c) most = std::max(most, std::fabs(row[c]));
-    // A power of two: exact, but for entries that underflow, which kTiny covers.
+    for (std::size_t c = 0; !functional && c < level_; ++c)
+      most = std::max(most, std::fabs(row[c]));
+    // A power of two, hence exact.
     const int scale = most > 0 ? -std::ilogb(most) : 0;
-    for (std::size_t c = 0; c < level; ++c) start.active[c][i] = std::ldexp(row[c], scale);
-    start.beta[i] = std::ldexp(level == d_ ? row[d_] : -row[level], scale);
-    const double doubt = input_.exact.empty() ? 0.0 : 2 * kUlp;
-    start.error[i] = 2 * doubt + kTiny;
-    start.beta_error[i] = doubt * std::fabs(start.beta[i]) + kTiny;
+    for (std::size_t c = 0; c < level_; ++c)
+      start.active[c][i] = functional ? (c + 1 == level_ ? 1.0 : 0.0) : std::ldexp(row[c], scale);
+    const double offset = functional ? 0.0 : level_ == d_ ? row[d_] : -row[level_];
+    start.beta[i] = std::ldexp(offset, scale);
+    start.size[i] = std::max(1.0, std::ldexp(most, scale));
+    start.beta_size[i] = std::max(std::fabs(start.beta[i]), kTinyError);
   }
 }
 
 std::uint64_t Sweeper::run(std::size_t level, std::uint64_t first, std::uint64_t last,
                            std::uint64_t* out, std::size_t stride,
                            const std::function<bool(std::uint64_t)>& go_on) {
-  // A line of level 1 writes into the first block.
-  if (level == 1 || (level > 0 && (depths_.empty() || level_ != level))) load(level);
+  if (level > 0 && (depths_.empty() || level_ != level)) load(level);
   level_ = level;
   first_ = first;
   last_ = last;
   done_ = 0;
+  look_ = 64 * exact_signs_ + kLook;
   out_ = out;
   stride_ = stride;
   go_on_ = &go_on;
@@ -115,110 +128,111 @@ std::uint64_t Sweeper::run(std::size_t level, std::uint64_t first, std::uint64_t
     level_zero(words.data());
     if (out != nullptr) std::copy(words.begin(), words.end(), out);
     done_ = 1;
+  } else if (level == 1) {
+    Pivot none;
+    none.lane = n_;
+    none.column = 1;
+    none.inverse = 1.0;
+    none.doubt = depths_[0].block.doubt;
+    line(&none, 0, 0);
   } else {
     descend(0, 0, 0, false);
   }
   return done_;
 }
 
-// Prefixes in lexicographic order; `base` is the rank of the first chamber below.
+// Prefixes in lexicographic order; `base` is the rank of the first chamber below. Below a pivot
+// that is not certain, floating point decides nothing: blind.
 void Sweeper::descend(std::size_t depth, std::size_t start, std::uint64_t base, bool blind) {
   const std::size_t left = level_ - depth;
-  if (left == 1) {
-    line(depth, start, base, blind);
-    return;
-  }
+  const Block& in = depths_[depth].block;
+  Pivot pivot;
   for (std::size_t p = start; p + left <= n_ && base < last_ && !stopped_; ++p) {
     const std::uint64_t below = binomials_(n_ - p - 1, left - 1);
     if (base + below > first_) {
-      const bool sure = !blind && eliminate(depth, p);
+      const bool sure = !blind && choose_pivot(in, p, pivot);
       prefix_.push_back(static_cast<std::uint32_t>(p));
-      descend(depth + 1, p + 1, base, !sure);
+      if (left == 2) {
+        line(sure ? &pivot : nullptr, p + 1, base);
+      } else {
+        if (sure) {
+          Block& next = depths_[depth + 1].block;
+          next.doubt = pivot.doubt;
+          kernels_.eliminate(in, next, pivot, lanes_, p + 1);
+        }
+        descend(depth + 1, p + 1, base, !sure);
+      }
       prefix_.pop_back();
     }
     base += below;
   }
 }
 
-// False when no entry of the row is certainly not zero: below, floating point decides nothing.
-bool Sweeper::eliminate(std::size_t depth, std::size_t row) {
-  const Block& in = depths_[depth].block;
-  Pivot pivot;
+// False when no entry of the row is certainly not zero. The shares and the doubt are those that
+// sweep_kernels_body.hpp derives.
+bool Sweeper::choose_pivot(const Block& in, std::size_t row, Pivot& pivot) const {
+  double value = 0;
   pivot.lane = row;
+  pivot.column = 0;
   for (std::size_t c = 0; c < in.n_active; ++c)
-    if (std::fabs(in.active[c][row]) > std::fabs(pivot.value)) {
-      pivot.value = in.active[c][row];
+    if (std::fabs(in.active[c][row]) > std::fabs(value)) {
+      value = in.active[c][row];
       pivot.column = c;
     }
-  pivot.error = in.error[row];
-  if (!(std::fabs(pivot.value) > 2 * pivot.error)) return false;
+  const double most = std::fabs(value), doubt = in.doubt;
+  pivot.size = in.size[row];
+  const double error = doubt * pivot.size * kInflate;
+  if (!(most > 2 * error)) return false;
+  pivot.inverse = 1.0 / value;
   pivot.beta = in.beta[row];
-  pivot.beta_error = in.beta_error[row];
-  pivot.nu_error = in.nu_error[row];
-  for (std::size_t m = 0; m < in.n_nu; ++m)
-    pivot.nu_size = std::max(pivot.nu_size, std::fabs(in.nu[m][row]));
-  kernels_.eliminate(in, depths_[depth + 1].block, pivot, lanes_, row + 1);
+  pivot.beta_size = in.beta_size[row];
+  pivot.nu_size = in.nu_size[row];
+  double nu = 0;
+  for (std::size_t m = 0; m < in.n_nu; ++m) nu = std::max(nu, std::fabs(in.nu[m][row]));
+  const double half = 0.5 / most * kInflate;
+  pivot.beta_share = (std::fabs(pivot.beta) + doubt * pivot.beta_size) * half;
+  pivot.nu_share = (nu + doubt * pivot.nu_size + 1) * half;
+  pivot.doubt = ((1 + (most + error) / (most - error)) * doubt + 7 * kUnit) * kInflate;
   return true;
 }
 
-void Sweeper::line(std::size_t depth, std::size_t start, std::uint64_t base, bool blind) {
+// The chambers of one line, whose prefix is complete; no pivot: nothing is known of it.
+void Sweeper::line(const Pivot* pivot, std::size_t start, std::uint64_t base) {
   if (start >= n_) return;
   const std::uint64_t from = first_ > base ? first_ - base : 0;
   const std::uint64_t to = std::min<std::uint64_t>(n_ - start, last_ - base);
   if (from >= to) return;
   ++lines_;
-  store_line(depths_[depth], start + from, start + to, blind);
+  store_line(pivot, start + from, start + to);
   done_ += to - from;
+  // Exact signs take microseconds each: look more often where there are many.
+  const std::uint64_t now = done_ + 64 * exact_signs_;
+  if (now < look_) return;
+  look_ = now + kLook;
   stopped_ = !(*go_on_)(done_);
 }
 
-void Sweeper::store_line(const Depth& here, std::size_t first, std::size_t last, bool blind) {
-  const std::size_t count = last - first;
+void Sweeper::store_line(const Pivot* pivot, std::size_t first, std::size_t last) {
   std::uint64_t* out = out_ != nullptr ? out_ + done_ * stride_ : cells_.data();
   const std::size_t stride = out_ != nullptr ? stride_ : words_;
-  std::fill(exempt_.begin(), exempt_.end(), 0);
-  if (n_ % 64 != 0) exempt_.back() = ~std::uint64_t{0} << (n_ % 64);
-  for (const std::uint32_t p : prefix_) set_sign(exempt_.data(), p);
-  if (blind && !certified_) {  // an estimate anyway
+  const auto row = [&](std::size_t j) { return out + (j - first) * stride; };
+  if (pivot == nullptr) {
     for (std::size_t j = first; j < last; ++j)
-      std::fill_n(out + (j - first) * stride, words_, std::uint64_t{0});
+      if (certified_)
+        exact_chamber(j, row(j));
+      else
+        std::fill_n(row(j), words_, std::uint64_t{0});  // an estimate anyway
     return;
   }
-  if (blind) {
-    for (std::size_t j = first; j < last; ++j) exact_chamber(j, out + (j - first) * stride);
-    return;
-  }
-  Line rows{here.active[0], here.block.beta, padded(n_)};
-  kernels_.vertices(here.block, rows, functional_, first, vertices_);
-  const std::size_t mask_words = (rows.lanes + 63) / 64;
-  std::fill_n(own_.data(), count * words_, std::uint64_t{0});
-  for (std::size_t m = 0; m <= prefix_.size(); ++m) {
-    const std::uint64_t* up = up_.data() + m * mask_words;
-    for (std::size_t j = first; j < last; ++j) {
-      const std::size_t at = m < prefix_.size() ? prefix_[m] : j;
-      own_[(j - first) * words_ + (at >> 6)] |= static_cast<std::uint64_t>(get_sign(up, j))
-                                                << (at & 63);
-    }
-  }
-  if (!certified_) std::fill_n(vertices_.threshold, lanes_, 0.0);
-  exempt_lanes(here);
-  rows.lanes = wide_;
+  const LineTask task{n_, lanes_, first, prefix_.data(), prefix_.size()};
+  kernels_.line(depths_[std::max<std::size_t>(level_, 2) - 2].block, *pivot, task, line_);
   const std::size_t n_open =
-      kernels_.cells(rows, first, last, vertices_.t, vertices_.threshold, own_.data(),
-                     exempt_.data(), one_.data() + wide_, words_, out, stride, open_.data());
+      kernels_.cells(line_, n_, first, last, one_.data() + wide_, out, stride, open_.data());
   if (!certified_) return;
   for (std::size_t i = 0; i < n_open; ++i)
     known_[open_[i] >> 6] &= ~(std::uint64_t{1} << (open_[i] & 63));
   for (std::size_t j = first; j < last; ++j)
-    if (!get_sign(known_.data(), j)) exact_chamber(j, out + (j - first) * stride);
-}
-
-// Rows without a sign of their own get one that is always certain.
-void Sweeper::exempt_lanes(const Depth& here) {
-  double *alpha = here.active[0], *beta = here.block.beta;
-  for (const std::uint32_t p : prefix_) beta[p] = kHuge;
-  for (std::size_t i = n_; i < lanes_; ++i) beta[i] = kHuge;
-  alpha[functional_] = 0.0;
+    if (!get_sign(known_.data(), j)) exact_chamber(j, row(j));
 }
 
 int Sweeper::exact_sign(bool offset) {

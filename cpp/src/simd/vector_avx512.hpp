@@ -48,12 +48,45 @@ inline unsigned greater(V x, V y) {
 inline V operator/(V x, V y) {
   return {_mm512_div_pd(x.v, y.v)};
 }
+// What signs and sizes are taken from: here the doubles themselves.
+using High = V;
+inline High high(V x) {
+  return x;
+}
 // Sign bits of 32 lanes (that of -0.0 may count).
-inline std::uint32_t sign_bits(V a, V b, V c, V d) {
+inline std::uint32_t sign_bits(High a, High b, High c, High d) {
   const auto bits = [](V x) {
     return static_cast<std::uint32_t>(_mm512_movepi64_mask(_mm512_castpd_si512(x.v)));
   };
   return bits(a) | bits(b) << 8 | bits(c) << 16 | bits(d) << 24;
+}
+
+// The least size met in each lane.
+struct Least {
+  V size = V::broadcast(0x1p1023);
+  void meet(High x) { size = min(size, abs(x)); }
+  bool beyond(double threshold) const { return greater(size, V::broadcast(threshold)) == 0xFF; }
+};
+
+// W: eight words of 64 bits.
+struct W {
+  __m512i v;
+  static W zero() { return {_mm512_setzero_si512()}; }
+  void store(std::uint64_t* p) const { _mm512_storeu_si512(p, v); }
+};
+inline W operator|(W x, W y) {
+  return {_mm512_or_si512(x.v, y.v)};
+}
+// The sign bit of every lane, moved to bit `position`.
+inline W sign_at(V x, unsigned position) {
+  const __m512i sign = _mm512_srli_epi64(_mm512_castpd_si512(x.v), 63);
+  return {_mm512_sll_epi64(sign, _mm_cvtsi32_si128(static_cast<int>(position)))};
+}
+// The sign bit of lane i, moved to bit `position` + i.
+inline W signs_from(V x, unsigned position) {
+  const __m512i sign = _mm512_srli_epi64(_mm512_castpd_si512(x.v), 63);
+  const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+  return {_mm512_sllv_epi64(sign, _mm512_add_epi64(lane, _mm512_set1_epi64(position)))};
 }
 
 }  // namespace

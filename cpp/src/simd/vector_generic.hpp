@@ -71,8 +71,13 @@ inline V operator/(const V& a, const V& b) {
   for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] / b.v[i];
   return r;
 }
+// What signs and sizes are taken from: here the doubles themselves.
+using High = V;
+inline const High& high(const V& x) {
+  return x;
+}
 // Sign bits of 32 lanes (that of -0.0 may count).
-inline std::uint32_t sign_bits(const V& a, const V& b, const V& c, const V& d) {
+inline std::uint32_t sign_bits(const High& a, const High& b, const High& c, const High& d) {
   std::uint32_t bits = 0;
   for (int i = 0; i < 8; ++i)
     bits |= static_cast<std::uint32_t>(a.v[i] < 0) << i |
@@ -80,6 +85,44 @@ inline std::uint32_t sign_bits(const V& a, const V& b, const V& c, const V& d) {
             static_cast<std::uint32_t>(c.v[i] < 0) << (16 + i) |
             static_cast<std::uint32_t>(d.v[i] < 0) << (24 + i);
   return bits;
+}
+
+// The least size met in each lane.
+struct Least {
+  V size = V::broadcast(0x1p1023);
+  void meet(const High& x) { size = min(size, abs(x)); }
+  bool beyond(double threshold) const { return greater(size, V::broadcast(threshold)) == 0xFF; }
+};
+
+// W: eight words of 64 bits.
+struct W {
+  std::uint64_t v[8];
+  static W zero() {
+    W r;
+    for (int i = 0; i < 8; ++i) r.v[i] = 0;
+    return r;
+  }
+  void store(std::uint64_t* p) const {
+    for (int i = 0; i < 8; ++i) p[i] = v[i];
+  }
+};
+inline W operator|(const W& a, const W& b) {
+  W r;
+  for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] | b.v[i];
+  return r;
+}
+// The sign of every lane, as bit `position`.
+inline W sign_at(const V& x, unsigned position) {
+  W r;
+  for (int i = 0; i < 8; ++i) r.v[i] = static_cast<std::uint64_t>(x.v[i] < 0) << position;
+  return r;
+}
+// The sign of lane i, as bit `position` + i.
+inline W signs_from(const V& x, unsigned position) {
+  W r;
+  for (int i = 0; i < 8; ++i)
+    r.v[i] = static_cast<std::uint64_t>(x.v[i] < 0) << (position + static_cast<unsigned>(i));
+  return r;
 }
 
 }  // namespace
