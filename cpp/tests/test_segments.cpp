@@ -62,6 +62,27 @@ TEST(threads_and_direction_do_not_matter) {
   for (const std::int64_t one : counts(tape, a, a, 2)) CHECK_EQUAL(one, 1);
 }
 
+TEST(wide_layers_are_narrowed_to_what_cuts) {
+  // Units x - t; of 400 sorted t, every other one is doubled. Then a layer of which 90 units bend
+  // in few places. From 0 to 1, and where only the last units bend.
+  const std::size_t n = 400, m = 90;
+  Tape tape(1);
+  const std::vector<double> ones(n, 1.0);
+  std::vector<double> bias(n), second(m * n, 0.0), offset(m);
+  for (std::size_t i = 0; i < n; ++i) bias[i] = -static_cast<double>(i / 2 + 1) / 256;
+  for (std::size_t j = 0; j < m; ++j) {
+    second[j * n] = 1;
+    offset[j] = -static_cast<double>(j % 9 + 1) / 10;
+  }
+  const int first = pointwise(tape, tape.dense(0, ones, bias), n, relu());
+  pointwise(tape, tape.dense(first, second, offset), m, relu());
+  tape.finish();
+  const auto found = counts(tape, {0, 199.5 / 256}, {1, 1}, 1);
+  CHECK_EQUAL(found[0], 201 + 8);  // 1/256 + j/10 is below 1; for j = 5 it is a t
+  CHECK_EQUAL(found[1], 2 + 2);    // t = 200/256; 1/256 + 8/10 and 1/256 + 9/10
+  CHECK(counts(tape, {0, 199.5 / 256}, {1, 1}, 2) == found);
+}
+
 TEST(rounded_differences_are_completed) {
   // The unit 2^60 (x - y) - 1 is zero at the end only: 1 - 2^-60 rounds to 1.
   Tape tape(2);

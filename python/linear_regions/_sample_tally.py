@@ -105,7 +105,7 @@ def run_batches(
                     batch = next(batches, None)
                     more = batch is not None
                     if batch is not None:
-                        pending[pool.submit(add, *batch)] = batch[1] - batch[0]
+                        pending[_submit(pool, add, batch)] = batch[1] - batch[0]
                 for future in wait(pending, _TICK, FIRST_COMPLETED).done:
                     done += pending.pop(future)
                     future.result()
@@ -115,3 +115,12 @@ def run_batches(
             for future in pending:
                 future.cancel()
     return status or "complete", False
+
+
+def _submit(
+    pool: ThreadPoolExecutor, add: Callable[[int, int], None], batch: tuple[int, int]
+) -> Future[None]:
+    try:
+        return pool.submit(add, *batch)
+    except RuntimeError as error:  # it says so, though the stack of a thread is what lacks
+        raise MemoryError(f"{error}: not enough memory for threads; use fewer") from error

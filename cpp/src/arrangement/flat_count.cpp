@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "arrangement/fields.hpp"
@@ -226,7 +227,13 @@ class FlatCounter {
     // A thread costs some 30 us: as much as a hundred flats.
     const std::size_t used = std::min(workers_.size(), (last - first) / 128 + 1);
     std::vector<std::thread> threads;
-    for (std::size_t t = 1; t < used; ++t) threads.emplace_back(loop, t);
+    for (std::size_t t = 1; t < used; ++t) {
+      try {
+        threads.emplace_back(loop, t);
+      } catch (const std::system_error&) {
+        break;  // the system has no more threads to give: go on with those that started
+      }
+    }
     loop(0);
     for (auto& thread : threads) thread.join();
     if (error) std::rethrow_exception(error);

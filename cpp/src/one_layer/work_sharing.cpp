@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace linear_regions::one_layer {
@@ -30,10 +31,15 @@ std::uint64_t share_work(std::uint64_t n_pieces, RunControl& control,
   const auto wanted = std::min<std::uint64_t>(std::max(control.threads, 1u), n_pieces);
   for (std::uint64_t i = 1; i < wanted; ++i) {
     ++running;
-    threads.emplace_back([&] {
-      guarded(false);
-      --running;
-    });
+    try {
+      threads.emplace_back([&] {
+        guarded(false);
+        --running;
+      });
+    } catch (const std::system_error&) {
+      --running;  // the system has no more threads to give: go on with those that started
+      break;
+    }
   }
   guarded(true);
   // The calling thread goes on polling while the others finish.
