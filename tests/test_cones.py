@@ -297,3 +297,44 @@ def test_real_networks_have_the_known_numbers_of_regions() -> None:
         assert count(net, box) == case["regions"], case["case"]
         checked += 1
     assert checked > 5
+
+
+# --- cells with more cutting units than one word -------------------------------------------------
+
+
+def side_by_side(one: lr.Network, other: lr.Network) -> lr.Network:
+    """Return both networks over separate inputs: their numbers of regions multiply."""
+    layers: list[object] = []
+    for x, y in zip(one.layers, other.layers, strict=True):
+        if not isinstance(x, lr.Affine) or not isinstance(y, lr.Affine):
+            layers.append(lr.relu())
+            continue
+        (a, b), (c, d) = x.weight.shape, y.weight.shape
+        weight = np.zeros((a + c, b + d))
+        weight[:a, :b], weight[a:, b:] = x.weight, y.weight
+        layers.append(lr.Affine(weight, np.hstack([x.bias, y.bias])))
+    return lr.Network(one.input_size + other.input_size, layers)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [([2, 3, 100, 1],) * 2, ([2, 3, 120, 1],) * 2, ([1, 2, 200, 1], [2, 2, 200, 1])],
+    ids=str,
+)
+def test_wide_last_layers_over_separate_inputs_multiply(one: list[int], other: list[int]) -> None:
+    # More than 64 units cut a cell: it is split, and a child with fewer is counted by sections.
+    box = lr.Box(-1.0, 1.0)
+    for seed in range(3):
+        nets = he_normal(one, seed), he_normal(other, seed + 10)
+        expected = int(lr.count(nets[0], box)) * int(lr.count(nets[1], box))
+        assert count(side_by_side(*nets), box) == expected
+
+
+@pytest.mark.parametrize(("widths", "half"), [([3, 110, 1], 1.0), ([3, 6, 160, 1], 1.0)])
+def test_wide_last_layers_are_counted_as_they_are_listed(widths: list[int], half: float) -> None:
+    for seed in range(3):
+        net, box = he_normal(widths, seed), lr.Box(-half, half)
+        number = count(net, box)
+        assert number == int(lr.count(net, box, method="tree"))
+        if number < 20_000:
+            assert number == len(listed(net, box)["patterns"])

@@ -82,8 +82,11 @@ void ConeEngine<W>::expand_pointwise(std::int32_t index) {
     cut_edges(parent, line, words);
     sign_fresh_rays(parent, line, wanted);
   }
+  // Both cones before either is finished: a child that is counted at once looks for edges of its
+  // own, in the same place as the cut of the parent.
+  Node children[2] = {child_of(index), child_of(index)};
   for (const bool positive : {true, false}) {
-    Node child = child_of(index);
+    Node& child = children[positive ? 0 : 1];
     child.table = parent.table;
     child.n_bits = parent.n_bits;
     child.own_first = bit_of_cut;
@@ -95,6 +98,10 @@ void ConeEngine<W>::expand_pointwise(std::int32_t index) {
     child.cone = which >= 0 ? side_of_lines(parent, positive, bit_of_cut, which, along)
                             : side_of_cut(parent, positive, bit_of_cut);
     if (which >= 0) sign_end(child, parent, which, wanted, u, positive);
+  }
+  for (const bool positive : {true, false}) {
+    Node& child = children[positive ? 0 : 1];
+    child.table[bit_of_cut] = child.own[0];  // the table is the parent's
     finish_child(child, parent, wanted, u, positive);
   }
 }
