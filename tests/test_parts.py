@@ -12,7 +12,8 @@ import pytest
 
 import linear_regions as lr
 import strategies
-from linear_regions._parts import Block, Outcome, Part, Search, digest_of
+from linear_regions._digest import digest
+from linear_regions._parts import Block, Outcome, Part, Search
 from linear_regions._region_chunks import sorted_blocks
 
 RNG = np.random.default_rng(0)
@@ -173,10 +174,10 @@ def test_searches_pickle_and_are_named_by_what_is_searched() -> None:
     assert again.run(Part.whole()).regions == search.run(Part.whole()).regions
     net, domain = NETS["plane"]
     renamed = lr.Network(net.input_shape, net.layers, ["a note"])
-    assert digest_of(net) == digest_of(renamed)
-    assert digest_of(net) != digest_of(NETS["ties"][0])
-    assert digest_of(domain) != digest_of(lr.Box(-1, 1))
-    assert digest_of(lr.Box(0.0, 1.0)) == digest_of(lr.Box(-0.0, 1.0))
+    assert digest(net) == digest(renamed)
+    assert digest(net) != digest(NETS["ties"][0])
+    assert digest(domain) != digest(lr.Box(-1, 1))
+    assert digest(lr.Box(0.0, 1.0)) == digest(lr.Box(-0.0, 1.0))
 
 
 def test_what_has_no_parts_says_so() -> None:

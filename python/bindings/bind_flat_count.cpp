@@ -50,13 +50,7 @@ py::dict run_flat_count(const Array<std::uint64_t>& rows, std::uint64_t p, unsig
   if (rows.ndim() != 2) throw std::invalid_argument("rows must be (n, r)");
   FlatCountState from;
   FlatCountSaving saving;
-  if (!save.is_none()) {
-    saving.every = every;
-    saving.save = [&save](const FlatCountState& state) {
-      const py::gil_scoped_acquire gil;
-      save(arrays_of(state));
-    };
-  }
+  save_by(saving, every, save, [](const FlatCountState& state) { return arrays_of(state); });
   if (start) {
     from = state_from(*start);
     saving.from = &from;

@@ -69,13 +69,7 @@ py::dict frontier(std::uint32_t n_inputs, std::uint32_t channels, Lists windows,
                   const py::object& save, const std::optional<FrontierArrays>& start) {
   FrontierState from;
   FrontierSaving saving;
-  if (!save.is_none()) {
-    saving.every = every;
-    saving.save = [&save](const FrontierState& state) {
-      const py::gil_scoped_acquire gil;
-      save(arrays_of(state));
-    };
-  }
+  save_by(saving, every, save, [](const FrontierState& state) { return arrays_of(state); });
   if (start) {
     from = state_from(*start);
     saving.from = &from;
@@ -156,13 +150,7 @@ py::dict filter_tuples(const Array<std::uint64_t>& rows, std::uint64_t prime, st
                        const std::optional<TableArrays>& start) {
   FilterTableState from;
   FilterTableSaving saving;
-  if (!save.is_none()) {
-    saving.every = every;
-    saving.save = [&save](const FilterTableState& state) {
-      const py::gil_scoped_acquire gil;
-      save(arrays_of(state));
-    };
-  }
+  save_by(saving, every, save, [](const FilterTableState& state) { return arrays_of(state); });
   if (start) {
     from = state_from(*start);
     saving.from = &from;

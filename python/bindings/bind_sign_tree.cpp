@@ -70,13 +70,8 @@ class Saving {
  public:
   Saving(double every, const py::object& save, const std::optional<PartArrays>& start,
          std::size_t d, bool points) {
-    if (!save.is_none()) {
-      saving_.every = every;
-      saving_.save = [&save, d, points](SignTreeState&& state) {
-        const py::gil_scoped_acquire gil;
-        save(dict_of(std::move(state), d, points));
-      };
-    }
+    save_by(saving_, every, save,
+            [d, points](SignTreeState&& state) { return dict_of(std::move(state), d, points); });
     if (!start) return;
     const auto& [rows, shares] = *start;
     if (rows.ndim() != 2 || rows.shape(0) != shares.size() || rows.shape(1) % 2 != 0 ||

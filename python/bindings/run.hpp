@@ -52,6 +52,17 @@ py::dict ending(const Result& result, const Poll& poll, py::dict work) {
   return out;
 }
 
+// Gives the states of a run to a Python callable, as `columns` makes them; none: keeps none.
+template <typename Saving, typename Columns>
+void save_by(Saving& saving, double every, const py::object& save, Columns columns) {
+  if (save.is_none()) return;
+  saving.every = every;
+  saving.save = [&save, columns](auto&& state) {
+    const py::gil_scoped_acquire gil;
+    save(columns(std::forward<decltype(state)>(state)));
+  };
+}
+
 // Hands blocks of a stream to a Python callable, which returns False to stop. What it raises stops
 // the stream, too, and is raised again by `rethrow`.
 template <typename Block, typename Columns>

@@ -12,10 +12,10 @@ import numpy as np
 
 from ._chambers import check_method, count_by_sweep, count_by_tree
 from ._device.launch import is_cuda
+from ._digest import digest
 from ._flat_count import whitney_numbers
 from ._hyperplanes import Place, exact_rows
-from ._ledger import Ledger, digest
-from ._parts import digest_of
+from ._ledger import Ledger
 from ._run import Run
 from ._sweep_device import count_on_device, list_on_device
 from ._version import __version__
@@ -82,7 +82,7 @@ def names_of(
     dim = rows[0].shape[1]
     return {
         "arrangement": digest(rows),
-        "domain": digest_of(Space().resolve((dim,)) if domain is None else domain.resolve((dim,))),
+        "domain": digest(Space().resolve((dim,)) if domain is None else domain.resolve((dim,))),
         "method": method,
         "arithmetic": "certified" if run.certified else "float",
         "question": question,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,15 @@ from ._run import Run
 from ._sweep import Sweep
 from .errors import CheckpointError, InvalidInput, Unsupported
 
-__all__ = ["Ranks", "added", "continued", "kept_sweep_count", "kept_tree_count", "tree_call"]
+__all__ = [
+    "Ranks",
+    "added",
+    "continued",
+    "kept_sweep_count",
+    "kept_tree_count",
+    "tree_call",
+    "tree_start",
+]
 
 
 def tree_call(
@@ -67,52 +75,102 @@ def continued(run: Run, found: int, done: float) -> Run:
     )
 
 
-def kept_tree_count(place: Place, method: str, run: Run, ledger: Ledger) -> dict[str, Any]:
-    """Count by a tree, from where the ledger says."""
-    key = f"tree:{method}"
-    answer = ledger.answer(key)
-    if answer is not None:
-        return {**answer, "interrupted": False}
+@dataclass(frozen=True)
+class TreeStart:
+    """Where a call of a tree begins: with a ledger, after what earlier processes did.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    key : str
+        Of the call.
+    state : dict
+        As it was kept; empty for the whole tree.
+    arrays : tuple of arrays, or None
+        Rows and shares of the sub-trees that are left; None: the whole tree.
+    engine : str
+        The engine that goes on.
+    found : int
+        Chambers.
+    work : dict
+        Counters.
+    """
+
+    ledger: Ledger
+    key: str
+    state: dict[str, Any]
+    arrays: tuple[Any, Any] | None
+    engine: str
+    found: int
+    work: dict[str, int]
+
+    @property
+    def done(self) -> float:
+        """Share of the tree that is done."""
+        return 0.0 if self.arrays is None else 1.0 - float(self.arrays[1].sum())
+
+    @property
+    def forced(self) -> str:
+        """What the core is told about the engine."""
+        return self.engine if self.engine in ("rays", "tree") else "auto"
+
+    def keep(self, now: dict[str, Any], **more: Any) -> None:
+        """Keep what the core has handed over."""
+        rows, shares = now["rest"]
+        state = {
+            "method": now["method"],
+            "chambers": self.found + now["chambers"],
+            "work": added(self.work, now["work"]),
+            **more,
+        }
+        self.ledger.keep(self.key, state, {"rows": rows, "shares": shares})
+
+
+def tree_start(ledger: Ledger, key: str, method: str, run: Run) -> TreeStart:
+    """Return where a call of a tree begins.
+
+    Raises
+    ------
+    Unsupported
+        Without certified arithmetic.
+    CorruptFile
+        If the state is damaged.
+    """
     if not run.certified:
         raise Unsupported(
             "with arithmetic='float' a tree depends on what was found before, so parts of it have "
             "no lasting names: use arithmetic='certified'"
         )
     begun = ledger.begun(key)
-    state, arrays = begun if begun is not None else ({}, {})
-    engine = str(state.get("method", method))
-    start = None
-    if begun is not None:
-        try:
-            start = (as_array(arrays, "rows", np.uint64), as_array(arrays, "shares", np.float64))
-        except (KeyError, TypeError) as error:
-            raise ledger.damage(error) from error
-    found, work = int(state.get("chambers", 0)), dict(state.get("work", {}))
-    done = 0.0 if start is None else 1.0 - float(start[1].sum())
-    if run.limit is not None and found >= run.limit:
-        return _partial(found, work, engine, "limit", run)
+    if begun is None:
+        return TreeStart(ledger, key, {}, None, method, 0, {})
+    state, arrays = begun
+    try:
+        left = (as_array(arrays, "rows", np.uint64), as_array(arrays, "shares", np.float64))
+    except (KeyError, TypeError) as error:
+        raise ledger.damage(error) from error
+    engine, found = str(state.get("method", method)), int(state.get("chambers", 0))
+    return TreeStart(ledger, key, state, left, engine, found, dict(state.get("work", {})))
 
-    def save(now: dict[str, Any]) -> None:
-        rows, shares = now["rest"]
-        ledger.keep(
-            key,
-            {
-                "method": now["method"],
-                "chambers": found + now["chambers"],
-                "work": added(work, now["work"]),
-            },
-            {"rows": rows, "shares": shares},
-        )
 
+def kept_tree_count(place: Place, method: str, run: Run, ledger: Ledger) -> dict[str, Any]:
+    """Count by a tree, from where the ledger says."""
+    key = f"tree:{method}"
+    answer = ledger.answer(key)
+    if answer is not None:
+        return {**answer, "interrupted": False}
+    start = tree_start(ledger, key, method, run)
+    if run.limit is not None and start.found >= run.limit:
+        return _partial(start.found, start.work, start.engine, "limit", run)
     try:
         out = tree_call(
             _core.sign_tree_count,
             place,
-            engine if engine in ("rays", "tree") else "auto",
-            continued(run, found, done),
+            start.forced,
+            continued(run, start.found, start.done),
             every=ledger.interval,
-            save=save,
-            start=start,
+            save=start.keep,
+            start=start.arrays,
         )
     except CheckpointError as error:
         kept = ledger.state
@@ -121,8 +179,8 @@ def kept_tree_count(place: Place, method: str, run: Run, ledger: Ledger) -> dict
                 kept["chambers"], kept["work"], kept["method"], "cancelled", run
             )
         raise
-    out["chambers"] += found
-    out["work"] = added(work, out["work"])
+    out["chambers"] += start.found
+    out["work"] = added(start.work, out["work"])
     if out["status"] == "complete":
         ledger.finish(key, {name: value for name, value in out.items() if name != "interrupted"})
     return out

@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from ._arrangement_runs import Ranks, added, continued, kept_sweep_count, tree_call
+from ._arrangement_runs import Ranks, added, continued, kept_sweep_count, tree_call, tree_start
 from ._chamber_folder import ChamberFolder, Listed
-from ._checkpoint_file import as_array
 from ._hyperplanes import Place
 from ._ledger import Ledger
 from ._run import Run
 from ._sweep import NotSimple, Sweep
-from .errors import Unsupported
 
 __all__ = ["list_in_folder", "stream_kept"]
 
@@ -132,56 +130,35 @@ def _listed_by_tree(
     convert: Convert,
     folder: ChamberFolder,
 ) -> Answer:
-    if not run.certified:
-        raise Unsupported(
-            "with arithmetic='float' a tree depends on what was found before, so parts of it have "
-            "no lasting names: use arithmetic='certified'"
-        )
     ledger = folder.ledger
-    begun = ledger.begun(key)
-    state, arrays = begun if begun is not None else ({}, {})
-    start = None
-    if begun is not None:
-        folder.take_up(state)
-        try:
-            start = (as_array(arrays, "rows", np.uint64), as_array(arrays, "shares", np.float64))
-            if len(start[1]) != folder.left:
-                raise ValueError("other sub-trees are left than the order says")
-        except (KeyError, TypeError, ValueError) as error:
-            raise ledger.damage(error) from error
+    start = tree_start(ledger, key, method, run)
+    if start.arrays is not None:
+        folder.take_up(start.state)
+        if len(start.arrays[1]) != folder.left:
+            raise ledger.damage("other sub-trees are left than the order says")
     folder.clear()
-    engine, found = str(state.get("method", method)), int(state.get("chambers", 0))
-    work = dict(state.get("work", {}))
-    done = 0.0 if start is None else 1.0 - float(start[1].sum())
     first = folder.first_rows
-    out: Answer = {"status": "limit", "interrupted": False, "seconds": 0.0, "method": engine}
+    out: Answer = {"status": "limit", "interrupted": False, "seconds": 0.0, "method": start.engine}
     if run.limit is not None and first >= run.limit:
-        return {**out, "work": work}
+        return {**out, "work": start.work}
 
     def save(now: dict[str, Any]) -> None:
-        rows, shares = now["rest"]
         blocks = [convert(columns) for columns in now["found"]]
         folder.enter(blocks, now["place"], now["found_origin"], now["origin"])
-        state = {
-            "method": now["method"],
-            "chambers": found + now["chambers"],
-            "work": added(work, now["work"]),
-            **folder.place(),
-        }
-        ledger.keep(key, state, {"rows": rows, "shares": shares})
+        start.keep(now, **folder.place())
 
     out = tree_call(
         _core.sign_tree_list,
         place,
-        engine if engine in ("rays", "tree") else "auto",
+        start.forced,
         # The first ones are asked for: those that are found later do not count.
-        continued(run, found if run.limit is None else first, done),
+        continued(run, start.found if run.limit is None else first, start.done),
         points=points,
         every=ledger.interval,
         save=save,
-        start=start,
+        start=start.arrays,
     )
-    out["work"] = added(work, out["work"])
+    out["work"] = added(start.work, out["work"])
     if out["status"] == "complete":
         folder.end()
         kept = {name: out[name] for name in ("method", "work", "seconds")}
@@ -275,55 +252,31 @@ def _stream_tree(
     known = ledger.answer(key)
     if known is not None:
         return {**known, "interrupted": False}
-    if not run.certified:
-        raise Unsupported(
-            "with arithmetic='float' a tree depends on what was found before, so parts of it have "
-            "no lasting names: use arithmetic='certified'"
-        )
-    begun = ledger.begun(key)
-    state, arrays = begun if begun is not None else ({}, {})
-    start = None
-    if begun is not None:
-        try:
-            start = (as_array(arrays, "rows", np.uint64), as_array(arrays, "shares", np.float64))
-        except (KeyError, TypeError) as error:
-            raise ledger.damage(error) from error
-    engine, found = str(state.get("method", method)), int(state.get("chambers", 0))
-    work = dict(state.get("work", {}))
-    ended = {"method": engine, "work": work, "seconds": 0.0, "interrupted": False}
-    if run.limit is not None and found >= run.limit:
+    start = tree_start(ledger, key, method, run)
+    ended = {"method": start.engine, "work": start.work, "seconds": 0.0, "interrupted": False}
+    if run.limit is not None and start.found >= run.limit:
         return {**ended, "chambers": run.limit, "status": "limit"}
-    at = found
+    at = start.found
 
     def hand_over(columns: dict[str, Any]) -> bool:
         nonlocal at
         first, at = at, at + len(columns["signs"])
         return deliver(first, columns)
 
-    def save(now: dict[str, Any]) -> None:
-        rows, shares = now["rest"]
-        state = {
-            "method": now["method"],
-            "chambers": found + now["chambers"],
-            "work": added(work, now["work"]),
-        }
-        ledger.keep(key, state, {"rows": rows, "shares": shares})
-
-    done = 0.0 if start is None else 1.0 - float(start[1].sum())
     out = tree_call(
         _core.sign_tree_stream,
         place,
-        engine if engine in ("rays", "tree") else "auto",
-        continued(run, found, done),
+        start.forced,
+        continued(run, start.found, start.done),
         points=points,
         block=block,
         sink=hand_over,
         every=ledger.interval,
-        save=save,
-        start=start,
+        save=start.keep,
+        start=start.arrays,
     )
-    out["chambers"] += found
-    out["work"] = added(work, out["work"])
+    out["chambers"] += start.found
+    out["work"] = added(start.work, out["work"])
     if out["status"] == "complete":
         ledger.finish(key, {k: v for k, v in out.items() if k not in ("interrupted", "columns")})
     return out

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from ._checkpoint_file import KIND, VERSION, CheckpointFile, names_in
+from ._digest import digest
 from ._domain_record import domain_fields
-from ._parts import Part, Search, digest_of
+from ._parts import Part, Search
 from ._records import read_record
 from ._version import __version__
 from .errors import CorruptFile
@@ -185,8 +186,8 @@ def names_of(search: Search) -> dict[str, str]:
     """Name the search in pieces, so that a mismatch can say which one differs."""
     domain = search.domain.resolve(search.network.input_shape)
     return {
-        "network": digest_of(search.network),
-        "domain": digest_of(domain),
+        "network": digest(search.network),
+        "domain": digest(domain),
         "method": search.method,
         "arithmetic": "certified" if search.certified else "float",
         "question": "regions" if search.lists else "count",

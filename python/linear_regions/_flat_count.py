@@ -27,8 +27,9 @@ import numpy as np
 
 from . import _core
 from ._checkpoint_file import as_array
+from ._digest import digest
 from ._farkas import Row
-from ._ledger import Ledger, digest
+from ._ledger import Ledger
 from ._run import Run
 
 __all__ = ["FlatCount", "whitney_numbers"]

@@ -9,19 +9,17 @@ once. So the same call of a user gives the same answer, however often it was int
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ._checkpoint_file import CheckpointFile
 from .errors import CorruptFile
 
-__all__ = ["SAVE_SECONDS", "Ledger", "digest"]
+__all__ = ["SAVE_SECONDS", "Ledger"]
 
 SAVE_SECONDS = 3.0  # between two states on the disk, at least
 _SHARE_OF_SAVING = 1 / 200  # of the time, at most
@@ -175,26 +173,3 @@ class Ledger:
         self._saved = time.monotonic()
         self._cost = self._saved - begin
         self._news = False
-
-
-def digest(value: object) -> str:
-    """Return a SHA-256 of tuples, lists, arrays, numbers and strings."""
-    found = hashlib.sha256()
-    for piece in _pieces(value):
-        found.update(len(piece).to_bytes(8, "little"))
-        found.update(piece)
-    return found.hexdigest()
-
-
-def _pieces(value: object) -> Iterable[bytes]:
-    if isinstance(value, (tuple, list)):
-        yield f"{len(value)}".encode()
-        for item in value:
-            yield from _pieces(item)
-    elif isinstance(value, np.ndarray) and value.dtype != object:
-        yield repr((value.dtype.str, value.shape)).encode()
-        yield np.ascontiguousarray(value).tobytes()
-    elif isinstance(value, np.ndarray):
-        yield from _pieces(value.tolist())
-    else:
-        yield repr(value).encode()

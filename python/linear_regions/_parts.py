@@ -10,8 +10,7 @@ whole search.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -21,16 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from ._digest import digest
 from ._frame import domain_frame
 from ._lineality import quotient_of, restricted
 from ._lower import frame_of, planar_domain, program
 from ._planar import planar_frame
-from ._value import FloatArray, Value
+from ._value import FloatArray
 from .domain import Domain
 from .errors import InvalidInput, Unsupported
 from .network import Network
 
-__all__ = ["Block", "Outcome", "Part", "Search", "digest_of"]
+__all__ = ["Block", "Outcome", "Part", "Search"]
 
 Numbers: TypeAlias = npt.NDArray[np.uint32]
 Block: TypeAlias = tuple[Numbers, dict[str, Any]]
@@ -233,7 +233,7 @@ class Search:
     def identity(self) -> str:
         """Name what is searched, as a hexadecimal SHA-256."""
         options = (self.method, self.certified, self.lists)
-        return digest_of((self.network, self.domain.resolve(self.network.input_shape), options))
+        return digest((self.network, self.domain.resolve(self.network.input_shape), options))
 
     def run(
         self,
@@ -309,33 +309,3 @@ class Search:
             program(self.network), self._place, self.certified, seed, ways, time_limit, poll
         )
         return probed
-
-
-def digest_of(value: object) -> str:
-    """Return a SHA-256 of a value made of `Value` objects, tuples, arrays, numbers and strings."""
-    digest = hashlib.sha256()
-    for piece in _pieces(value):
-        digest.update(len(piece).to_bytes(8, "little"))
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def _pieces(value: object) -> Iterable[bytes]:
-    if isinstance(value, Network):
-        # Notes say where a network came from, not what it is.
-        yield b"Network"
-        yield from _pieces(tuple(value.input_shape))
-        yield from _pieces(tuple(value.layers))
-    elif isinstance(value, Value):
-        yield type(value).__name__.encode()
-        yield from _pieces(value._state())
-    elif isinstance(value, (tuple, list)):
-        yield f"{len(value)}".encode()
-        for item in value:
-            yield from _pieces(item)
-    elif isinstance(value, np.ndarray):
-        yield repr((value.dtype.str, value.shape)).encode()
-        # -0.0 and 0.0 are one number: adding zero removes the sign.
-        yield np.ascontiguousarray(value + 0 if value.dtype.kind == "f" else value).tobytes()
-    else:
-        yield repr(value).encode()

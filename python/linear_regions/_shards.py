@@ -17,10 +17,11 @@ from os import PathLike
 
 from ._checkpoint import Checkpoint, State
 from ._count import as_domain, check_question, count_in_parts, result_of
+from ._digest import digest
 from ._geometry import integer
 from ._methods import method_named
 from ._part_runs import ExecutorOrMaker
-from ._parts import Part, Search, digest_of
+from ._parts import Part, Search
 from ._run import Progress, run_control
 from .domain import Domain
 from .errors import CorruptFile, InvalidInput
@@ -97,7 +98,7 @@ def count_shard(
     cut, interrupted = search.cut(Part.whole(), 1 / (_PARTS_PER_SHARD * n))
     if interrupted:
         raise KeyboardInterrupt
-    names = {"shard": f"{number}/{n}", "cut": digest_of(cut.arrays)}
+    names = {"shard": f"{number}/{n}", "cut": digest(cut.arrays)}
     file = Checkpoint(out, search, names, cut.every(number - 1, n))
     try:
         return count_in_parts(search, run, chosen, executor, file, whole=n == 1)

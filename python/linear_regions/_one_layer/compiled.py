@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._checkpoint_file import as_array
-from .._ledger import Ledger, digest
+from .._digest import digest
+from .._ledger import Ledger
 from .._run import Run
 from .draws import OutOfReach
 from .frontier import swept

@@ -10,9 +10,10 @@ from math import prod
 from os import PathLike
 from time import perf_counter
 
+from .._digest import digest
 from .._geometry import shape_of
 from .._layer import Layer
-from .._ledger import Ledger, digest
+from .._ledger import Ledger
 from .._numbers import package_version
 from .._run import Progress
 from ..errors import CheckpointError, Interrupted, Unsupported

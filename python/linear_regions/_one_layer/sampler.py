@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._ledger import Ledger, digest
+from .._digest import digest
+from .._ledger import Ledger
 from .._run import Run
 from .windows import Part
 
