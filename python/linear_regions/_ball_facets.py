@@ -54,7 +54,7 @@ class _FacetInBall:
     """A facet of one region, with the rows of all of its facets that units make."""
 
     def __init__(self, test: BallTest, table: Regions, facet: int, mate: int) -> None:
-        self.test, self.table = test, table
+        self.test, self.table, self.facet = test, table, facet
         offsets = table.facet_offsets
         self.region, other = (
             int(np.searchsorted(offsets, f, side="right")) - 1 for f in (facet, mate)
@@ -123,11 +123,7 @@ class _FacetInBall:
                 if (others > 0).all():
                     return np.asarray(point)
         columns = table.columns
-        first = int(table.facet_offsets[self.region])
-        units = np.flatnonzero(
-            columns.facet_labels[first : int(table.facet_offsets[self.region + 1]), 0] >= 0
-        )
-        facet = first + int(units[k])
+        facet = self.facet
         corners = columns.corners[columns.corner_offsets[facet] : columns.corner_offsets[facet + 1]]
         return np.asarray(columns.vertices[corners, :-1].mean(axis=0))
 

@@ -50,10 +50,14 @@ def _normal(key: int, start: int, stop: int, per_point: int) -> FloatArray:
     """Return standard normal numbers, shape (stop - start, per_point), by Box and Muller."""
     pairs = (per_point + 1) // 2
     uniform = _uniform(key, start, stop, 2 * pairs)
+    return np.ascontiguousarray(_box_muller(uniform)[:, :per_point])
+
+
+def _box_muller(uniform: FloatArray) -> FloatArray:
+    pairs = uniform.shape[1] // 2
     radius = np.sqrt(-2.0 * np.log(np.ascontiguousarray(uniform[:, :pairs])))
     angle = 2.0 * np.pi * np.ascontiguousarray(uniform[:, pairs:])
-    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    return np.ascontiguousarray(both[:, :per_point])
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
 def place_of(net: Network, domain: Domain | None) -> Domain:
@@ -125,10 +129,7 @@ def _in_ball(ball: Ball, key: int, start: int, stop: int) -> FloatArray:
     dim = ball.dim
     pairs = 2 * ((dim + 1) // 2)
     uniform = _uniform(key, start, stop, pairs + 1)
-    radius = np.sqrt(-2.0 * np.log(np.ascontiguousarray(uniform[:, : pairs // 2])))
-    angle = 2.0 * np.pi * np.ascontiguousarray(uniform[:, pairs // 2 : pairs])
-    both: FloatArray
-    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)[:, :dim]
+    both = _box_muller(uniform[:, :pairs])[:, :dim]
     length = np.sqrt((both * both).sum(axis=1, keepdims=True))
     size = np.ascontiguousarray(uniform[:, pairs:]) ** (1.0 / dim)
     points: FloatArray = ball.center.reshape(-1) + ball.radius * size * both / length
