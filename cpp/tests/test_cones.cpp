@@ -35,6 +35,15 @@ DomainFrame prism(std::size_t n) {
   return frame;
 }
 
+DomainFrame polygon(std::size_t n) {
+  DomainFrame frame = space(2);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double angle = 6.283185307179586 * static_cast<double>(i) / static_cast<double>(n);
+    add_side(frame, {std::cos(angle), std::sin(angle), 1.0});
+  }
+  return frame;
+}
+
 std::uint64_t count(const Tape& tape, const DomainFrame& domain, unsigned threads = 1) {
   RunControl control;
   control.threads = threads;
@@ -103,6 +112,28 @@ TEST(deep_cells_of_more_than_64_rays_are_counted_right) {
     const Tape tape = samples::mlp({7, 3, 3}, seed);  // a cube of seven dimensions: 128 corners
     CHECK_EQUAL(count(tape, cube(7, 1.0)), by_tree(tape, cube(7, 1.0)));
   }
+}
+
+// Layers that cut one cell with more units than a word of signs holds are split by single units
+// until few enough are left: the last layer, which is then counted, and one before it.
+TEST(more_than_64_cutting_units_of_any_layer_are_counted_as_the_tree_counts_them) {
+  const Tape last = samples::mlp({2, 2, 130}, 1);
+  for (const DomainFrame& domain : {space(2), cube(2, 1.0)}) {
+    const std::uint64_t expected = by_tree(last, domain);
+    CHECK_EQUAL(count(last, domain), expected);
+    CHECK_EQUAL(count(last, domain, 2), expected);
+  }
+  const Tape middle = samples::mlp({2, 2, 130, 1}, 1);
+  CHECK_EQUAL(count(middle, cube(2, 1.0)), by_tree(middle, cube(2, 1.0)));
+  // A polygon of 80 sides needs wide masks, which let all units be cut at once.
+  const Tape narrow = samples::mlp({2, 2, 110, 1}, 0);
+  CHECK_EQUAL(count(narrow, polygon(80)), by_tree(narrow, polygon(80)));
+  const Tape tied = samples::mlp({3, 2, 70}, 1, 1);  // small integers: hyperplanes coincide
+  CHECK_EQUAL(count(tied, cube(3, 1.0)), by_tree(tied, cube(3, 1.0)));
+  const Tape solid = samples::mlp({3, 2, 68}, 1);
+  const ConeBlock block = list(solid, cube(3, 1.0));
+  CHECK_EQUAL(different(block), block.n);
+  CHECK_EQUAL(count(solid, cube(3, 1.0)), block.n);
 }
 
 TEST(more_facets_than_a_mask_holds_take_wider_masks) {
