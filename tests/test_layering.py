@@ -41,7 +41,7 @@ GROUPS = {
     # Checked options of long calls; knows no engine.
     "run": ["_run"],
     "version": ["_version"],
-    "lower": ["_lower"],
+    "lower": ["_forward", "_lower"],
     "methods": ["_methods"],
     # Kernels on a GPU: knows CuPy and no engine.
     "device": ["_device"],

@@ -23,41 +23,63 @@ int add_pointwise(Tape& tape, int input, const std::vector<TableArgument>& table
   return tape.pointwise(input, std::move(list), view(table_of));
 }
 
-py::array evaluate(const Tape& tape, const Array<double>& points) {
+template <typename Real, typename Point>
+py::array evaluate(const ForwardPass<Real>& pass, const Array<Point>& points) {
   const auto n = static_cast<std::size_t>(points.shape(0));
-  std::vector<double> values(n * tape.n_out());
-  {
-    // The tape is immutable after finish() and the arrays are held by this frame.
+  std::vector<Real> values(n * pass.tape().n_out());
+  if (!values.empty()) {
+    // The pass is immutable and the arrays are held by this frame.
     const py::gil_scoped_release release;
-    forward(tape, view(points), n, values, {});
+    pass.run(view(points), n, values, {});
   }
   return adopt(std::move(values),
-               {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(tape.n_out())});
+               {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(pass.tape().n_out())});
 }
 
-py::array evaluate_patterns(const Tape& tape, const Array<double>& points) {
+template <typename Real, typename Point>
+py::tuple evaluate_patterns(const ForwardPass<Real>& pass, const Array<Point>& points) {
   const auto n = static_cast<std::size_t>(points.shape(0));
-  std::vector<std::uint64_t> words(n * tape.pattern_words());
-  if (!words.empty()) {
-    const py::gil_scoped_release release;  // as above
-    forward(tape, view(points), n, {}, words);
-  }
-  return adopt(std::move(words),
-               {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(tape.pattern_words())});
-}
-
-py::array maps_of_patterns(const Tape& tape, const Array<std::uint64_t>& patterns,
-                           const Array<double>& columns) {
-  const auto n = static_cast<std::size_t>(patterns.shape(0));
-  const auto k = static_cast<std::size_t>(columns.shape(0));
-  std::vector<double> maps(n * tape.n_out() * k);
+  std::vector<std::uint64_t> words(n * pass.tape().pattern_words());
+  bool finite = true;
   {
     const py::gil_scoped_release release;  // as above
-    affine_maps(tape, view(patterns), n, view(columns), k, maps);
+    finite = pass.run(view(points), n, {}, words);
+  }
+  return py::make_tuple(
+      adopt(std::move(words),
+            {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(pass.tape().pattern_words())}),
+      finite);
+}
+
+template <typename Real>
+py::array maps_of_patterns(const ForwardPass<Real>& pass, const Array<std::uint64_t>& patterns,
+                           const Array<Real>& columns) {
+  const auto n = static_cast<std::size_t>(patterns.shape(0));
+  const auto k = static_cast<std::size_t>(columns.shape(0));
+  std::vector<Real> maps(n * pass.tape().n_out() * k);
+  {
+    const py::gil_scoped_release release;  // as above
+    pass.affine_maps(view(patterns), n, view(columns), k, maps);
   }
   return adopt(std::move(maps),
-               {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(tape.n_out()),
+               {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(pass.tape().n_out()),
                 static_cast<py::ssize_t>(k)});
+}
+
+template <typename Real>
+void bind_pass(py::module_& m, const char* name, const char* doc) {
+  using Pass = ForwardPass<Real>;
+  py::class_<Pass>(m, name, doc)
+      .def(py::init([](std::shared_ptr<Tape> tape) {
+             const py::gil_scoped_release release;  // the tape is immutable after finish()
+             return std::make_unique<Pass>(std::move(tape));
+           }),
+           py::arg("tape"))
+      .def("values", &evaluate<Real, double>, py::arg("points").noconvert())
+      .def("values", &evaluate<Real, float>, py::arg("points").noconvert())
+      .def("patterns", &evaluate_patterns<Real, double>, py::arg("points").noconvert())
+      .def("patterns", &evaluate_patterns<Real, float>, py::arg("points").noconvert())
+      .def("affine_maps", &maps_of_patterns<Real>, py::arg("patterns"), py::arg("columns"));
 }
 
 }  // namespace
@@ -121,10 +143,9 @@ void bind_tape(py::module_& m) {
       .def_property_readonly("n_in", &Tape::n_in)
       .def_property_readonly("n_out", &Tape::n_out)
       .def_property_readonly("pattern_bits", &Tape::pattern_bits)
-      .def_property_readonly("pattern_words", &Tape::pattern_words)
-      .def("forward", &evaluate, py::arg("points"))
-      .def("patterns", &evaluate_patterns, py::arg("points"))
-      .def("affine_maps", &maps_of_patterns, py::arg("patterns"), py::arg("columns"));
+      .def_property_readonly("pattern_words", &Tape::pattern_words);
+  bind_pass<double>(m, "ForwardPass64", "Values and patterns of points, in doubles.");
+  bind_pass<float>(m, "ForwardPass32", "Values and patterns of points, in floats.");
 }
 
 }  // namespace linear_regions::bindings

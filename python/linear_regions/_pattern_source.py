@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._lower import program
+from ._forward import forward_pass
 from ._preactivations import layers_of
 from ._torch_record import recorded, torch_module, undisturbed
 from .errors import InvalidInput
@@ -56,9 +56,7 @@ def packed_patterns(source: Any, points: Any = None, *, bits: int | None = None)
     """
     if isinstance(source, Network):
         array, _ = source.as_points(_needed(points))
-        if not np.isfinite(array).all():
-            raise InvalidInput("points must be finite, got NaN or infinity")
-        return Packed(program(source).patterns(array), _layers_of(source))
+        return Packed(forward_pass(source).patterns(array), _layers_of(source))
     if torch_module(source) is not None:
         return run_module(source, _needed(points))
     if points is not None:

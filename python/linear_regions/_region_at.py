@@ -13,6 +13,7 @@ import numpy.typing as npt
 from . import _core
 from ._cell_facets import ExactCell, needed_facets, row_columns
 from ._count import as_domain
+from ._forward import forward_pass
 from ._frame import DomainFrame, domain_frame
 from ._lower import frame_of, program
 from ._planar import nearest, over_one_denominator
@@ -87,7 +88,7 @@ def region_at(net: Network, x: npt.ArrayLike, domain: Domain | None = None) -> L
     point = _point(x, frame, net)
     _check_inside(frame, point)
     core, at = frame_of(frame), _point_frame(frame, point)
-    guess = program(net).patterns(np.nan_to_num(at.columns))[0]
+    guess = forward_pass(net).guess(np.nan_to_num(at.columns))[0]
     found = _core.locate(program(net), core, frame_of(at), guess, None)
     if len(found["on"]):
         bits = sorted(set(found["on"][:, 0].tolist()))
@@ -241,7 +242,7 @@ class LocatedRegion(Region):
         if space not in ("domain", "input"):
             raise InvalidInput(f"space must be 'domain' or 'input', got {space!r}")
         columns = self._frame.columns if space == "domain" else np.eye(n + 1, n)
-        whole = np.asarray(program(self.network).affine_maps(self._pattern[None], columns))[0]
+        whole = forward_pass(self.network).affine_maps(self._pattern[None], columns)[0]
         return whole[:, :-1], whole[:, -1]
 
     def _exact_cell(self) -> ExactCell:

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._adjacency import facet_mates
+from ._forward import forward_pass
 from ._lineality import Quotient
-from ._lower import program
 from ._pieces import Pieces, affine_pieces, linear_regions
 from ._region import Facet, Region
 from ._region_columns import Columns, IntArray, Words
@@ -325,7 +325,7 @@ class Regions:
             columns[:n] = np.eye(n)
         else:
             raise InvalidInput(f"space must be 'domain' or 'input', got {space!r}")
-        return np.asarray(program(self.network).affine_maps(self.patterns, columns))
+        return forward_pass(self.network).affine_maps(self.patterns, columns)
 
     def affine_pieces(self) -> IntArray:
         """Return which regions have the same affine map.

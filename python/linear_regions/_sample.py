@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._device.launch import is_cuda
+from ._forward import Points, checked_dtype, forward_pass, point_rows
 from ._geometry import integer
-from ._lower import program
 from ._run import Progress, run_control
 from ._sample_count import summarize
 from ._sample_device import DeviceSample
@@ -33,7 +33,6 @@ from .result import SampleCount
 
 __all__ = ["patterns", "sample"]
 
-FloatArray = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint64]
 
 DEFAULT_SAMPLES = 10_000
@@ -41,7 +40,7 @@ DISTRIBUTIONS = ("uniform", "normal")
 _BATCH_NUMBERS = 1 << 21  # doubles of the largest slot in one batch: 16 MiB
 
 
-def patterns(net: Network, points: npt.ArrayLike) -> Words:
+def patterns(net: Network, points: npt.ArrayLike, *, dtype: str = "float64") -> Words:
     """Return the activation patterns of points, packed into 64-bit words.
 
     Parameters
@@ -50,6 +49,8 @@ def patterns(net: Network, points: npt.ArrayLike) -> Words:
         The network.
     points : array_like of float
         Shape (batch, *input_shape) or (batch, n), or exactly `input_shape` for one point.
+    dtype : {"float64", "float32"}
+        Precision of the forward pass, see `sample`.
 
     Returns
     -------
@@ -64,11 +65,14 @@ def patterns(net: Network, points: npt.ArrayLike) -> Words:
         `net` is no network.
     InvalidInput
         The shape of `points` does not fit, or a number is not finite.
+    OverflowError
+        A value of the network is beyond the range of `dtype`.
 
     Notes
     -----
-    Signs are those of a forward pass in double precision. `regions` lists the patterns of the open
-    regions exactly.
+    Signs are those of a forward pass in `dtype`, each sum in the order of its inputs with one
+    rounding a term: they do not depend on the other points or on the processor. `regions` lists
+    the patterns of the open regions exactly.
 
     Examples
     --------
@@ -79,9 +83,9 @@ def patterns(net: Network, points: npt.ArrayLike) -> Words:
            [7]], dtype=uint64)
     """
     _check_network(net)
-    array, single = net.as_points(points)
-    _check_finite(array)
-    words = program(net).patterns(array)
+    precision = checked_dtype(dtype)
+    array, single = point_rows(net, points)
+    words = forward_pass(net, precision).patterns(array)
     return words[0] if single else words
 
 
@@ -97,6 +101,7 @@ def sample(
     precision: int = 14,
     keep_patterns: bool = False,
     exact_signs: bool = True,
+    dtype: str = "float64",
     rng: Rng = None,
     threads: int | None = None,
     time_limit: float | None = None,
@@ -134,6 +139,11 @@ def sample(
         Whether signs are those of one fixed order of operations in double precision. On the CPU
         that holds in any case; on a GPU, points with a value that rounding could bring to the other
         side of a breakpoint are computed once more on the CPU. The result records the choice.
+    dtype : {"float64", "float32"}
+        Precision of the forward pass on the CPU. ``"float32"`` rounds points, weights and every
+        sum to single precision: about half the time, and the count is that of the patterns of the
+        network in floats. Points whose values lie within rounding of a breakpoint may have another
+        pattern than in float64, so the two counts may differ in either direction.
     rng : None, int, SeedSequence, BitGenerator or Generator
         Draws the 128-bit key of the points, nothing else; point i depends on the key and on i.
     threads : int, optional
@@ -158,7 +168,9 @@ def sample(
     InvalidInput
         An argument is out of range, the domain is unbounded, or the options do not fit together.
     Unsupported
-        The device has no such sketch.
+        The device has no such sketch, or no such `dtype`.
+    OverflowError
+        A value of the network is beyond the range of `dtype`.
     DeviceError
         The device, or CuPy, is not there.
     DegenerateInput
@@ -188,6 +200,7 @@ def sample(
     """
     _check_network(net)
     _check_options(distribution, device, sketch)
+    real = checked_dtype(dtype)
     precision = integer("precision", precision, 4)
     if precision > 18:
         raise InvalidInput(f"precision must be 4 to 18, got {precision}")
@@ -206,10 +219,9 @@ def sample(
     if points is not None:
         if domain is not None or n is not None:
             raise InvalidInput("points=... are the sample: give no domain and no n beside them")
-        given, _ = net.as_points(points)
-        _check_finite(given)
+        given, _ = point_rows(net, points)
         total, source = len(given), "points"
-        make: Callable[[int, int], FloatArray] = lambda start, stop: given[start:stop]  # noqa: E731
+        make: Callable[[int, int], Points] = lambda start, stop: given[start:stop]  # noqa: E731
     else:
         total = DEFAULT_SAMPLES if n is None else integer("n", n, 1)
         key = draw_key(rng)
@@ -219,13 +231,17 @@ def sample(
     if is_cuda(device):
         if sketch != "exact" or keep_patterns:
             raise Unsupported('on a device, sketch="exact" without keep_patterns is available')
+        if real != "float64":
+            raise Unsupported('dtype="float32" runs on the processor; on a device use "float64"')
+        if points is not None:
+            _check_finite(given)
         tally = DeviceSample(net, device, bool(exact_signs))
         rows, run = tally.batch_rows, replace(run, threads=1)
         place = place_of(net, domain) if key is not None else None
         if key is not None and isinstance(place, Box) and distribution == "uniform":
             make = tally.box_maker(place, key)
     else:
-        tally, rows = HostTally(net, sketch, precision), _batch_rows(net)
+        tally, rows = HostTally(net, sketch, precision, real), _batch_rows(net)
         if total <= rows:
             run = replace(run, threads=1)
     if key is not None and distribution == "uniform":
@@ -247,6 +263,7 @@ def sample(
         precision=precision,
         pattern_bits=net.pattern_bits,
         exact_signs=bool(exact_signs),
+        dtype=real,
         source=source,
         key=key,
         sketch=sketch,
@@ -267,8 +284,8 @@ def _check_network(net: object) -> None:
         )
 
 
-def _check_finite(array: FloatArray) -> None:
-    if not np.isfinite(array).all():
+def _check_finite(points: Points) -> None:
+    if not np.isfinite(points).all():
         raise InvalidInput("points must be finite, got NaN or infinity")
 
 

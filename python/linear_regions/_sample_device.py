@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ._device.forward import DeviceForward
 from ._device.launch import Device, open_device
 from ._device.tally import DeviceTally
-from ._lower import program
+from ._forward import forward_pass
 from .domain import Box
 from .network import Network
 
@@ -37,7 +37,7 @@ class DeviceSample:
     def __init__(self, net: Network, device: str, exact_signs: bool) -> None:
         self.device: Device = open_device(device)
         self.forward = DeviceForward(
-            self.device, net, program(net).patterns, exact_signs=exact_signs
+            self.device, net, forward_pass(net).patterns, exact_signs=exact_signs
         )
         self.tally = DeviceTally(self.device, self.forward.words, 0, True, 14, 0)
         self.batch_rows = self.forward.batch_rows

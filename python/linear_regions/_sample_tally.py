@@ -9,16 +9,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from . import _core
-from ._lower import program
+from ._forward import Points, forward_pass
 from ._run import Run
 from .network import Network
 
 __all__ = ["HostTally", "run_batches"]
-
-FloatArray = npt.NDArray[np.float64]
 
 _KINDS = {"exact": 0, "hll": 3}
 _TICK = 0.05  # seconds between looks at cancel, time limit and progress
@@ -27,8 +24,8 @@ _TICK = 0.05  # seconds between looks at cancel, time limit and progress
 class HostTally:
     """Patterns of a network's points, and how often each was met; any thread may add."""
 
-    def __init__(self, net: Network, sketch: str, precision: int) -> None:
-        self._program = program(net)
+    def __init__(self, net: Network, sketch: str, precision: int, dtype: str) -> None:
+        self._forward = forward_pass(net, dtype)
         words = (net.pattern_bits + 63) // 64
         self._tally = _core.PatternTally(words, _KINDS[sketch], True, precision)
 
@@ -42,9 +39,10 @@ class HostTally:
         """Whether the number of patterns is an estimate."""
         return not self._tally.exact_count()
 
-    def add(self, points: FloatArray) -> None:
+    def add(self, points: Points) -> None:
         """Count the patterns of points, shape (batch, n)."""
-        self._tally.insert(self._program.patterns(np.ascontiguousarray(points)))
+        rows: Any = np.ascontiguousarray(points)
+        self._tally.insert(self._forward.patterns(rows))
 
     def distinct(self) -> int:
         """Return the number of patterns."""

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from math import prod
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,11 +65,21 @@ class Network(Value):
     Network((2,) -> (3,), 2 layers, 3 units, 9 parameters)
     """
 
-    __slots__ = ("_hash", "_layout", "_program", "input_shape", "layers", "notes", "shapes")
+    __slots__ = (
+        "_hash",
+        "_layout",
+        "_passes",
+        "_program",
+        "input_shape",
+        "layers",
+        "notes",
+        "shapes",
+    )
     input_shape: Shape
     layers: tuple[Layer, ...]
     shapes: tuple[Shape, ...]
     notes: tuple[str, ...]
+    _passes: dict[str, object]
     _program: object
     _hash: int | None
     _layout: tuple[tuple[int, int, int], ...] | None
@@ -92,12 +102,16 @@ class Network(Value):
                     f"layer {position}: {layer!r} has no weights; a Network needs them, an "
                     "Architecture does not"
                 )
-        self._set(_program=None, _hash=None, _layout=None)
+        self._set(_program=None, _passes={}, _hash=None, _layout=None)
 
     def _restore_state(self, state: tuple[object, ...]) -> None:
         super()._restore_state(state)
         self._set(
-            shapes=wire(self.input_shape, self.layers), _program=None, _hash=None, _layout=None
+            shapes=wire(self.input_shape, self.layers),
+            _program=None,
+            _passes={},
+            _hash=None,
+            _layout=None,
         )
 
     @property
@@ -188,9 +202,9 @@ class Network(Value):
             If the shape of `x` is none of these.
         """
         points, single = self.as_points(x)
-        from . import _lower
+        from . import _forward
 
-        out: FloatArray = np.asarray(_lower.program(self).forward(points))
+        out: FloatArray = _forward.forward_pass(self).values(points)
         return out.reshape(self.output_shape if single else (len(points), *self.output_shape))
 
     def as_points(self, x: npt.ArrayLike) -> tuple[FloatArray, bool]:
@@ -211,7 +225,9 @@ class Network(Value):
         InvalidInput
             If the shape of `x` is none of those.
         """
-        array = np.ascontiguousarray(float_array("points", x, copy=False))
+        return self._rows(np.ascontiguousarray(float_array("points", x, copy=False)))
+
+    def _rows(self, array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
         n = self.input_size
         if array.shape == self.input_shape:
             return array.reshape(1, n), True

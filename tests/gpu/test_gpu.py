@@ -16,7 +16,7 @@ from linear_regions._device.forward import DeviceForward
 from linear_regions._device.kernels import KERNELS
 from linear_regions._device.rows import RowSet, extract_bits, hashes, pack_codes, pack_layer
 from linear_regions._device.tally import DeviceTally
-from linear_regions._lower import program
+from linear_regions._forward import forward_pass
 
 
 def test_every_kernel_compiles(gpu):
@@ -88,9 +88,9 @@ def test_patterns_are_those_of_the_processor(gpu, family):
         net = strategies.network(family, style, 0)
         points = generator.normal(size=(2000, net.input_size))
         points[1000:] = generator.integers(-2, 3, (1000, net.input_size))
-        forward = DeviceForward(gpu, net, program(net).patterns)
+        forward = DeviceForward(gpu, net, forward_pass(net).patterns)
         found = gpu.host(forward.patterns(gpu.xp.asarray(points)))
-        assert np.array_equal(found, program(net).patterns(points))
+        assert np.array_equal(found, forward_pass(net).patterns(points))
 
 
 @pytest.mark.parametrize(

@@ -9,44 +9,91 @@
 namespace linear_regions {
 namespace {
 
-constexpr std::size_t kSamples = 8;
+template <typename T>
+struct Plain {
+  using Real = T;
+  using Register = T;
+  using Mask = unsigned;
+  static constexpr int kPanel = 4;
+  static constexpr std::size_t kLanes = kGroup<T>, kParts = kLanes;
+  static T all(T x) { return x; }
+  static T part(const T* p) { return *p; }
+  static void put(T* p, T x) { *p = x; }
+  static T add_product(T a, T b, T c) { return std::fma(a, b, c); }
+  T v[kLanes];
 
-void dense(double* out, const double* weight, std::size_t lead, std::size_t n_in, std::size_t n_out,
-           const double* in) {
-  for (std::size_t j = 0; j < n_in; ++j)
-    for (std::size_t i = 0; i < n_out; ++i) {
-      const double w = weight[j * lead + i];
-      for (std::size_t s = 0; s < kSamples; ++s)
-        out[i * kSamples + s] = std::fma(w, in[j * kSamples + s], out[i * kSamples + s]);
-    }
-}
-
-void two_pieces(double* out, const double* in, std::size_t n, double breakpoint,
-                const double* slopes, const double* intercepts, std::uint8_t* above) {
-  for (std::size_t i = 0; i < n; ++i) {
-    unsigned mask = 0;
-    for (std::size_t s = 0; s < kSamples; ++s) {
-      const double z = in[i * kSamples + s];
-      const std::size_t piece = z > breakpoint ? 1 : 0;
-      // Slope 0 must give the constant even where z overflowed.
-      out[i * kSamples + s] =
-          slopes[piece] == 0.0 ? intercepts[piece] : slopes[piece] * z + intercepts[piece];
-      mask |= static_cast<unsigned>(piece) << s;
-    }
-    above[i] = static_cast<std::uint8_t>(mask);
+  static Plain load(const T* p) {
+    Plain r;
+    for (std::size_t s = 0; s < kLanes; ++s) r.v[s] = p[s];
+    return r;
   }
+  static Plain broadcast(T x) {
+    Plain r;
+    for (std::size_t s = 0; s < kLanes; ++s) r.v[s] = x;
+    return r;
+  }
+  void store(T* p) const {
+    for (std::size_t s = 0; s < kLanes; ++s) p[s] = v[s];
+  }
+  friend Plain operator*(const Plain& a, const Plain& b) {
+    Plain r;
+    for (std::size_t s = 0; s < kLanes; ++s) r.v[s] = a.v[s] * b.v[s];
+    return r;
+  }
+  friend Plain operator+(const Plain& a, const Plain& b) {
+    Plain r;
+    for (std::size_t s = 0; s < kLanes; ++s) r.v[s] = a.v[s] + b.v[s];
+    return r;
+  }
+  friend Plain fma(const Plain& a, const Plain& b, const Plain& c) {
+    Plain r;
+    for (std::size_t s = 0; s < kLanes; ++s) r.v[s] = std::fma(a.v[s], b.v[s], c.v[s]);
+    return r;
+  }
+  friend Mask greater(const Plain& a, const Plain& b) {
+    Mask mask = 0;
+    for (std::size_t s = 0; s < kLanes; ++s) mask |= static_cast<Mask>(a.v[s] > b.v[s]) << s;
+    return mask;
+  }
+  friend Plain select(Mask mask, const Plain& a, const Plain& b) {
+    Plain r;
+    for (std::size_t s = 0; s < kLanes; ++s) r.v[s] = (mask >> s) & 1 ? a.v[s] : b.v[s];
+    return r;
+  }
+  friend bool finite(const Plain& a) {
+    bool all = true;
+    for (std::size_t s = 0; s < kLanes; ++s) all = all && std::isfinite(a.v[s]);
+    return all;
+  }
+};
+
+std::uint16_t bits(unsigned mask) {
+  return static_cast<std::uint16_t>(mask);
 }
+
+#include "forward/kernels_body.hpp"
 
 }  // namespace
 
-const ForwardKernels kGenericForwardKernels = {dense, two_pieces};
+const ForwardKernels<double> kGenericForward64 = forward_kernels_of<Plain<double>>();
+const ForwardKernels<float> kGenericForward32 = forward_kernels_of<Plain<float>>();
 
-const ForwardKernels& forward_kernels() {
+template <>
+const ForwardKernels<double>& forward_kernels<double>() {
 #if defined(__x86_64__) || defined(_M_X64)
-  // Eight samples fill no wider registers, so AVX-512 would gain nothing.
-  if (std::strcmp(kernels().name, "generic") != 0) return kAvx2ForwardKernels;
+  if (std::strcmp(kernels().name, "avx512") == 0) return kAvx512Forward64;
+  if (std::strcmp(kernels().name, "avx2") == 0) return kAvx2Forward64;
 #endif
-  return kGenericForwardKernels;
+  return kGenericForward64;
+}
+
+template <>
+const ForwardKernels<float>& forward_kernels<float>() {
+#if defined(__x86_64__) || defined(_M_X64)
+  if (std::strcmp(kernels().name, "avx512") == 0) return kAvx512Forward32;
+  if (std::strcmp(kernels().name, "avx2") == 0) return kAvx2Forward32;
+#endif
+  return kGenericForward32;
 }
 
 }  // namespace linear_regions
