@@ -176,3 +176,26 @@ def test_domain_of_dimension_zero_has_one_region():
     point = lr.Box([0.5, 0.25, 1.0], [0.5, 0.25, 1.0])
     assert int(lr.count(net, point, method="tree")) == 1
     assert patterns_of(net, point) == {reference.pattern(net, [0.5, 0.25, 1.0])}
+
+
+@pytest.mark.parametrize(
+    ("widths", "method"),
+    [
+        ([12, 8, 8, 1], "cones"),
+        ([20, 22, 2, 1], "cones"),
+        ([12, 24, 4, 1], "tree"),
+        ([6, 400, 4, 1], "cones"),
+        ([2, 8, 8, 1], "polygons"),
+    ],
+)
+def test_auto_takes_cones_in_the_whole_space_where_the_first_layers_chambers_have_few_rays(
+    widths: list[int], method: str
+) -> None:
+    net = strategies.mlp_of(widths, np.random.default_rng(0))
+    assert lr.count(net, limit=1).method == method
+
+
+def test_degenerate_later_layers_in_twelve_dimensions_agree() -> None:
+    # Programs settle most of these cells in integers; cones do not need to.
+    net = strategies.mlp_of([12, 5, 5, 1], np.random.default_rng(1))
+    assert lr.count(net).value == lr.count(net, method="tree").value

@@ -20,7 +20,7 @@ from ._parts import Search
 from ._planar import planar_frame
 from ._run import Progress, Run, run_control
 from ._version import __version__
-from .domain import Ball, Box, Domain, Space
+from .domain import Ball, Box, Domain, Space, has_no_sides
 from .errors import CheckpointError, Interrupted, InvalidInput, Unsupported
 from .network import Network
 from .result import RegionCount
@@ -238,9 +238,9 @@ def check_question(net: Network, domain: Domain, what: str, method: str) -> Meth
         raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
     if what not in _WHATS:
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
-    return choose(
-        method, domain.resolve(net.input_shape).dim or 0, bounded=not isinstance(domain, Space)
-    )
+    place = domain.resolve(net.input_shape)
+    units = [bits for _, _, bits in net.pattern_layout]
+    return choose(method, place.dim or 0, free=has_no_sides(place), units=units)
 
 
 def result_of(answer: dict[str, Any], method: Method, arithmetic: str) -> RegionCount:

@@ -23,7 +23,7 @@ from ._geometry import Shape, axis_table, gather_windows
 from ._hyperplanes import place_of
 from ._run import Run
 from ._value import FloatArray
-from .domain import Domain, Slice, Space
+from .domain import Domain, has_no_sides
 from .errors import Interrupted, Unsupported
 from .layers import (
     Add,
@@ -70,8 +70,7 @@ def by_arrangement(net: Network, domain: Domain, method: str, run: Run) -> bool:
     if not fits or run.limit is not None or not run.certified:
         return False
     place = domain.resolve(net.input_shape)
-    free = isinstance(place, Slice) and place.domain is None and place.within is None
-    return (isinstance(place, Space) or free) and (place.dim or 0) > 2
+    return has_no_sides(place) and (place.dim or 0) > 2
 
 
 def count_by_arrangement(net: Network, domain: Domain, run: Run) -> RegionCount:

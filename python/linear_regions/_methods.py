@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 from .errors import InvalidInput, Unsupported
 
@@ -87,7 +89,7 @@ _METHODS = (
             "Depth-first over the layers: cells are kept as cones with all their rays and cut by "
             "the units that change sign on them; the last layer is counted by sections, unbuilt."
         ),
-        dimensions="any; made for 3 to 8 in boxes, to 10 in the whole space",
+        dimensions="any; made for 3 to 8 in boxes, to about 10 in the whole space",
         domains="Box, Polytope, Space, Slice, Segment; bounded or not",
         layers="all",
         lists=True,
@@ -98,6 +100,7 @@ _METHODS = (
 
 # What method="auto" tries; a method that is named by the caller takes more.
 MOST_DIMENSIONS = 20
+_MOST_RAYS = 128  # of a mean cell: where cones and tree take about as long
 
 
 def methods() -> tuple[Method, ...]:
@@ -116,8 +119,12 @@ def methods() -> tuple[Method, ...]:
     return _METHODS
 
 
-def choose(name: str, dim: int, bounded: bool) -> Method:
-    """Return the method that ``method=name`` runs on a domain of dimension `dim`."""
+def choose(name: str, dim: int, *, free: bool, units: Sequence[int]) -> Method:
+    """Return the method that ``method=name`` runs.
+
+    The domain has dimension `dim`, the network so many `units` (bits) in each layer; a `free`
+    domain has no sides.
+    """
     if not isinstance(name, str):
         raise TypeError(f"method must be a string, got {name!r}")
     wanted = name
@@ -129,9 +136,20 @@ def choose(name: str, dim: int, bounded: bool) -> Method:
                 "Slice.through(points), on a line with Segment(a, b), in a Box with most inputs "
                 "fixed, or ask for it with method='tree'"
             )
-        # A box has 2^d vertices, a cell of the whole space about d rays.
-        wanted = "polygons" if dim <= 2 else "cones" if dim <= (8 if bounded else 10) else "tree"
+        # A box has 2^d vertices. A cell of the whole space has few rays where the first layer is
+        # hardly wider than the space; there, later layers are degenerate (a cell's map has the
+        # rank of its units that are on), which programs settle in integers only.
+        if free and len(units) > 1:
+            few = _mean_rays(units[0], dim) <= _MOST_RAYS
+        else:
+            few = dim <= (10 if free else 8)
+        wanted = "polygons" if dim <= 2 else "cones" if few else "tree"
     return method_named(wanted)
+
+
+def _mean_rays(n: int, d: int) -> float:
+    """Return the mean number of vertices of a chamber of n hyperplanes in general position."""
+    return float(comb(n, d) * 2**d / sum(comb(n, k) for k in range(d + 1)))
 
 
 def method_named(name: str) -> Method:

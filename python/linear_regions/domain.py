@@ -18,4 +18,10 @@ from __future__ import annotations
 from ._polyhedra import Box, Domain, Polytope, Space
 from ._slice import Ball, Segment, Slice
 
-__all__ = ["Ball", "Box", "Domain", "Polytope", "Segment", "Slice", "Space"]
+__all__ = ["Ball", "Box", "Domain", "Polytope", "Segment", "Slice", "Space", "has_no_sides"]
+
+
+def has_no_sides(place: Domain) -> bool:
+    """Tell whether a resolved domain is a whole affine space."""
+    free = isinstance(place, Slice) and place.domain is None and place.within is None
+    return free or isinstance(place, Space)
