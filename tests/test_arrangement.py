@@ -337,7 +337,35 @@ def test_stream_hands_out_the_list_in_blocks(table):
     assert int(result) == len(whole)
     assert len(parts) > 3
     stopped = planes.stream(lambda part: False, block=10)
-    assert stopped.status == "cancelled"
+    assert (stopped.status, stopped.value) == ("cancelled", 10)
+
+
+@pytest.mark.parametrize("method", ["sweep", "rays", "tree"])
+def test_streams_come_in_the_serial_order_whatever_the_threads(method):
+    planes = lr.Arrangement(*moment_curve(26, 4))
+    whole = planes.sign_vectors(method=method, threads=1)
+    for threads in (1, 2, 5):
+        parts = []
+        result = planes.stream(parts.append, method=method, block=999, threads=threads)
+        assert int(result) == len(whole)
+        assert {len(part) for part in parts[:-1]} == {999}
+        assert [part.first for part in parts] == list(range(0, len(whole), 999))
+        joined = np.concatenate([part.sign_vectors for part in parts])
+        np.testing.assert_array_equal(joined, whole)
+
+
+def test_sign_vectors_that_memory_does_not_hold(monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("linear_regions._chambers._swept", full)
+    simple, other = lr.Arrangement(*moment_curve(12, 3)), lr.Arrangement(*resonance(4))
+    with pytest.raises(MemoryError, match=r"299 chambers take .* GiB.*limit=.*stream"):
+        simple.chambers()
+    # Without proof that there are so many, there may be fewer.
+    assert len(other.chambers()) == 370
+    with pytest.raises(lr.DegenerateInput, match="simple"):
+        other.chambers(method="sweep")
 
 
 def test_cancel_and_time_limit_stop_a_long_call():

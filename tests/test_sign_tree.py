@@ -384,7 +384,7 @@ def test_a_stream_is_the_list_in_blocks(engine):
 
     planes = core(rows)
     found = _core.sign_tree_stream(
-        planes, core([], 3), True, True, 100, None, None, None, take, engine
+        planes, core([], 3), True, True, 1, 100, None, None, None, take, engine
     )
     whole = listed(rows, engine=engine)["columns"]
     assert found["chambers"] == len(whole["signs"])
@@ -392,7 +392,7 @@ def test_a_stream_is_the_list_in_blocks(engine):
     np.testing.assert_array_equal(np.concatenate([b["signs"] for b in blocks]), whole["signs"])
     np.testing.assert_array_equal(np.concatenate([b["points"] for b in blocks]), whole["points"])
     stopped = _core.sign_tree_stream(
-        planes, core([], 3), True, False, 10, None, None, None, lambda block: False, engine
+        planes, core([], 3), True, False, 1, 10, None, None, None, lambda block: False, engine
     )
     assert stopped["status"] == "cancelled"
 

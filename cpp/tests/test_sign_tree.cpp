@@ -93,6 +93,52 @@ TEST(lists_do_not_depend_on_threads) {
   }
 }
 
+TEST(streams_do_not_depend_on_threads) {
+  for (const Hyperplanes& planes : {resonance(5), normal(30, 4, 3)})
+    for (const TreeEngine engine : {TreeEngine::kRays, TreeEngine::kWitnesses}) {
+      const ChamberBlock whole = list(planes, 1, true, engine);
+      for (const unsigned threads : {1u, 2u, 5u})
+        for (const std::size_t most : {whole.n, whole.n - 1, std::size_t{5001}}) {
+          RunControl control;
+          control.threads = threads;
+          if (most < whole.n) control.limit = most;
+          SignTreeOptions options;
+          options.points = true;
+          options.engine = engine;
+          ChamberBlock all;
+          bool full = true;
+          const SignTreeResult result =
+              sign_tree_stream(planes, {}, options, control, 1000, [&](ChamberBlock&& block) {
+                full = full && all.n % 1000 == 0;  // all but the last one
+                all.append(std::move(block));
+                return true;
+              });
+          CHECK(full);
+          CHECK_EQUAL(all.n, most);
+          CHECK_EQUAL(result.chambers, most);
+          CHECK(result.status == (most < whole.n ? Status::kLimit : Status::kComplete));
+          CHECK(std::equal(all.signs.begin(), all.signs.end(), whole.signs.begin()));
+          CHECK(std::equal(all.points.begin(), all.points.end(), whole.points.begin()));
+        }
+    }
+}
+
+TEST(a_reader_that_says_no_ends_a_stream) {
+  for (const unsigned threads : {1u, 3u}) {
+    RunControl control;
+    control.threads = threads;
+    std::size_t blocks = 0;
+    const SignTreeResult result =
+        sign_tree_stream(normal(30, 4, 3), {}, {}, control, 3000, [&](ChamberBlock&& block) {
+          CHECK_EQUAL(block.n, 3000u);
+          return ++blocks < 3;
+        });
+    CHECK(result.status == Status::kCancelled);
+    CHECK_EQUAL(result.chambers, 9000u);
+    CHECK_EQUAL(blocks, 3u);
+  }
+}
+
 TEST(both_engines_find_the_same_chambers) {
   for (const Hyperplanes& planes : {resonance(4), integers(20, 3, 5, 3), integers(70, 2, 9, 5),
                                     integers(150, 2, 9, 6), normal(12, 4, 7)}) {

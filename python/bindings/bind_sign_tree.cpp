@@ -151,7 +151,7 @@ py::dict list(const Hyperplanes& planes, const Hyperplanes& sides, bool certifie
 }
 
 py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certified, bool points,
-                std::size_t block, std::optional<std::uint64_t> limit,
+                unsigned threads, std::size_t block, std::optional<std::uint64_t> limit,
                 std::optional<double> time_limit, py::object callback, const py::object& sink,
                 const std::string& engine, double every, const py::object& save,
                 const std::optional<PartArrays>& start) {
@@ -160,7 +160,7 @@ py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certif
   const Saving saving(every, save, start, planes.d, points);
   Poll poll(std::move(callback));
   RunControl control;
-  prepare(control, poll, 1, limit, time_limit);
+  prepare(control, poll, threads, limit, time_limit);
   const auto columns = [&](ChamberBlock&& chambers) {
     return columns_of(std::move(chambers), planes.d, points);
   };
@@ -189,9 +189,9 @@ void bind_sign_tree(py::module_& m) {
         py::arg("poll"), py::arg("engine") = "auto", py::arg("every") = 0.0,
         py::arg("save") = py::none(), py::arg("start") = py::none());
   m.def("sign_tree_stream", &stream, py::arg("planes"), py::arg("sides"), py::arg("certified"),
-        py::arg("points"), py::arg("block"), py::arg("limit"), py::arg("time_limit"),
-        py::arg("poll"), py::arg("sink"), py::arg("engine") = "auto", py::arg("every") = 0.0,
-        py::arg("save") = py::none(), py::arg("start") = py::none());
+        py::arg("points"), py::arg("threads"), py::arg("block"), py::arg("limit"),
+        py::arg("time_limit"), py::arg("poll"), py::arg("sink"), py::arg("engine") = "auto",
+        py::arg("every") = 0.0, py::arg("save") = py::none(), py::arg("start") = py::none());
 }
 
 }  // namespace linear_regions::bindings

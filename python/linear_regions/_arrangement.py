@@ -518,7 +518,8 @@ class Arrangement(Value):
         Parameters
         ----------
         sink : callable
-            Called with `Chambers` of about `block` rows; returning False stops the call.
+            Called on this thread with `Chambers` of `block` rows, the last of fewer; returning
+            False stops the call.
         domain, points, method, arithmetic, threads, limit, time_limit, cancel, progress
             As for `chambers`. "auto" proves that the arrangement is simple before the sweep hands
             out anything.

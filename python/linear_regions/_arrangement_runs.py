@@ -36,15 +36,14 @@ __all__ = [
 def tree_call(
     call: Callable[..., dict[str, Any]], place: Place, engine: str, run: Run, **options: Any
 ) -> dict[str, Any]:
-    """Call one of the core's three functions; a stream has one thread."""
+    """Call one of the core's three functions."""
     planes, sides = place.lowered()
-    if call is not _core.sign_tree_stream:
-        options["threads"] = run.threads
     try:
         return call(
             planes,
             sides,
             certified=run.certified,
+            threads=run.threads,
             limit=run.limit,
             time_limit=run.time_limit,
             poll=run.poll,

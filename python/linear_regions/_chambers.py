@@ -126,7 +126,7 @@ def list_chambers(
         size = sweep.size if run.limit is None else min(sweep.size, run.limit)
         if method == "sweep" or size * sweep.words * 8 <= _MEMORY:
             try:
-                return _swept(sweep, 0, size, run, points)
+                return _swept_at_once(sweep, size, run, points)
             except NotSimple as refusal:
                 if method == "sweep":
                     raise _refused(refusal) from None
@@ -160,6 +160,27 @@ def _listed(columns: dict[str, Any]) -> Listed:
         for row, point in columns.get("exact_points", ())
     }
     return Listed(columns["signs"], columns.get("points"), exact)
+
+
+def _swept_at_once(sweep: Sweep, size: int, run: Run, points: bool) -> tuple[Chambers, bool]:
+    try:
+        return _swept(sweep, 0, size, run, points)
+    except MemoryError:
+        # So many chambers has a simple arrangement; one that is not has fewer, and a tree lists it.
+        proof = sweep.prove(replace(run, limit=None))
+        if proof["status"] == "complete":
+            bytes_needed = size * (8 * sweep.words + 8 * sweep.d * points)
+            raise MemoryError(
+                f"{size:,} chambers take {bytes_needed / 2**30:,.1f} GiB, which this machine does "
+                "not give: take the first ones by limit=, hand them out by stream(), or give "
+                "checkpoint= a folder"
+            ) from None
+    nothing = np.empty((0, sweep.words), dtype=np.uint64)
+    where = np.empty((0, sweep.d)) if points else None
+    arithmetic = "certified" if run.certified else "float"
+    seconds, work = proof["seconds"], proof["work"]
+    none = Chambers(nothing, where, {}, proof["status"], "sweep", arithmetic, seconds, work)
+    return none, proof["interrupted"]
 
 
 def _swept(sweep: Sweep, first: int, last: int, run: Run, points: bool) -> tuple[Chambers, bool]:

@@ -425,6 +425,7 @@ def sign_tree_stream(
     sides: Hyperplanes,
     certified: bool,
     points: bool,
+    threads: int,
     block: int,
     limit: int | None,
     time_limit: float | None,

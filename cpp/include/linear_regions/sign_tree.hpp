@@ -123,13 +123,14 @@ struct ForeignChamberPart : std::runtime_error {
 SignTreeResult sign_tree_count(const Hyperplanes& planes, const ConvexDomain& domain,
                                const SignTreeOptions& options, RunControl& control,
                                const SignTreeSaving& saving = {});
-// A limit gives exactly the first chambers of the order, on one thread. With `saving` the states
-// get the chambers and `out` stays empty; a limit is then a place to stop, and there may be one
-// more.
+// A limit gives exactly the first chambers of the order. With `saving` the states get the chambers
+// and `out` stays empty; a limit is then a place to stop, and there may be one more.
 SignTreeResult sign_tree_list(const Hyperplanes& planes, const ConvexDomain& domain,
                               const SignTreeOptions& options, RunControl& control,
                               ChamberBlock& out, const SignTreeSaving& saving = {});
-// Blocks of about `block` chambers, on the calling thread; `sink` returns false to stop.
+// Blocks of `block` chambers, the last one smaller. The calling thread hands them to `sink`, which
+// returns false to stop; the others work ahead of it, up to some hundred thousand chambers. With
+// `saving` there is one thread.
 SignTreeResult sign_tree_stream(const Hyperplanes& planes, const ConvexDomain& domain,
                                 const SignTreeOptions& options, RunControl& control,
                                 std::size_t block, const std::function<bool(ChamberBlock&&)>& sink,

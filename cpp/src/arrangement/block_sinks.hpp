@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sinks that keep chambers in columns: a block of a listing, and the blocks of a stream.
+// What keeps chambers in columns: a block of a listing, and the blocks of a stream.
 #pragma once
 
 #include <algorithm>
@@ -89,6 +89,9 @@ class StreamSink : public ChamberSink {
     if (block_.n >= size_) flush();
   }
   bool delivered_all() const { return !dropped_ && block_.n == 0; }
+  std::uint64_t delivered() const { return delivered_; }
+  bool dropped() const { return dropped_; }  // there was more than the limit
+  bool refused() const { return !wanted_; }
   void flush() {
     if (block_.n == 0 || !wanted_) return;
     delivered_ += block_.n;
@@ -110,6 +113,70 @@ class StreamSink : public ChamberSink {
   const std::function<bool(ChamberBlock&&)>& out_;
   std::uint64_t delivered_ = 0;
   bool dropped_ = false;
+};
+
+// Cuts blocks that come in any sizes into blocks of one size and hands these over, up to a limit.
+class BlockCutter {
+ public:
+  BlockCutter(TreeEngine engine, std::size_t words, std::size_t size, std::uint64_t limit,
+              const std::function<bool(ChamberBlock&&)>& out)
+      : engine_(engine), words_(words), size_(size), limit_(limit), out_(out) {
+    begin();
+  }
+
+  // False if the reader wants no more.
+  bool add(const ChamberBlock& block) {
+    for (std::size_t from = 0; from < block.n && wanted_;) {
+      const std::uint64_t room = std::min<std::uint64_t>(limit_ - delivered_, size_) - block_.n;
+      if (room == 0) {
+        dropped_ = true;
+        break;
+      }
+      const std::size_t to = from + std::min<std::uint64_t>(room, block.n - from);
+      take(block, from, to);
+      from = to;
+      if (block_.n == size_ || full()) flush();
+    }
+    return wanted_;
+  }
+  // What is left, as the last block.
+  void flush() {
+    if (block_.n == 0 || !wanted_) return;
+    delivered_ += block_.n;
+    wanted_ = out_(std::move(block_));
+    begin();
+  }
+  bool full() const { return delivered_ + block_.n == limit_; }
+  bool dropped() const { return dropped_; }  // there was more than the limit
+  bool refused() const { return !wanted_; }
+  std::uint64_t delivered() const { return delivered_; }
+
+ private:
+  void begin() {
+    block_ = ChamberBlock{};
+    block_.words = words_;
+    block_.engine = engine_;
+  }
+  void take(const ChamberBlock& block, std::size_t from, std::size_t to) {
+    const auto copy = [&](const auto& values, auto& into) {
+      const std::size_t each = values.size() / block.n;
+      into.insert(into.end(), values.begin() + static_cast<std::ptrdiff_t>(from * each),
+                  values.begin() + static_cast<std::ptrdiff_t>(to * each));
+    };
+    copy(block.signs, block_.signs);
+    copy(block.points, block_.points);
+    for (const auto& [at, text] : block.exact_points)
+      if (from <= at && at < to) block_.exact_points.emplace_back(block_.n + at - from, text);
+    block_.n += to - from;
+  }
+
+  const TreeEngine engine_;
+  const std::size_t words_, size_;
+  const std::uint64_t limit_;
+  const std::function<bool(ChamberBlock&&)>& out_;
+  ChamberBlock block_;
+  std::uint64_t delivered_ = 0;
+  bool wanted_ = true, dropped_ = false;
 };
 
 }  // namespace linear_regions::arrangement

@@ -179,7 +179,7 @@ void RayTree<W>::run(Node&& start, const Hooks& hooks) {
   load(std::move(start));
   for (;;) {
     if (stack_.size() == bottom_ && first_ == last_) break;
-    if (control_.halted()) {
+    if (control_.halted() || (hooks.enough && hooks.enough())) {
       leave();
       break;
     }

@@ -51,6 +51,7 @@ class RayTree {
     std::atomic<int>* hungry = nullptr;  // threads without work
     std::function<void(Node&&)> give;    // takes the part that comes last
     std::function<void()> tick;          // called now and then
+    std::function<bool()> enough;        // asked between two cones: yes leaves the others
   };
 
   // The arithmetic is exact whatever is asked for.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "arrangement/block_sinks.hpp"
+#include "arrangement/ordered_stream.hpp"
 #include "arrangement/ray_tree.hpp"
 #include "arrangement/tree.hpp"
 #include "float_environment.hpp"
@@ -23,7 +24,9 @@
 namespace linear_regions {
 namespace {
 
+using arrangement::BlockCutter;
 using arrangement::BlockSink;
+using arrangement::OrderedStream;
 using arrangement::RayTree;
 using arrangement::Reduction;
 using arrangement::StreamSink;
@@ -76,8 +79,13 @@ class Run {
     return with_engine([&](auto engine) { team<typename decltype(engine)::type>(store); });
   }
 
-  SignTreeResult on_this_thread(std::size_t block, const std::function<bool(ChamberBlock&&)>& out) {
-    return with_engine([&](auto engine) { alone<typename decltype(engine)::type>(block, out); });
+  // In order, to a reader on the calling thread. States are written by one thread.
+  SignTreeResult to_reader(std::size_t block, const std::function<bool(ChamberBlock&&)>& out) {
+    return with_engine([&](auto engine) {
+      using Engine = typename decltype(engine)::type;
+      control_.threads == 1 || points_.wanted() ? alone<Engine>(block, out)
+                                                : together<Engine>(block, out);
+    });
   }
 
   ChamberBlock gather() {
@@ -267,8 +275,34 @@ class Run {
     } catch (const arrangement::ExactLp::Stopped&) {
       unfinished_ = true;
     }
-    add(tree);
     sink.flush();
+    unfinished_ = unfinished_ || sink.dropped() || sink.refused();
+    chambers_ = sink.delivered();
+    work_ += tree.work();
+  }
+
+  template <typename Engine>
+  void together(std::size_t block, const std::function<bool(ChamberBlock&&)>& out) {
+    // What counts is what was handed over, not what was found.
+    const std::uint64_t limit = std::exchange(control_.limit, RunControl::kNoLimit);
+    BlockCutter cutter(Engine::kEngine, word_count(reduction_->n), block, limit, out);
+    OrderedStream<Engine> stream(*reduction_, control_, options_.points, cutter, [&](bool caller) {
+      return std::make_unique<Engine>(*reduction_, control_, options_.arithmetic, caller);
+    });
+    try {
+      for (auto& [path, node] : first_nodes(stream.callers())) stream.append(std::move(node));
+      unfinished_ = !stream.run();
+    } catch (const arrangement::ExactLp::Stopped&) {  // on the way to the first chamber
+      unfinished_ = true;
+    }
+    control_.limit = limit;
+    cutter.flush();
+    if (cutter.refused()) {
+      control_.stop(Status::kCancelled);
+      unfinished_ = true;
+    }
+    chambers_ = cutter.delivered();
+    stream.each([&](const Engine& engine) { work_ += engine.work(); });
   }
 
   // Calls back with the type of the engine that suits the input.
@@ -383,7 +417,7 @@ SignTreeResult sign_tree_list(const Hyperplanes& planes, const ConvexDomain& dom
   if (control.limit != RunControl::kNoLimit) {
     out.words = word_count(planes.n);
     return Run(planes, domain, options, control, saving)
-        .on_this_thread(std::size_t{1} << 20, [&](ChamberBlock&& block) {
+        .to_reader(std::size_t{1} << 20, [&](ChamberBlock&& block) {
           out.append(std::move(block));
           return true;
         });
@@ -400,7 +434,7 @@ SignTreeResult sign_tree_stream(const Hyperplanes& planes, const ConvexDomain& d
                                 const SignTreeSaving& saving) {
   const DefaultFloatingPoint environment;
   return Run(planes, domain, options, control, saving)
-      .on_this_thread(std::max<std::size_t>(1, block), sink);
+      .to_reader(std::max<std::size_t>(1, block), sink);
 }
 
 }  // namespace linear_regions

@@ -20,7 +20,9 @@ namespace {
 using sweeping::Binomials;
 using sweeping::Sweeper;
 
-constexpr std::uint64_t kChunk = std::uint64_t{1} << 16;  // chambers; about two milliseconds
+// Chambers of a chunk: at most about two milliseconds, of a short range some for every thread. To
+// find its place costs a chunk as much as a hundred chambers.
+constexpr std::uint64_t kMostChunk = std::uint64_t{1} << 16, kLeastChunk = std::uint64_t{1} << 12;
 
 struct Level {
   std::size_t level = 0;
@@ -53,6 +55,8 @@ class SweepRun {
         control_(control),
         out_(out),
         stride_(stride),
+        chunk_(std::clamp((last - std::min(first, last)) / (8 * std::uint64_t{control.threads}),
+                          kLeastChunk, kMostChunk)),
         next_(first) {
     if (first > last || last > levels_.back().first + levels_.back().size)
       throw std::invalid_argument("the range of ranks is not within the arrangement");
@@ -61,7 +65,7 @@ class SweepRun {
   SweepResult run() {
     control_.start();
     reached_ = last_;
-    const std::uint64_t chunks = (last_ - first_ + kChunk - 1) / kChunk;
+    const std::uint64_t chunks = (last_ - first_ + chunk_ - 1) / chunk_;
     std::vector<std::thread> threads;
     for (unsigned i = 1; i < control_.threads && i < chunks; ++i) {
       try {
@@ -85,9 +89,9 @@ class SweepRun {
     try {
       Sweeper sweeper(hyperplanes_, binomials_, arithmetic_);
       while (!control_.stopped()) {
-        const std::uint64_t begin = next_.fetch_add(kChunk);
+        const std::uint64_t begin = next_.fetch_add(chunk_);
         if (begin >= last_) break;
-        const std::uint64_t end = std::min(last_, begin + kChunk);
+        const std::uint64_t end = std::min(last_, begin + chunk_);
         const std::uint64_t reached = chunk(sweeper, begin, end, caller);
         if (reached < end) {
           const std::lock_guard lock(mutex_);
@@ -133,6 +137,7 @@ class SweepRun {
   RunControl& control_;
   std::uint64_t* const out_;
   const std::size_t stride_;
+  const std::uint64_t chunk_;
   std::atomic<std::uint64_t> next_;
   std::uint64_t reached_ = 0;
   std::mutex mutex_;

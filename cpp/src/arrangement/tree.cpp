@@ -84,7 +84,7 @@ void Tree::run(Frame&& start, const Hooks& hooks) {
   bottom_ = top_ = 0;
   now_ = std::move(start);
   for (;;) {
-    if (control_.halted()) {
+    if (control_.halted() || (hooks.enough && hooks.enough())) {
       leave();
       break;
     }

@@ -53,6 +53,7 @@ class Tree {
     std::atomic<int>* hungry = nullptr;  // threads without work
     std::function<void(Frame&&)> give;   // takes the frame that comes last
     std::function<void()> tick;          // called now and then
+    std::function<bool()> enough;        // asked between two chains: yes leaves the others
   };
 
   Tree(const Reduction& reduction, RunControl& control, Arithmetic arithmetic, bool caller);
