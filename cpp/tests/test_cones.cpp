@@ -214,6 +214,106 @@ TEST(kernels_find_the_same_pairs_as_the_plain_ones) {
   }
 }
 
+TEST(kernels_find_the_same_signs_and_sizes_as_the_plain_ones) {
+  std::mt19937_64 random(6);
+  std::normal_distribution<double> normal;
+  for (int round = 0; round < 100; ++round) {
+    const std::size_t n = 3 + random() % 150, run = (n + 7) / 8 * 8, lead = 8 + random() % 8 * 8;
+    const std::size_t words = (n + 63) / 64, m = 1 + random() % lead;
+    std::vector<double> value(run * lead), slack(run);
+    std::vector<std::uint64_t> positive(run), negative(run);
+    for (double& v : value) v = normal(random);
+    for (double& v : slack) v = std::fabs(normal(random)) * 1e-9;
+    for (std::size_t r = 0; r < n; ++r)
+      for (std::size_t u = 0; u < m; ++u) {
+        if (random() % 8 == 0) continue;  // zero, whatever the value
+        (value[r * lead + u] > 0 ? positive : negative)[r] |= std::uint64_t{1} << u;
+      }
+    const std::uint64_t units = random() & (m == 64 ? ~std::uint64_t{0} : (1ull << m) - 1);
+    std::vector<std::uint64_t> a(128 * words), b(128 * words);
+    cone_kernels().sign_columns(positive.data(), negative.data(), run, units, a.data(), words);
+    kGenericConeKernels.sign_columns(positive.data(), negative.data(), run, units, b.data(), words);
+    CHECK(a == b);
+    std::vector<double> all;  // sizes of the first units
+    for (std::size_t u = 0; u < std::min<std::size_t>(2, m); ++u) {
+      std::vector<double> p(4 * run), q(4 * run);
+      const auto sizes = [&](const ConeKernels& set, std::vector<double>& out) {
+        return set.sizes(value.data() + u, lead, n, positive.data(), negative.data(),
+                         static_cast<int>(u), {1e-12, 3.0}, slack.data(), out.data());
+      };
+      const double share = sizes(kGenericConeKernels, p);
+      CHECK(std::fabs(sizes(cone_kernels(), q) - share) <= 1e-12 * share);
+      CHECK(p == q);
+      double expected = 0.0;
+      for (std::size_t r = 0; r < n; ++r) {
+        const bool more = ((positive[r] >> u) & 1) != 0, less = ((negative[r] >> u) & 1) != 0;
+        const double size = std::fabs(value[r * lead + u]);
+        CHECK_EQUAL(p[r], more ? size : 0.0);
+        CHECK_EQUAL(p[run + r], less ? size : 0.0);
+        CHECK_EQUAL(p[2 * run + r], less ? 1 / size : 0.0);
+        CHECK_EQUAL(p[3 * run + r], more ? 1 / size : 0.0);
+        if (more || less) expected = std::max(expected, (1e-12 + 3 * slack[r]) / size);
+      }
+      CHECK(std::fabs(expected - share) <= 1e-12 * share);
+      all.insert(all.end(), p.begin(), p.end());
+    }
+    if (m < 2) continue;
+    const double* u = all.data();
+    const double* v = u + 4 * run;
+    const double x = cone_kernels().reach(u, v + 2 * run, v, u + 2 * run, run);
+    CHECK_EQUAL(x, kGenericConeKernels.reach(u, v + 2 * run, v, u + 2 * run, run));
+    double first = 0.0, second = 0.0;  // both positive: seen from the two quadrants beside it
+    for (std::size_t r = 0; r < n; ++r) {
+      const double a0 = value[r * lead], a1 = value[r * lead + 1];
+      if ((positive[r] & 1) != 0 && (negative[r] & 2) != 0) first = std::max(first, -a0 / a1);
+      if ((positive[r] & 2) != 0 && (negative[r] & 1) != 0) second = std::max(second, -a1 / a0);
+    }
+    CHECK(std::fabs(x - first * second) <= 1e-12 * x);
+  }
+}
+
+// Points on edges, of values of at most 64 units.
+TEST(kernels_mix_edges_as_the_plain_ones) {
+  std::mt19937_64 random(7);
+  std::normal_distribution<double> normal;
+  for (int round = 0; round < 50; ++round) {
+    const std::size_t rays = 2 + random() % 20, n = 1 + random() % 30, lead = 8 + random() % 8 * 8;
+    std::vector<double> value(rays * lead), e(lead), norm(lead), t(n), slack(n);
+    std::vector<std::int32_t> ends(2 * n);
+    for (double& v : value) v = normal(random);
+    for (double& v : e) v = std::fabs(normal(random)) * 0.01;
+    for (double& v : norm) v = std::fabs(normal(random));
+    for (double& v : t) v = static_cast<double>(random() % 100) / 100;
+    for (double& v : slack) v = random() % 4 == 0 ? 1e301 : 0.01;
+    for (auto& end : ends) end = static_cast<std::int32_t>(random() % rays);
+    const std::uint64_t wanted = random();
+    std::vector<double> a(n * lead), b(n * lead);
+    std::vector<std::uint64_t> p(n), q(n);
+    const bool all =
+        cone_kernels().mix_edges(value.data(), lead, ends.data(), n, t.data(), e.data(),
+                                 norm.data(), slack.data(), wanted, a.data(), p.data(), q.data());
+    std::vector<std::uint64_t> more(n), less(n);
+    CHECK_EQUAL(kGenericConeKernels.mix_edges(value.data(), lead, ends.data(), n, t.data(),
+                                              e.data(), norm.data(), slack.data(), wanted, b.data(),
+                                              more.data(), less.data()),
+                all);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t u = 0; u < lead; ++u) {
+        const double x = (1 - t[i]) * value[static_cast<std::size_t>(ends[2 * i]) * lead + u] +
+                         t[i] * value[static_cast<std::size_t>(ends[2 * i + 1]) * lead + u];
+        CHECK(std::fabs(a[i * lead + u] - x) <= 1e-14);
+        CHECK(std::fabs(b[i * lead + u] - x) <= 1e-14);
+        const double bound = e[u] + norm[u] * slack[i];
+        const bool known = bound < 1e300 && (wanted >> u & 1) != 0 && std::fabs(x) > bound;
+        if (std::fabs(std::fabs(x) - bound) < 1e-12) continue;
+        CHECK_EQUAL(p[i] >> u & 1, known && x > 0 ? 1u : 0u);
+        CHECK_EQUAL(q[i] >> u & 1, known && x < 0 ? 1u : 0u);
+        CHECK_EQUAL(more[i] >> u & 1, p[i] >> u & 1);
+        CHECK_EQUAL(less[i] >> u & 1, q[i] >> u & 1);
+      }
+  }
+}
+
 // Rows through a known point of small integers: its distance must be within the bound.
 TEST(kernels_solve_rays_within_their_bounds) {
   std::mt19937_64 random(4);

@@ -205,12 +205,19 @@ void ConeEngine<W>::find_edges(const Mask<W>* mask, std::int32_t n, std::int32_t
             static_cast<std::size_t>((mask[positive_[i]] & mask[negative_[j]]).count() >= k - 2);
       }
   }
+  if (simple) {
+    edges_.resize(found);
+    for (std::size_t e = 0; e < found; ++e)
+      edges_[e] = {positive_[static_cast<std::size_t>(pair_first_[e])],
+                   negative_[static_cast<std::size_t>(pair_second_[e])]};
+    return;
+  }
   edges_.clear();
   for (std::size_t e = 0; e < found; ++e) {
     const std::int32_t p = positive_[static_cast<std::size_t>(pair_first_[e])];
     const std::int32_t q = negative_[static_cast<std::size_t>(pair_second_[e])];
     bool adjacent = true;
-    if (!simple && mask[p].count() != k - 1 && mask[q].count() != k - 1) {
+    if (mask[p].count() != k - 1 && mask[q].count() != k - 1) {
       const Mask<W> common = mask[p] & mask[q];
       for (std::int32_t r = 0; r < n && adjacent; ++r)
         adjacent = r == p || r == q || !common.within(mask[r]);
@@ -293,9 +300,11 @@ void ConeEngine<W>::split_lines(const Node& node, std::int32_t line, std::int32_
     const double dv = 1.0001 * row[width_] + row[width_ + 1] * slack_of(ray);
     const double room = std::fabs(va) - da;
     const double size = kernels_.mix_point(ray.x(), along.x(), 1.0, c, stride_, r->x());
-    double error = ray.error + std::fabs(c) * along.error +
-                   (dv + std::fabs(c) * da) / room * (1 + along.error) +
-                   8 * kRoundoff * (1 + std::fabs(c));
+    double error = exactly_zero(row, ray)
+                       ? 0.0  // it stays where it is
+                       : ray.error + std::fabs(c) * along.error +
+                             (dv + std::fabs(c) * da) / room * (1 + along.error) +
+                             8 * kRoundoff * (1 + std::fabs(c));
     const int by = size > 0x1p-500 && size < 0x1p500
                        ? -std::ilogb(size) - (size == std::ldexp(1.0, std::ilogb(size)) ? 0 : 1)
                        : 0;

@@ -45,23 +45,13 @@ typename ConeEngine<W>::Level::Strict ConeEngine<W>::Level::strict() const {
 }
 
 template <int W>
-void ConeEngine<W>::Level::fill_columns(std::uint64_t units) {
-  words = (static_cast<std::size_t>(n) + 63) / 64;
+void ConeEngine<W>::Level::fill_columns(std::uint64_t units, const ConeKernels& kernels) {
+  const auto rays = static_cast<std::size_t>(n);
+  words = (rays + 63) / 64;
   columns.resize(std::max(columns.size(), 2 * words * 64));
-  for (std::uint64_t us = units; us != 0; us &= us - 1) {
-    const int u = std::countr_zero(us);
-    std::uint64_t* to = columns.data() + 2 * words * static_cast<std::size_t>(u);
-    for (std::size_t w = 0; w < words; ++w) {
-      const std::size_t first = 64 * w, last = std::min<std::size_t>(n, first + 64);
-      std::uint64_t p = 0, q = 0;
-      for (std::size_t r = last; r-- > first;) {
-        p = p << 1 | ((positive[r] >> u) & 1);
-        q = q << 1 | ((negative[r] >> u) & 1);
-      }
-      to[w] = p;
-      to[words + w] = q;
-    }
-  }
+  for (std::size_t r = rays; r < padded(rays); ++r) positive[r] = negative[r] = 0;
+  kernels.sign_columns(positive.data(), negative.data(), padded(rays), units, columns.data(),
+                       words);
 }
 
 template <int W>
@@ -72,84 +62,6 @@ std::int32_t ConeEngine<W>::Level::smaller_side(std::int32_t unit) const {
     q += std::popcount(column(unit)[words + w]);
   }
   return std::min(p, q);
-}
-
-// Regions of the node's cone under these cuts (at most 64, all of them strictly on both sides, none
-// of which sees a line of the cone).
-template <int W>
-std::uint64_t ConeEngine<W>::count_cone(const LayerCell& cell, const Node& node,
-                                        const std::vector<std::int32_t>& cuts) {
-  const std::size_t m = cuts.size();
-  const std::size_t all = tape_.split(cell.split).pointwise.unit_of_cut.size(), from = padded(all);
-  lead_ = padded(m);
-  counted_ = &cell;
-  unit_cut_ = cuts;
-  unit_columns_.assign((width_ + 2) * lead_, 0.0);
-  unit_rows_.resize(m * (width_ + 2));
-  for (std::size_t i = 0; i < m; ++i) {
-    double norm = 0.0;
-    for (std::size_t k = 0; k < width_; ++k) {
-      const double g = cell.cut_rows[k * from + static_cast<std::size_t>(cuts[i])];
-      unit_columns_[k * lead_ + i] = unit_rows_[i * (width_ + 2) + k] = g;
-      norm += std::fabs(g);
-    }
-    const double e = 1.0001 * cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
-    unit_columns_[width_ * lead_ + i] = unit_rows_[i * (width_ + 2) + width_] = e;
-    unit_columns_[(width_ + 1) * lead_ + i] = unit_rows_[i * (width_ + 2) + width_ + 1] = norm;
-  }
-  const Cone<W>& cone = node.cone;
-  // The units' rows become path lines for as long as the count takes.
-  first_unit_line_ = static_cast<std::int32_t>(lines_.size());
-  for (std::size_t i = 0; i < m; ++i)
-    lines_.push_back(
-        {{Line::Kind::kCut, cell.split, cuts[i], 0}, unit_rows_.data() + i * (width_ + 2)});
-  section_.clear();
-  count_through_ = {node.table, node.n_bits, nullptr, 0, cone.anchor, cone.n_lines};
-  levels_.resize(std::max(levels_.size(), dim_ + 2));
-  Level& level = levels_[0];
-  level.n = cone.n;
-  level.k = cone.k;
-  level.simple = cone.simple;
-  const auto n = static_cast<std::size_t>(cone.n);
-  level.make_room(n, lead_);
-  std::copy_n(cone.mask, n, level.mask.begin());
-  const std::uint64_t every = m == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << m) - 1;
-  bool flat = true;
-  for (std::size_t i = 0; i < n; ++i) {
-    Ray& ray = *cone.ray[i];
-    level.slack[i] = slack_of(ray);
-    flat = flat && ray.x()[dim_] == 1.0;
-    kernels_.evaluate({unit_columns_.data(), lead_, width_}, ray.x(), level.slack[i],
-                      level.value.data() + i * lead_, &level.positive[i], &level.negative[i]);
-    if (ray.vanishing && vanishing_sign(cell, 0, ray) != 2)
-      level.positive[i] = level.negative[i] = 0;
-    for (std::uint64_t open = every & ~(level.positive[i] | level.negative[i]); open != 0;
-         open &= open - 1) {
-      const int u = std::countr_zero(open);
-      const int sign =
-          sign_of_cut(cell, cuts[static_cast<std::size_t>(u)], ray, cone.mask[i], count_through_);
-      if (sign > 0) level.positive[i] |= bit_of(u);
-      if (sign < 0) level.negative[i] |= bit_of(u);
-    }
-  }
-  // A bound of the distance of two rays; in a plane x_0 = 1 it is the size of the cell.
-  count_length_ = 2.0;
-  if (flat) {
-    double most = 0.0;
-    for (std::size_t k = 0; k < dim_; ++k) {
-      double low = 1.0, high = -1.0;
-      for (std::size_t i = 0; i < n; ++i) {
-        low = std::min(low, cone.ray[i]->x()[k]);
-        high = std::max(high, cone.ray[i]->x()[k]);
-      }
-      most = std::max(most, high - low);
-    }
-    count_length_ = 1.0001 * most;
-  }
-  const auto [more, less] = level.strict();  // all of them, unless signs are not proved
-  const std::uint64_t result = count_sections(0, more & less);
-  lines_.resize(static_cast<std::size_t>(first_unit_line_));
-  return result;
 }
 
 // Which of the units each unit meets inside the level's cone, and with which it is the same
@@ -164,11 +76,22 @@ template <int W>
 void ConeEngine<W>::find_meetings(std::int32_t depth, std::uint64_t units, UnitGraph& graph) {
   for (std::uint64_t rest = units; rest != 0; rest &= rest - 1)
     graph.meets[std::countr_zero(rest)] = graph.same[std::countr_zero(rest)] = 0;
+  Level& level = levels_[static_cast<std::size_t>(depth)];
+  std::uint64_t sized = 0;
   for (std::uint64_t us = units; us != 0; us &= us - 1) {
     const std::int32_t u = std::countr_zero(us);
     for (std::uint64_t vs = us & (us - 1); vs != 0; vs &= vs - 1) {
       const std::int32_t v = std::countr_zero(vs);
-      switch (meeting(levels_[static_cast<std::size_t>(depth)], u, v)) {
+      const unsigned hidden = hidden_quadrants(level, u, v);
+      Meeting meeting = Meeting::kInside;
+      if (hidden != 0) {
+        if (depth == 0) fill_values();
+        const std::uint64_t both = bit_of(u) | bit_of(v);
+        if ((sized & both) != both) find_sizes(level, both & ~sized);
+        sized |= both;
+        meeting = meeting_beyond(level, u, v, hidden);
+      }
+      switch (meeting) {
         case Meeting::kInside:
           graph.meets[u] |= bit_of(v);
           graph.meets[v] |= bit_of(u);
@@ -182,27 +105,66 @@ void ConeEngine<W>::find_meetings(std::int32_t depth, std::uint64_t units, UnitG
   }
 }
 
+// Quadrants of two units that no ray shows; bit 2 [u < 0] + [v < 0]. A ray on the border of two
+// quadrants shows both of them: all units cut the cone.
 template <int W>
-typename ConeEngine<W>::Meeting ConeEngine<W>::meeting(const Level& level, std::int32_t u,
-                                                       std::int32_t v) const {
+unsigned ConeEngine<W>::hidden_quadrants(const Level& level, std::int32_t u, std::int32_t v) const {
   const std::size_t words = level.words;
   const std::uint64_t *up = level.column(u), *un = up + words;
   const std::uint64_t *vp = level.column(v), *vn = vp + words;
-  // A ray on the border of two quadrants shows both of them: all units cut the cone.
-  unsigned seen = 0;
+  std::uint64_t quadrant[4] = {};
   for (std::size_t w = 0; w < words; ++w) {
     const std::uint64_t some = up[w] | un[w] | vp[w] | vn[w];
-    seen |= (some & ~(un[w] | vn[w])) != 0 ? 1u : 0u;
-    seen |= (some & ~(un[w] | vp[w])) != 0 ? 2u : 0u;
-    seen |= (some & ~(up[w] | vn[w])) != 0 ? 4u : 0u;
-    seen |= (some & ~(up[w] | vp[w])) != 0 ? 8u : 0u;
+    quadrant[0] |= some & ~(un[w] | vn[w]);
+    quadrant[1] |= some & ~(un[w] | vp[w]);
+    quadrant[2] |= some & ~(up[w] | vn[w]);
+    quadrant[3] |= some & ~(up[w] | vp[w]);
   }
+  unsigned hidden = 0;
+  for (unsigned q = 0; q < 4; ++q) hidden |= (quadrant[q] == 0 ? 1u : 0u) << q;
+  return hidden;
+}
+
+// The sizes of these units' values and their inverses, by sign, and how well they are known.
+template <int W>
+void ConeEngine<W>::find_sizes(Level& level, std::uint64_t units) {
+  const auto n = static_cast<std::size_t>(level.n);
+  const std::size_t run = padded(n);
+  if (level.sizes.size() < 4 * run * lead_) level.sizes.resize(4 * run * lead_);
+  for (; units != 0; units &= units - 1) {
+    const std::int32_t u = std::countr_zero(units);
+    level.share[u] = kernels_.sizes(level.value.data() + u, lead_, n, level.positive.data(),
+                                    level.negative.data(), u, {unit_error(u), unit_norm(u)},
+                                    level.slack.data(), level.sizes.data() + 4 * run * u);
+  }
+}
+
+// Do the units meet inside, where no ray is in the `hidden` quadrants?
+//
+// Let sizes of u and v be known up to shares a and b of themselves, a + b < 0.1. Then quotients of
+// theirs are known up to (1 + a)(1 + b) / ((1 - a)(1 - b)) < 1 + 3 (a + b) in all, for the factor
+// belongs to the product of one quotient with one the other way round. The fourth part covers what
+// is rounded here. Where that is not enough, bounds are taken ray by ray.
+template <int W>
+typename ConeEngine<W>::Meeting ConeEngine<W>::meeting_beyond(const Level& level, std::int32_t u,
+                                                              std::int32_t v,
+                                                              unsigned hidden) const {
+  const std::size_t words = level.words, run = padded(static_cast<std::size_t>(level.n));
+  const double* us = level.sizes.data() + 4 * run * static_cast<std::size_t>(u);
+  const double* vs = level.sizes.data() + 4 * run * static_cast<std::size_t>(v);
+  const double doubt = 4 * (level.share[u] + level.share[v]);
   for (unsigned q = 0; q < 4; ++q) {
-    if (((seen >> q) & 1) != 0) continue;
-    const bool u_less = (q & 2) != 0, v_less = (q & 1) != 0;
-    const std::uint64_t *ua = u_less ? un : up, *ub = u_less ? up : un;
-    const std::uint64_t *va = v_less ? vn : vp, *vb = v_less ? vp : vn;
-    const Steepness x = steepest(level, u, v, ua, vb), y = steepest(level, v, u, va, ub);
+    if (((hidden >> q) & 1) == 0) continue;
+    const std::size_t u_less = q >> 1 & 1, v_less = q & 1;
+    if (doubt < 0.4) {
+      const double product = kernels_.reach(us + run * u_less, vs + run * (2 + v_less),
+                                            vs + run * v_less, us + run * (2 + u_less), run);
+      if (product * (1 + doubt) < 1 - 1e-12) return Meeting::kOutside;
+      if (product * (1 - doubt) > 1 + 1e-12 && product < 1e300) continue;
+    }
+    const std::uint64_t *up = level.column(u), *vp = level.column(v);
+    const Steepness x = steepest(level, u, v, up + words * u_less, vp + words * (1 - v_less));
+    const Steepness y = steepest(level, v, u, vp + words * v_less, up + words * (1 - u_less));
     if (x.high * y.high < 1 - 1e-12) return Meeting::kOutside;
     if (!(x.low * y.low > 1 + 1e-12)) return Meeting::kOpen;  // NaN too
   }
@@ -265,8 +227,11 @@ bool ConeEngine<W>::all_signs(const Level& level, std::int32_t u, std::uint64_t 
 template <int W>
 std::uint64_t ConeEngine<W>::count_sections(std::int32_t depth, std::uint64_t units) {
   Level& level = levels_[static_cast<std::size_t>(depth)];
-  if (level.k == 2) return 1 + distinct_crossings(level, units);
-  level.fill_columns(units);
+  if (level.k == 2) {
+    if (depth == 0) fill_values();
+    return 1 + distinct_crossings(level, units);
+  }
+  level.fill_columns(units, kernels_);
   UnitGraph graph;
   find_meetings(depth, units, graph);
   // Large cuts first: their sections have few earlier units.
@@ -311,17 +276,21 @@ template <int W>
 void ConeEngine<W>::make_section(std::int32_t depth, std::int32_t unit, std::uint64_t earlier) {
   Level& level = levels_[static_cast<std::size_t>(depth)];
   Level& section = levels_[static_cast<std::size_t>(depth) + 1];
-  const std::uint64_t mask = bit_of(unit);
+  if (depth == 0) fill_values();
   positive_.clear();
   negative_.clear();
   zero_.clear();
-  for (std::int32_t i = 0; i < level.n; ++i) {
-    if ((level.positive[static_cast<std::size_t>(i)] & mask) != 0)
-      positive_.push_back(i);
-    else if ((level.negative[static_cast<std::size_t>(i)] & mask) != 0)
-      negative_.push_back(i);
-    else
-      zero_.push_back(i);
+  const std::uint64_t *more = level.column(unit), *less = more + level.words;
+  for (std::size_t w = 0; w < level.words; ++w) {
+    const std::size_t left = static_cast<std::size_t>(level.n) - 64 * w;
+    const std::uint64_t all = left >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << left) - 1;
+    const auto add = [w](std::vector<std::int32_t>& to, std::uint64_t rays) {
+      for (; rays != 0; rays &= rays - 1)
+        to.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rays));
+    };
+    add(positive_, more[w]);
+    add(negative_, less[w]);
+    add(zero_, all & ~(more[w] | less[w]));
   }
   find_edges(level.mask.data(), level.n, level.k, level.simple);
   const std::size_t n = zero_.size() + edges_.size();
@@ -342,24 +311,29 @@ void ConeEngine<W>::make_section(std::int32_t depth, std::int32_t unit, std::uin
   const double e = unit_error(unit), norm = unit_norm(unit);
   const double* norms = unit_columns_.data() + (width_ + 1) * lead_;
   const double* errors = unit_columns_.data() + width_ * lead_;
-  for (const Edge& edge : edges_) {
-    const auto p = static_cast<std::size_t>(edge.positive),
-               q = static_cast<std::size_t>(edge.negative);
-    const double* pv = level.value.data() + p * lead_;
-    const double* qv = level.value.data() + q * lead_;
-    const double vp = std::max(pv[unit], 0.0), vq = std::min(qv[unit], 0.0), total = vp - vq;
+  const std::size_t first = at;
+  section_at_.resize(edges_.size());
+  for (std::size_t i = 0; i < edges_.size(); ++i, ++at) {
+    const auto p = static_cast<std::size_t>(edges_[i].positive),
+               q = static_cast<std::size_t>(edges_[i].negative);
+    const double vp = std::max(level.value[p * lead_ + static_cast<std::size_t>(unit)], 0.0),
+                 vq = std::min(level.value[q * lead_ + static_cast<std::size_t>(unit)], 0.0),
+                 total = vp - vq;
     const double t = total > 0 && total < kInfinity ? vp / total : 0.5;
+    section_at_[i] = t;
     section.slack[at] =
         mixed_error(t, level.slack[p], level.slack[q], vp, vq, e + norm * level.slack[p],
                     e + norm * level.slack[q], count_length_);
     section.mask[at] = level.mask[p] & level.mask[q];
-    kernels_.mix(pv, qv, 1 - t, t, errors, norms, section.slack[at], lead_,
-                 section.value.data() + at * lead_, &section.positive[at], &section.negative[at]);
-    section.positive[at] &= earlier;
-    section.negative[at] &= earlier;
-    const std::uint64_t open = earlier & ~(section.positive[at] | section.negative[at]);
-    if (open != 0) resolve(section, static_cast<std::int32_t>(at), open);
-    ++at;
+  }
+  const bool all_known = kernels_.mix_edges(
+      level.value.data(), lead_, edges_.empty() ? nullptr : &edges_[0].positive, edges_.size(),
+      section_at_.data(), errors, norms, section.slack.data() + first, earlier,
+      section.value.data() + first * lead_, section.positive.data() + first,
+      section.negative.data() + first);
+  for (std::size_t i = first; i < n && !all_known; ++i) {
+    const std::uint64_t open = earlier & ~(section.positive[i] | section.negative[i]);
+    if (open != 0) resolve(section, static_cast<std::int32_t>(i), open);
   }
   if (!section.simple) {
     section.simple = true;

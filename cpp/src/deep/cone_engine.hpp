@@ -110,6 +110,13 @@ struct VertexSet {
   Ray** ray;
   Mask<W>* mask;
   std::uint64_t* signs;  // per ray: words of positive members, words of negative ones
+  // Where the layer after this one is the last and is counted: what it is like at every ray, which
+  // is the same in all cells that share the ray. Otherwise null.
+  struct Beyond {
+    std::uint64_t positive, negative;  // cuts; all bits of both: nobody has looked yet
+    bool known() const { return (positive & negative) == 0; }
+  };
+  Beyond* beyond;
 };
 
 template <int W>
@@ -127,6 +134,7 @@ struct ConeNode : SearchNode {
   // Where all rays below the node are known: those in its closure, by number.
   const VertexSet<W>* vertices = nullptr;
   std::int32_t* list = nullptr;
+  std::uint64_t* list_signs = nullptr;  // their words again, in the order of the list
   std::int32_t n_list = 0;
   std::int32_t wait = 0;  // cuts before it makes sense to ask for all rays again
 };
@@ -240,6 +248,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void place_exactly(Ray& ray, const Mask<W>& mask, const Through& through);
   // Sign of a row where the error bounds leave no doubt, else 0.
   int float_sign(const double* row, const Ray& ray) const;
+  bool exactly_zero(const double* row, const Ray& ray) const;
   // Sign of a line with this row (d + 1 coefficients, e, N) at a ray: float, else exact.
   int sign_at(const Line& line, const double* row, const Ray& ray, const Mask<W>& mask,
               const Through& through);
@@ -258,6 +267,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
                   const Through& through);
   int vanishing_sign(const LayerCell& cell, std::int32_t cut, const Ray& ray) const;
   void cut_row(const LayerCell& cell, std::int32_t cut, double* row) const;
+  bool zero_cut(const LayerCell& cell, std::int32_t cut, const double* row);
   void base_pointwise(LayerCell& cell);
   void open_fixed_units(const LayerCell& cell, const Pointwise& pointwise, std::size_t n);
   void gather_members(Node& node, LayerCell& cell);
@@ -298,7 +308,20 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void make_corners(const Node& node, std::size_t depth);
   void keep_vertices(Node& node);
   void split_list(std::int32_t index, const Node& parent);
+  template <int N>
+  void halve_list(const Node& parent, std::int32_t u, Node* sides);
   void collect_cone(Node& node);
+
+  // cone_leaves.cpp
+  bool leads_to_count(const LayerCell& cell) const;
+  void count_leaf(Node& leaf, const Node& parent);
+  void open_leaf(Node& leaf, const Node& parent, LayerCell& last);
+  void look_beyond(Node& leaf, LayerCell& last);
+  std::uint64_t count_list(const Node& leaf, const LayerCell& last, std::uint64_t cutting);
+  void fill_values();
+  void open_units(const LayerCell& cell, const Node& node, const std::vector<std::int32_t>& cuts,
+                  std::size_t rays);
+  std::uint64_t count_level();
 
   // cone_count.cpp
   struct Level {
@@ -311,11 +334,14 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
     // The signs unit by unit: `words` words of positive rays, then as many of negative ones.
     std::size_t words = 0;
     std::vector<std::uint64_t> columns;
+    // Where find_sizes was asked: four runs per unit, see ConeKernels::sizes.
+    LineVector sizes;
+    double share[64] = {};  // largest bound of a size over the size, per unit
 
     const std::uint64_t* column(std::int32_t unit) const {
       return columns.data() + 2 * words * static_cast<std::size_t>(unit);
     }
-    void fill_columns(std::uint64_t units);
+    void fill_columns(std::uint64_t units, const ConeKernels& kernels);
     std::int32_t smaller_side(std::int32_t unit) const;  // rays there
     struct Strict {
       std::uint64_t more = 0, less = 0;  // units that are positive (negative) at some ray
@@ -323,12 +349,13 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
     Strict strict() const;
 
     void make_room(std::size_t rays, std::size_t lead) {
-      if (value.size() < rays * lead) value.resize(2 * rays * lead);
-      if (mask.size() >= rays) return;
-      positive.resize(2 * rays);
-      negative.resize(2 * rays);
-      slack.resize(2 * rays);
-      mask.resize(2 * rays);
+      const std::size_t room = padded(rays);  // kernels take eight at a time
+      if (value.size() < room * lead) value.resize(2 * room * lead);
+      if (mask.size() >= room) return;
+      positive.resize(2 * room);
+      negative.resize(2 * room);
+      slack.resize(2 * room);
+      mask.resize(2 * room);
     }
   };
   std::uint64_t count_cone(const LayerCell& cell, const Node& node,
@@ -342,7 +369,9 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
     double low, high;
   };
   void find_meetings(std::int32_t depth, std::uint64_t units, UnitGraph& graph);
-  Meeting meeting(const Level& level, std::int32_t u, std::int32_t v) const;
+  unsigned hidden_quadrants(const Level& level, std::int32_t u, std::int32_t v) const;
+  void find_sizes(Level& level, std::uint64_t units);
+  Meeting meeting_beyond(const Level& level, std::int32_t u, std::int32_t v, unsigned hidden) const;
   Steepness steepest(const Level& level, std::int32_t u, std::int32_t v, const std::uint64_t* us,
                      const std::uint64_t* vs) const;
   bool all_signs(const Level& level, std::int32_t u, std::uint64_t others) const;
@@ -413,14 +442,17 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   std::vector<Ray*> vertices_;
   std::vector<Mask<W>> vertex_masks_;
   std::vector<std::int32_t> vertex_members_, vertex_way_;
-  std::vector<std::uint64_t> vertex_wanted_;
+  std::vector<std::uint64_t> vertex_wanted_, half_signs_;
   std::size_t most_vertices_ = 0;
   std::int32_t first_vertex_line_ = 0;
   // Counting by sections.
   std::vector<Level> levels_;
+  std::vector<const Ray*> level_rays_;  // of the first level
+  bool values_filled_ = false;          // of the first level
   std::size_t lead_ = 0;
   LineVector unit_rows_, unit_columns_;  // of the units that are counted: by row and by column
   std::vector<std::int32_t> unit_cut_, section_;
+  std::vector<double> section_at_;  // of the edges
   const LayerCell* counted_ = nullptr;
   Through count_through_;
   std::int32_t first_unit_line_ = 0;

@@ -22,6 +22,11 @@ struct Columns {
   std::size_t lead, width;
 };
 
+// A unit's value at a ray is known up to error + norm * slack.
+struct UnitDoubt {
+  double error, norm;
+};
+
 struct ConeKernels {
   // For every row, one bit each: is it certainly positive (negative) at some ray, at all rays?
   // A row that is exactly zero (N + e == 0) counts as negative at all rays. Reads columns 0 to
@@ -35,11 +40,30 @@ struct ConeKernels {
   void (*evaluate)(const Columns& rows, const double* ray, double slack, double* values,
                    std::uint64_t* positive, std::uint64_t* negative);
 
-  // out = a * p + b * q for n values (a multiple of kLanes), and which of them are certainly
-  // positive (negative): size above e + norm * slack.
-  void (*mix)(const double* p, const double* q, double a, double b, const double* e,
-              const double* norm, double slack, std::size_t n, double* out, std::uint64_t* positive,
-              std::uint64_t* negative);
+  // Row i of `out` = (1 - t[i]) * row p + t[i] * row q of `value`, rows of `lead` values, for n
+  // pairs p, q in `ends`; and which of the `wanted` ones are certainly positive (negative): size
+  // above e + norm * slack[i]. At most 64 values count. True where all wanted signs are certain.
+  bool (*mix_edges)(const double* value, std::size_t lead, const std::int32_t* ends, std::size_t n,
+                    const double* t, const double* e, const double* norm, const double* slack,
+                    std::uint64_t wanted, double* out, std::uint64_t* positive,
+                    std::uint64_t* negative);
+
+  // The signs of n rays (a multiple of kLanes), bit u for unit u, unit by unit: for every one of
+  // the `units`, at 2 * words * u, `words` words of positive rays, then as many of negative ones.
+  void (*sign_columns)(const std::uint64_t* positive, const std::uint64_t* negative, std::size_t n,
+                       std::uint64_t units, std::uint64_t* columns, std::size_t words);
+
+  // Of one unit's values at n rays, `lead` apart, where its sign bit says positive, then negative:
+  // sizes, and inverses of the sizes; else zero. The runs are of padded(n): positive sizes,
+  // negative sizes, negative inverses, positive inverses. Returns the largest bound of a size
+  // over the size. Signs are read up to padded(n), and must be zero from n on.
+  double (*sizes)(const double* value, std::size_t lead, std::size_t n,
+                  const std::uint64_t* positive, const std::uint64_t* negative, int unit,
+                  UnitDoubt doubt, const double* slack, double* out);
+
+  // (largest a[i] * b[i]) * (largest c[i] * d[i]), for n entries (a multiple of kLanes) >= 0.
+  double (*reach)(const double* a, const double* b, const double* c, const double* d,
+                  std::size_t n);
 
   // out = a * p + b * q for n coordinates (a multiple of four); returns the largest size.
   double (*mix_point)(const double* p, const double* q, double a, double b, std::size_t n,

@@ -121,23 +121,30 @@ inline void evaluate_cones(const Columns& rows, const double* ray, double slack,
   }
 }
 
-inline void mix_values(const double* p, const double* q, double a, double b, const double* e,
-                       const double* norm, double slack, std::size_t n, double* out,
-                       std::uint64_t* positive, std::uint64_t* negative) {
-  const V va = V::broadcast(a), vb = V::broadcast(b), k = V::broadcast(slack), zero = V::zero();
-  for (std::size_t i = 0; i < n; i += 8) {
-    const unsigned shift = static_cast<unsigned>(i & 63);
-    const std::size_t word = i >> 6;
-    if (shift == 0) positive[word] = negative[word] = 0;
-    const V value = fma(V::load(p + i), va, V::load(q + i) * vb);
-    const V size = V::load(norm + i);
-    const V threshold = fma(size, k, V::load(e + i));
-    value.store(out + i);
-    const unsigned finite = greater(V::broadcast(1e300), threshold);
-    positive[word] |= static_cast<std::uint64_t>(finite & greater(value, threshold)) << shift;
-    negative[word] |= static_cast<std::uint64_t>(finite & greater(zero - threshold, value))
-                      << shift;
+inline bool mix_edges(const double* value, std::size_t lead, const std::int32_t* ends,
+                      std::size_t n, const double* t, const double* e, const double* norm,
+                      const double* slack, std::uint64_t wanted, double* out,
+                      std::uint64_t* positive, std::uint64_t* negative) {
+  const V zero = V::zero(), most = V::broadcast(1e300);
+  std::uint64_t open = 0;
+  for (std::size_t j = 0; j < n; ++j) {
+    const double* p = value + static_cast<std::size_t>(ends[2 * j]) * lead;
+    const double* q = value + static_cast<std::size_t>(ends[2 * j + 1]) * lead;
+    const V va = V::broadcast(1 - t[j]), vb = V::broadcast(t[j]), k = V::broadcast(slack[j]);
+    std::uint64_t more = 0, less = 0;
+    for (std::size_t i = 0; i < lead; i += 8) {
+      const V x = fma(V::load(p + i), va, V::load(q + i) * vb);
+      const V threshold = fma(V::load(norm + i), k, V::load(e + i));
+      x.store(out + j * lead + i);
+      const unsigned finite = greater(most, threshold);
+      more |= static_cast<std::uint64_t>(finite & greater(x, threshold)) << i;
+      less |= static_cast<std::uint64_t>(finite & greater(zero - threshold, x)) << i;
+    }
+    positive[j] = more & wanted;
+    negative[j] = less & wanted;
+    open |= wanted & ~(more | less);
   }
+  return open == 0;
 }
 
 inline double mix_coordinates(const double* p, const double* q, double a, double b, std::size_t n,

@@ -169,6 +169,8 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
         line_cut_ = true;
         continue;
       }
+      cut_row(cell, q, cut_row_.data());
+      if (zero_cut(cell, q, cut_row_.data())) continue;  // off
       const Sides sides = sides_of_cut(cell, q, node, through);
       if (sides.more && sides.less) {
         cutting |= std::uint64_t{1} << (q & 63);
@@ -199,6 +201,16 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
   for (std::size_t w = 0; w < words; ++w)
     for (std::uint64_t rest = sp[w]; rest != 0; rest &= rest - 1)
       *next++ = static_cast<std::int32_t>(64 * w) + std::countr_zero(rest);
+}
+
+// Is the row identically zero? Then no ray needs to be asked. Only one that is not certain of any
+// coefficient can be.
+template <int W>
+bool ConeEngine<W>::zero_cut(const LayerCell& cell, std::int32_t cut, const double* row) {
+  if (root_.arithmetic == Arithmetic::kFloat || row[width_ + 1] > 1.0001 * row[width_])
+    return false;
+  ++work_.exact_signs;
+  return exact_.zero({Line::Kind::kCut, cell.split, cut, 0});
 }
 
 // Is the cut not zero on some line of the cone?
@@ -338,13 +350,21 @@ void ConeEngine<W>::ray_signs(const LayerCell& cell, Ray& ray, const Mask<W>& ma
       kernels_.evaluate(rows, ray.x(), slack_of(ray), nullptr, positive, negative);
     }
   }
+  bool aimed = false;
   for (std::size_t w = 0; w < words; ++w) {
     positive[w] &= wanted[w];
     negative[w] &= wanted[w];
     for (std::uint64_t open = wanted[w] & ~(positive[w] | negative[w]); open != 0;
          open &= open - 1) {
       const auto i = static_cast<std::int32_t>(64 * w) + std::countr_zero(open);
-      const int sign = sign_of_cut(cell, cell.member[i], ray, mask, through);
+      int sign = vanishing_sign(cell, cell.member[i], ray);
+      if (sign == 2 && root_.arithmetic == Arithmetic::kFloat) sign = 0;
+      if (sign == 2) {  // the ray is as good as it gets: exactly, and aimed at once for all
+        if (!aimed) aim(mask, through);
+        aimed = true;
+        ++work_.exact_signs;
+        sign = exact_.sign({Line::Kind::kCut, cell.split, cell.member[i], 0});
+      }
       if (sign > 0) set_sign(positive, i);
       if (sign < 0) set_sign(negative, i);
     }

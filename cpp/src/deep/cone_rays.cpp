@@ -250,10 +250,20 @@ int ConeEngine<W>::float_sign(const double* row, const Ray& ray) const {
   return value > bound ? 1 : value < -bound ? -1 : 0;
 }
 
+// A row and a ray without error that share no coordinate: sides of a box along its axes.
+template <int W>
+bool ConeEngine<W>::exactly_zero(const double* row, const Ray& ray) const {
+  if (row[width_] != 0.0 || ray.error != 0.0) return false;
+  for (std::size_t k = 0; k < width_; ++k)
+    if (row[k] != 0.0 && ray.x()[k] != 0.0) return false;
+  return true;
+}
+
 template <int W>
 int ConeEngine<W>::sign_at(const Line& line, const double* row, const Ray& ray, const Mask<W>& mask,
                            const Through& through) {
   int sign = float_sign(row, ray);
+  if (sign == 0 && exactly_zero(row, ray)) return 0;
   if (sign == 0 && !ray.refreshed && ray.error < kOriented) {
     // In a copy: what a ray is must not depend on who asked before, or listings would change in
     // their last digits with the number of threads.

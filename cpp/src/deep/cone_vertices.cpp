@@ -65,7 +65,7 @@ bool ConeEngine<W>::find_vertices(Node& node) {
   whole.ray = vertices_;
   whole.mask = vertex_masks_;
   vertex_way_.clear();
-  most_vertices_ = kMostBytes / (sizeof(Ray) + 2 * sizeof(Mask<W>) + 8 * (stride_ + 4 * words + 3));
+  most_vertices_ = kMostBytes / (sizeof(Ray) + 2 * sizeof(Mask<W>) + 8 * (stride_ + 4 * words + 6));
   std::vector<std::int32_t> units(static_cast<std::size_t>(m));
   for (std::int32_t i = 0; i < m; ++i) units[static_cast<std::size_t>(i)] = i;
   const std::size_t reached = cut_sections(node, 0, units);
@@ -231,6 +231,10 @@ void ConeEngine<W>::keep_vertices(Node& node) {
   set->ray = arena_.make<Ray*>(kept);
   set->mask = arena_.make<Mask<W>>(kept);
   set->signs = arena_.make<std::uint64_t>(2 * words * kept);
+  set->beyond =
+      leads_to_count(*node.cell) ? arena_.make<typename VertexSet<W>::Beyond>(kept) : nullptr;
+  for (std::size_t r = 0; r < kept && set->beyond != nullptr; ++r)
+    set->beyond[r] = {~std::uint64_t{0}, ~std::uint64_t{0}};
   node.list = arena_.make<std::int32_t>(kept);
   node.n_list = set->n;
   for (std::size_t r = 0; r < kept; ++r) {
@@ -240,57 +244,93 @@ void ConeEngine<W>::keep_vertices(Node& node) {
                 2 * words * sizeof(std::uint64_t));
     node.list[r] = static_cast<std::int32_t>(r);
   }
+  node.list_signs = set->signs;
   for (std::int32_t i = 0; i < m; ++i) node.table[first_bit + i] = 2 * (first_vertex_line_ + i);
   node.n_bits = first_bit + m;
   node.vertices = set;
+}
+
+// The lists of the parts of the node where unit u >= 0 and where u <= 0, and the signs that occur
+// there: positive and negative words of the first, then of the second, in half_signs_. N is the
+// number of words, or 0.
+template <int W>
+template <int N>
+void ConeEngine<W>::halve_list(const Node& parent, std::int32_t u, Node* sides) {
+  const auto words =
+      N > 0 ? static_cast<std::size_t>(N) : static_cast<std::size_t>(parent.cell->words);
+  const std::size_t word = static_cast<std::size_t>(u) >> 6;
+  const auto n = static_cast<std::size_t>(parent.n_list);
+  for (std::size_t side = 0; side < 2; ++side) {
+    // Not in the part: strictly on the other side.
+    const std::size_t other = side == 0 ? words + word : word;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < n; ++i)
+      kept += (~parent.list_signs[2 * words * i + other] >> (u & 63)) & 1;
+    auto* list = arena_.make<std::int32_t>(kept + 1);
+    auto* signs = arena_.make<std::uint64_t>(2 * words * (kept + 1));
+    std::uint64_t* found = half_signs_.data() + 2 * words * side;
+    std::uint64_t some[2 * (N > 0 ? N : 1)] = {};
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::uint64_t* from = parent.list_signs + 2 * words * i;
+      std::uint64_t* to = signs + 2 * words * at;
+      const std::uint64_t in = (~from[other] >> (u & 63)) & 1;
+      list[at] = parent.list[i];
+      for (std::size_t w = 0; w < 2 * words; ++w) {
+        to[w] = from[w];
+        if constexpr (N > 0)
+          some[w] |= from[w] & (0 - in);
+        else
+          found[w] |= from[w] & (0 - in);
+      }
+      at += in;
+    }
+    if constexpr (N > 0) std::copy_n(some, 2 * words, found);
+    sides[side].list = list;
+    sides[side].list_signs = signs;
+    sides[side].n_list = static_cast<std::int32_t>(kept);
+  }
 }
 
 // Splits a node whose rays are all there.
 template <int W>
 void ConeEngine<W>::split_list(std::int32_t index, const Node& parent) {
   const LayerCell& cell = *parent.cell;
-  const VertexSet<W>& set = *parent.vertices;
   const auto words = static_cast<std::size_t>(cell.words);
   std::int32_t u = 0;
   while (parent.mixed[u >> 6] == 0) u += 64;
   u += std::countr_zero(parent.mixed[u >> 6]);
   decide(cell.split, cell.member[u]);
-  const auto n = static_cast<std::size_t>(parent.n_list);
-  std::int32_t* list[2] = {arena_.make<std::int32_t>(n), arena_.make<std::int32_t>(n)};
-  std::size_t at[2] = {0, 0};
-  const std::size_t word = static_cast<std::size_t>(u) >> 6;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::int32_t r = parent.list[i];
-    const std::uint64_t* signs = set.signs + 2 * words * static_cast<std::size_t>(r);
-    list[0][at[0]] = list[1][at[1]] = r;
-    at[0] += (~signs[words + word] >> (u & 63)) & 1;
-    at[1] += (~signs[word] >> (u & 63)) & 1;
-  }
+  Node sides[2] = {child_of(index), child_of(index)};
+  half_signs_.assign(4 * words, 0);
+  if (words == 1)
+    halve_list<1>(parent, u, sides);
+  else
+    halve_list<0>(parent, u, sides);
   for (std::size_t side = 0; side < 2; ++side) {
-    Node child = child_of(index);
+    Node& child = sides[side];
     child.table = parent.table;
     child.n_bits = parent.n_bits;
     child.own_first = parent.n_bits;
     child.cone = parent.cone;
     child.vertices = parent.vertices;
-    child.list = list[side];
-    child.n_list = static_cast<std::int32_t>(at[side]);
     child.mixed = arena_.make<std::uint64_t>(2 * words);
     child.on = child.mixed + words;
+    std::uint64_t left = 0;
     for (std::size_t w = 0; w < words; ++w) {
-      std::uint64_t more = 0, less = 0;
-      for (std::size_t i = 0; i < at[side]; ++i) {
-        const std::uint64_t* signs =
-            set.signs + 2 * words * static_cast<std::size_t>(list[side][i]);
-        more |= signs[w];
-        less |= signs[words + w];
-      }
+      const std::uint64_t more = half_signs_[2 * words * side + w],
+                          less = half_signs_[2 * words * side + words + w];
       std::uint64_t wanted = parent.mixed[w];
-      if (w == word) wanted &= ~(std::uint64_t{1} << (u & 63));
+      if (w == static_cast<std::size_t>(u) >> 6) wanted &= ~(std::uint64_t{1} << (u & 63));
       child.mixed[w] = wanted & more & less;
       child.on[w] = parent.on[w] | (wanted & ~child.mixed[w] & more);
+      left |= child.mixed[w];
     }
     if (side == 0) set_sign(child.on, u);
+    if (left == 0 && parent.vertices->beyond != nullptr) {
+      count_leaf(child, parent);
+      continue;
+    }
     if (!last_split(cell.split)) fix_members(child, parent);
     children_.push_back(child);
   }

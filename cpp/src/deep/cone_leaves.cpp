@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// Cells of the layer that is counted: what their units are like at the rays, and the level at which
+// the sections begin (cone_count.cpp).
+//
+// Values of units are continuous functions on the domain. So where all rays of all cells are known
+// (cone_vertices.cpp) the signs of the last layer at a ray are found once, in the first cell that
+// has the ray, and hold in all others: up to 2^d of them. A cell that at most one unit cuts needs
+// no more than a pass over these signs: neither its cone nor its map is made.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "deep/cone_engine.hpp"
+#include "linear_regions/sign_vector.hpp"
+
+namespace linear_regions {
+
+// Are the cells of this layer's cells counted on the spot?
+template <int W>
+bool ConeEngine<W>::leads_to_count(const LayerCell& cell) const {
+  if (!counting() || root_.arithmetic != Arithmetic::kCertified) return false;
+  if (last_split(cell.split) || !last_split(cell.split + 1)) return false;
+  const Op& op = tape_.split(cell.split + 1);
+  return op.kind == OpKind::kPointwise && op.pointwise.unit_of_cut.size() <= 64;
+}
+
+// Counts the regions of a cell whose units are all decided.
+template <int W>
+void ConeEngine<W>::count_leaf(Node& leaf, const Node& parent) {
+  ++work_.cells;
+  ++work_.layer_cells;
+  const auto* beyond = leaf.vertices->beyond;
+  bool known = true;
+  std::uint64_t more = 0, less = 0;
+  for (std::int32_t i = 0; i < leaf.n_list; ++i) {
+    const auto at = beyond[leaf.list[i]];
+    known = known && at.known();
+    more |= at.positive;
+    less |= at.negative;
+  }
+  if (known && std::popcount(more & less) <= 1) {
+    regions_ += static_cast<std::uint64_t>(std::popcount(more & less)) + 1;
+    return;
+  }
+  const Arena::Mark mark = arena_.mark();
+  LayerCell last{};
+  open_leaf(leaf, parent, last);
+  if (!known) {
+    look_beyond(leaf, last);
+    more = less = 0;
+    for (std::int32_t i = 0; i < leaf.n_list; ++i) {
+      more |= beyond[leaf.list[i]].positive;
+      less |= beyond[leaf.list[i]].negative;
+    }
+  }
+  const std::uint64_t cutting = more & less;
+  regions_ += std::popcount(cutting) <= 1 ? static_cast<std::uint64_t>(std::popcount(cutting)) + 1
+                                          : count_list(leaf, last, cutting);
+  arena_.release(mark);
+}
+
+// Goes to the last layer without leaving the node above.
+template <int W>
+void ConeEngine<W>::open_leaf(Node& leaf, const Node& parent, LayerCell& last) {
+  const VertexSet<W>& set = *leaf.vertices;
+  fix_members(leaf, parent);
+  leave_pointwise(leaf, nullptr);
+  for (std::int32_t i = 0; i < set.n_members; ++i)
+    leaf.table[set.first_bit + i] =
+        2 * (set.first_line + i) + (get_sign(leaf.on, set.member[i]) ? 0 : 1);
+  last.split = leaf.cell->split + 1;
+  const auto split = static_cast<std::size_t>(last.split);
+  blocks_[split] = leaf.block;
+  last.rows = maps_.stored(tape_.split(last.split).inputs[0], blocks_);
+  path_.cell[split] = next_cell_++;
+  make_cut_rows(last);
+}
+
+// Signs of the last layer at the rays that no cell has looked at.
+template <int W>
+void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
+  const VertexSet<W>& set = *leaf.vertices;
+  const std::size_t cuts = tape_.split(last.split).pointwise.unit_of_cut.size();
+  const std::size_t lead = padded(cuts);
+  last.m = static_cast<std::int32_t>(cuts);
+  last.words = 1;
+  last.member = arena_.make<std::int32_t>(cuts);
+  last.member_rows = arena_.make<double>((width_ + 2) * lead);
+  std::memcpy(last.member_rows, last.cut_rows, (width_ + 1) * lead * sizeof(double));
+  double *e = last.member_rows + width_ * lead, *norm = e + lead;
+  std::fill(norm, norm + lead, 0.0);
+  for (std::size_t k = 0; k < width_; ++k)
+    for (std::size_t i = 0; i < lead; ++i) norm[i] += std::fabs(last.member_rows[k * lead + i]);
+  std::uint64_t wanted = 0;  // rows that are not exactly zero
+  for (std::size_t i = 0; i < cuts; ++i) {
+    last.member[i] = static_cast<std::int32_t>(i);
+    e[i] *= 1.0001;
+    cut_row(last, last.member[i], cut_row_.data());
+    if (norm[i] + e[i] != 0.0 && !zero_cut(last, last.member[i], cut_row_.data()))
+      wanted |= std::uint64_t{1} << i;
+  }
+  const Through through{leaf.table, leaf.n_bits};
+  for (std::int32_t i = 0; i < leaf.n_list; ++i) {
+    const std::int32_t r = leaf.list[i];
+    auto& at = set.beyond[r];
+    if (at.known()) continue;
+    const Arena::Mark mark = arena_.mark();
+    Ray* ray = copy_ray(*set.ray[r], 1);
+    ray->vanishing = vanishes_beyond(leaf, *set.ray[r]);
+    ray_signs(last, *ray, set.mask[r], through, &wanted);
+    at.positive = signs_of(*ray, stride_)[0];
+    at.negative = signs_of(*ray, stride_)[1];
+    arena_.release(mark);
+  }
+}
+
+// Makes the cuts the units that are counted, and the first level ready for so many rays.
+template <int W>
+void ConeEngine<W>::open_units(const LayerCell& cell, const Node& node,
+                               const std::vector<std::int32_t>& cuts, std::size_t rays) {
+  const std::size_t m = cuts.size();
+  const std::size_t all = tape_.split(cell.split).pointwise.unit_of_cut.size(), from = padded(all);
+  lead_ = padded(m);
+  counted_ = &cell;
+  unit_cut_ = cuts;
+  unit_columns_.assign((width_ + 2) * lead_, 0.0);
+  unit_rows_.resize(m * (width_ + 2));
+  for (std::size_t i = 0; i < m; ++i) {
+    double norm = 0.0;
+    for (std::size_t k = 0; k < width_; ++k) {
+      const double g = cell.cut_rows[k * from + static_cast<std::size_t>(cuts[i])];
+      unit_columns_[k * lead_ + i] = unit_rows_[i * (width_ + 2) + k] = g;
+      norm += std::fabs(g);
+    }
+    const double e = 1.0001 * cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
+    unit_columns_[width_ * lead_ + i] = unit_rows_[i * (width_ + 2) + width_] = e;
+    unit_columns_[(width_ + 1) * lead_ + i] = unit_rows_[i * (width_ + 2) + width_ + 1] = norm;
+  }
+  // The units' rows become path lines for as long as the count takes.
+  first_unit_line_ = static_cast<std::int32_t>(lines_.size());
+  for (std::size_t i = 0; i < m; ++i)
+    lines_.push_back(
+        {{Line::Kind::kCut, cell.split, cuts[i], 0}, unit_rows_.data() + i * (width_ + 2)});
+  section_.clear();
+  count_through_ = {node.table, node.n_bits, nullptr, 0, node.cone.anchor, node.cone.n_lines};
+  levels_.resize(std::max(levels_.size(), dim_ + 2));
+  Level& level = levels_[0];
+  level.n = static_cast<std::int32_t>(rays);
+  level.k = node.cone.k;
+  level.make_room(rays, lead_);
+}
+
+// Regions of the first level, whose rays are level_rays_, under the units.
+template <int W>
+std::uint64_t ConeEngine<W>::count_level() {
+  values_filled_ = false;
+  const auto [more, less] = levels_[0].strict();  // all of them, unless signs are not proved
+  const std::uint64_t result = count_sections(0, more & less);
+  lines_.resize(static_cast<std::size_t>(first_unit_line_));
+  return result;
+}
+
+// Values of the units at the rays of the first level. Signs alone often answer, so they are late.
+template <int W>
+void ConeEngine<W>::fill_values() {
+  if (values_filled_) return;
+  values_filled_ = true;
+  Level& level = levels_[0];
+  const auto n = static_cast<std::size_t>(level.n);
+  const Columns units{unit_columns_.data(), lead_, width_};
+  bool flat = true;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Ray& ray = *level_rays_[i];
+    std::uint64_t positive = 0, negative = 0;  // proved already
+    level.slack[i] = slack_of(ray);
+    kernels_.evaluate(units, ray.x(), level.slack[i], level.value.data() + i * lead_, &positive,
+                      &negative);
+    flat = flat && ray.x()[dim_] == 1.0;
+  }
+  // A bound of the distance of two rays; in a plane x_0 = 1 it is the size of the cell.
+  count_length_ = 2.0;
+  if (!flat) return;
+  double most = 0.0;
+  for (std::size_t k = 0; k < dim_; ++k) {
+    double low = 1.0, high = -1.0;
+    for (std::size_t i = 0; i < n; ++i) {
+      low = std::min(low, level_rays_[i]->x()[k]);
+      high = std::max(high, level_rays_[i]->x()[k]);
+    }
+    most = std::max(most, high - low);
+  }
+  count_length_ = 1.0001 * most;
+}
+
+// Regions of a cell whose rays have the signs of the last layer, under the units that cut it.
+template <int W>
+std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
+                                        std::uint64_t cutting) {
+  const VertexSet<W>& set = *leaf.vertices;
+  std::vector<std::int32_t> cuts;
+  for (std::uint64_t rest = cutting; rest != 0; rest &= rest - 1)
+    cuts.push_back(std::countr_zero(rest));
+  const auto n = static_cast<std::size_t>(leaf.n_list);
+  open_units(last, leaf, cuts, n);
+  Level& level = levels_[0];
+  level.simple = true;
+  level_rays_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int32_t r = leaf.list[i];
+    const auto at = set.beyond[r];
+    level_rays_[i] = set.ray[r];
+    // Its coordinates are needed later, if at all.
+    __builtin_prefetch(set.ray[r]);
+    __builtin_prefetch(reinterpret_cast<const char*>(set.ray[r]) + 64);
+    level.mask[i] = set.mask[r];
+    level.simple = level.simple && level.mask[i].count() == level.k - 1;
+    std::uint64_t positive = 0, negative = 0;
+    for (std::size_t u = 0; u < cuts.size(); ++u) {
+      positive |= ((at.positive >> cuts[u]) & 1) << u;
+      negative |= ((at.negative >> cuts[u]) & 1) << u;
+    }
+    level.positive[i] = positive;
+    level.negative[i] = negative;
+  }
+  return count_level();
+}
+
+// Regions of the node's cone under these cuts (at most 64, all of them strictly on both sides, none
+// of which sees a line of the cone).
+template <int W>
+std::uint64_t ConeEngine<W>::count_cone(const LayerCell& cell, const Node& node,
+                                        const std::vector<std::int32_t>& cuts) {
+  const Cone<W>& cone = node.cone;
+  const auto n = static_cast<std::size_t>(cone.n);
+  const std::size_t m = cuts.size();
+  open_units(cell, node, cuts, n);
+  Level& level = levels_[0];
+  level.simple = cone.simple;
+  std::copy_n(cone.mask, n, level.mask.begin());
+  level_rays_.assign(cone.ray, cone.ray + n);
+  const std::uint64_t every = m == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << m) - 1;
+  for (std::size_t i = 0; i < n; ++i) {
+    Ray& ray = *cone.ray[i];
+    level.slack[i] = slack_of(ray);
+    kernels_.evaluate({unit_columns_.data(), lead_, width_}, ray.x(), level.slack[i],
+                      level.value.data() + i * lead_, &level.positive[i], &level.negative[i]);
+    if (ray.vanishing && vanishing_sign(cell, 0, ray) != 2)
+      level.positive[i] = level.negative[i] = 0;
+    for (std::uint64_t open = every & ~(level.positive[i] | level.negative[i]); open != 0;
+         open &= open - 1) {
+      const int u = std::countr_zero(open);
+      const int sign =
+          sign_of_cut(cell, cuts[static_cast<std::size_t>(u)], ray, cone.mask[i], count_through_);
+      if (sign > 0) level.positive[i] |= std::uint64_t{1} << u;
+      if (sign < 0) level.negative[i] |= std::uint64_t{1} << u;
+    }
+  }
+  return count_level();
+}
+
+#define LINEAR_REGIONS_CONES(W) template class ConeEngine<W>;
+#include "deep/cone_widths.hpp"
+
+}  // namespace linear_regions
