@@ -6,6 +6,7 @@ from __future__ import annotations
 import pickle
 import random
 import threading
+import time
 from fractions import Fraction
 from math import comb, factorial
 
@@ -462,3 +463,33 @@ def test_regions_of_one_layer_are_the_chambers_of_its_arrangement(net, place):
         chambers = planes.sign_vectors(place, method=method)
         assert {tuple(row) for row in chambers.tolist()} == listed
         assert len(chambers) == expected
+
+
+def test_high_dimensions_go_to_a_tree():
+    planes = lr.Arrangement(np.eye(24, dtype=int), np.ones(24, dtype=int))
+    found = planes.chambers(limit=1000)
+    assert (len(found), found.status) == (1000, "limit")
+    assert found.method in ("rays", "tree")
+
+
+def test_a_stream_with_a_limit_proves_no_more_than_it_hands_out(monkeypatch):
+    planes = lr.Arrangement(*moment_curve(60, 6))  # 56 million chambers
+    whole = planes.sign_vectors(method="sweep", limit=3000)
+    for held in (1 << 26, 0):  # bytes
+        monkeypatch.setattr("linear_regions._chambers._HELD", held)
+        parts = []
+        result = planes.stream(parts.append, block=700, limit=3000)
+        assert (result.value, result.status, result.method) == (3000, "limit", "sweep")
+        joined = np.concatenate([part.sign_vectors for part in parts])
+        np.testing.assert_array_equal(joined, whole)
+
+
+@pytest.mark.parametrize("held", [1 << 26, 0])
+def test_a_stream_of_the_sweep_stops_between_blocks(monkeypatch, held):
+    monkeypatch.setattr("linear_regions._chambers._HELD", held)
+    planes, cancel = lr.Arrangement(*moment_curve(20, 3)), threading.Event()
+    result = planes.stream(lambda part: cancel.set(), block=100, cancel=cancel)
+    assert (result.status, result.value) == ("cancelled", 100)
+    result = planes.stream(lambda part: time.sleep(0.06), block=100, time_limit=0.05)
+    assert result.status == "time_limit"
+    assert result.value in (0, 100)  # none where the machine is slow

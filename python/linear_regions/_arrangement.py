@@ -338,8 +338,8 @@ class Arrangement(Value):
             Give a proved interior point of every chamber, in coordinates of the domain.
         method : {"auto", "sweep", "rays", "tree"}, default "auto"
             ``"sweep"`` takes simple arrangements in the whole space, ``"rays"`` and ``"tree"`` as
-            for `count`. "auto" sweeps, and starts the better one of the two trees when the sweep
-            proves that the input is not simple.
+            for `count`. "auto" sweeps up to 15 dimensions, and starts the better one of the two
+            trees beyond, or when the sweep proves that the input is not simple.
         arithmetic : {"certified", "float"}, default "certified"
             ``"float"``: signs that rounding leaves open are not recomputed exactly.
         verify : bool, default False
@@ -521,8 +521,9 @@ class Arrangement(Value):
             Called on this thread with `Chambers` of `block` rows, the last of fewer; returning
             False stops the call.
         domain, points, method, arithmetic, threads, limit, time_limit, cancel, progress
-            As for `chambers`. "auto" proves that the arrangement is simple before the sweep hands
-            out anything.
+            As for `chambers`. The sweep proves what it will hand out before it hands out anything,
+            so that "auto" knows whether it has to start a tree; what takes more than 64 MiB is then
+            swept again.
         block : int, default 65536
             Chambers in one block.
         checkpoint : str or path, optional

@@ -30,6 +30,10 @@ Sink = Callable[["Chambers"], object]
 
 _LISTING = ("auto", "sweep", "rays", "tree")
 _MEMORY = 1 << 36  # bytes; beyond it "auto" does not reserve the sweep's output in one piece
+_HELD = 1 << 26  # bytes of sign vectors that a stream keeps, so as not to sweep twice
+# Error bounds at least double with every elimination: beyond so many dimensions a sweep leaves most
+# to big integers, and a tree is faster by orders of magnitude.
+_SWEEP_DIMENSIONS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +101,8 @@ def _sweep_of(place: Place, method: str) -> Sweep | None:
                 "method 'sweep' lists the whole space only; use method='rays' or 'tree'"
             )
         rows = place.rows
+        if method == "auto" and place.dim > _SWEEP_DIMENSIONS:
+            return None
         if isinstance(rows, np.ndarray):
             rows = exact_rows(rows[:, :-1], rows[:, -1])
         return Sweep(rows, place.dim)
@@ -237,9 +243,6 @@ def stream_chambers(
         return _stream_kept(place, method, sweep, run, points, block, sink, ledger)
     if sweep is not None:
         try:
-            proof = sweep.prove(replace(run, limit=None))  # before anything is handed out
-            if proof["status"] != "complete":
-                return {**proof, "chambers": 0, "method": "sweep"}
             return _stream_sweep(sweep, run, points, block, sink)
         except NotSimple as refusal:
             if method == "sweep":
@@ -302,13 +305,32 @@ def _stream_kept(
 def _stream_sweep(sweep: Sweep, run: Run, points: bool, block: int, sink: Sink) -> dict[str, Any]:
     start = time.perf_counter()
     size = sweep.size if run.limit is None else min(sweep.size, run.limit)
+    # Before anything is handed out, what is to come is proved; what fits is kept meanwhile.
+    held: Words | None = None
+    if size * sweep.words * 8 <= _HELD:
+        held = np.empty((size, sweep.words), dtype=np.uint64)
+        report = sweep.fill(0, size, held, replace(run, limit=None))
+    else:
+        report = sweep.prove(replace(run, limit=None), 0, min(size, sweep.ranks))
+    if report["status"] != "complete":
+        return {**report, "chambers": 0, "method": "sweep"}
+    work: dict[str, int] = {} if held is None else report["work"]
     status = "complete" if size == sweep.size else "limit"
     done, interrupted = 0, False
-    work: dict[str, int] = {}
     while done < size:
         left = None if run.time_limit is None else run.time_limit - (time.perf_counter() - start)
-        now = replace(run, limit=None, time_limit=left if left is None else max(left, 0.0))
-        part, interrupted = _swept(sweep, done, min(size, done + block), now, points)
+        if run.poll is not None and not run.poll(done, done / sweep.size):
+            status = "cancelled"
+            break
+        if left is not None and left <= 0.0:
+            status = "time_limit"
+            break
+        last = min(size, done + block)
+        if held is None:
+            now = replace(run, limit=None, time_limit=left)
+            part, interrupted = _swept(sweep, done, last, now, points)
+        else:
+            part = _held_part(sweep, done, held[done:last].copy(), run, points)
         done += len(part)
         for key, value in part.work.items():
             work[key] = work.get(key, 0) + value
@@ -326,6 +348,12 @@ def _stream_sweep(sweep: Sweep, run: Run, points: bool, block: int, sink: Sink) 
         "work": work,
         "interrupted": interrupted,
     }
+
+
+def _held_part(sweep: Sweep, first: int, words: Words, run: Run, points: bool) -> Chambers:
+    where, exact = sweep.points(first, first + len(words), words) if points else (None, {})
+    arithmetic = "certified" if run.certified else "float"
+    return Chambers(words, where, exact, "complete", "sweep", arithmetic)
 
 
 def count_by_tree(
