@@ -51,7 +51,7 @@ GROUPS = {
         "_chamber_listing", "_chambers", "_count", "_counter_bytes", "_counter_device",
         "_decision_boundary", "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes",
         "_least_distance", "_lineality", "_pattern_counter", "_pieces", "_preactivations",
-        "_region", "_region_at",
+        "_proved_patterns", "_region", "_region_at",
         "_region_columns", "_region_files", "_region_frames", "_region_table", "_regions",
         "_sample", "_sample_device", "_sample_points", "_sample_tally", "_segments", "_sweep",
         "_sweep_device", "_sweep_points",

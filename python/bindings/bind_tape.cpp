@@ -2,6 +2,7 @@
 #include "linear_regions/tape.hpp"
 
 #include "bindings.hpp"
+#include "linear_regions/exact_patterns.hpp"
 #include "linear_regions/forward.hpp"
 
 namespace linear_regions::bindings {
@@ -66,10 +67,53 @@ py::array maps_of_patterns(const ForwardPass<Real>& pass, const Array<std::uint6
                 static_cast<py::ssize_t>(k)});
 }
 
+// Patterns, whether all values were finite, doubts (row, bit, place), and the loosest bound.
+py::tuple doubtful_patterns(const ForwardPass<double>& pass, const Array<double>& points) {
+  const auto n = static_cast<std::size_t>(points.shape(0));
+  std::vector<std::uint64_t> words(n * pass.tape().pattern_words());
+  Doubts doubts;
+  bool finite = true;
+  {
+    const py::gil_scoped_release release;  // as above
+    finite = pass.run(view(points), n, words, doubts);
+  }
+  std::vector<std::int32_t> labels;
+  for (const auto& doubt : doubts.list)
+    labels.insert(labels.end(), {doubt.row, doubt.bit, doubt.place});
+  const auto n_doubts = static_cast<py::ssize_t>(doubts.list.size());
+  return py::make_tuple(
+      adopt(std::move(words),
+            {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(pass.tape().pattern_words())}),
+      finite, adopt(std::move(labels), {n_doubts, py::ssize_t{3}}), doubts.loosest);
+}
+
+// The points that were decided exactly; patterns are corrected in place.
+std::uint64_t settle_doubts(ExactPatterns& exact, const Array<double>& points,
+                            py::array_t<std::uint64_t>& patterns,
+                            const Array<std::int32_t>& doubts) {
+  static_assert(sizeof(Doubts::Doubt) == 3 * sizeof(std::int32_t));
+  Poll poll(py::none{});
+  ExactPatterns::Settled settled;
+  const std::span<std::uint64_t> words(patterns.mutable_data(),
+                                       static_cast<std::size_t>(patterns.size()));
+  {
+    const py::gil_scoped_release release;  // as above; no other thread knows this array of patterns
+    settled = exact.settle(view(points), words,
+                           {reinterpret_cast<const Doubts::Doubt*>(doubts.data()),
+                            static_cast<std::size_t>(doubts.shape(0))},
+                           [&] { return poll(0, 0.0); });
+  }
+  if (poll.interrupted()) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    throw py::error_already_set();
+  }
+  return settled.points;
+}
+
 template <typename Real>
-void bind_pass(py::module_& m, const char* name, const char* doc) {
+py::class_<ForwardPass<Real>> bind_pass(py::module_& m, const char* name, const char* doc) {
   using Pass = ForwardPass<Real>;
-  py::class_<Pass>(m, name, doc)
+  return py::class_<Pass>(m, name, doc)
       .def(py::init([](std::shared_ptr<Tape> tape) {
              const py::gil_scoped_release release;  // the tape is immutable after finish()
              return std::make_unique<Pass>(std::move(tape));
@@ -144,8 +188,15 @@ void bind_tape(py::module_& m) {
       .def_property_readonly("n_out", &Tape::n_out)
       .def_property_readonly("pattern_bits", &Tape::pattern_bits)
       .def_property_readonly("pattern_words", &Tape::pattern_words);
-  bind_pass<double>(m, "ForwardPass64", "Values and patterns of points, in doubles.");
+  bind_pass<double>(m, "ForwardPass64", "Values and patterns of points, in doubles.")
+      .def("doubtful_patterns", &doubtful_patterns, py::arg("points").noconvert())
+      .def_property_readonly("work", &ForwardPass<double>::work);
   bind_pass<float>(m, "ForwardPass32", "Values and patterns of points, in floats.");
+  py::class_<ExactPatterns>(m, "ExactPatterns", "Decides what a pass leaves open.")
+      .def(py::init<std::shared_ptr<const Tape>, std::optional<DomainFrame>>(), py::arg("tape"),
+           py::arg("domain"))
+      .def("settle", &settle_doubts, py::arg("points"), py::arg("patterns").noconvert(),
+           py::arg("doubts"));
 }
 
 }  // namespace linear_regions::bindings

@@ -67,6 +67,10 @@ class Forward:
             A value whose sign is asked for is not.
         """
         words, finite = self._pass.patterns(points)
+        self._check(finite, points)
+        return np.asarray(words)
+
+    def _check(self, finite: bool, points: Points) -> None:
         if not finite:
             if not np.isfinite(points).all():
                 raise InvalidInput("points must be finite, got NaN or infinity")
@@ -75,7 +79,23 @@ class Forward:
                 "nothing: use smaller points"
                 + (' or dtype="float64"' if self.dtype == "float32" else "")
             )
-        return np.asarray(words)
+
+    def doubtful_patterns(
+        self, points: npt.NDArray[np.float64]
+    ) -> tuple[Words, npt.NDArray[np.int32], float]:
+        """Return patterns, what rounding leaves open in them, and the loosest bound.
+
+        Doubts are rows (point, bit, place); place -1 for a unit, otherwise an entry of a window
+        that may be the largest. The bound is relative to the values. Errors as of `patterns`.
+        """
+        words, finite, doubts, loosest = self._pass.doubtful_patterns(points)
+        self._check(finite, points)
+        return words, doubts, loosest
+
+    @property
+    def work(self) -> float:
+        """Multiplications of the pass, in double precision, of one point."""
+        return float(self._pass.work)
 
     def guess(self, points: Points) -> Words:
         """Return packed patterns of which some may be wrong: values may have overflowed."""

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from ._device.launch import is_cuda
 from ._forward import Points, checked_dtype, forward_pass, point_rows
 from ._geometry import integer
+from ._proved_patterns import ProvedPatterns, pays
 from ._run import Progress, run_control
 from ._sample_count import summarize
 from ._sample_device import DeviceSample
@@ -37,6 +38,7 @@ Words = npt.NDArray[np.uint64]
 
 DEFAULT_SAMPLES = 10_000
 DISTRIBUTIONS = ("uniform", "normal")
+_ARITHMETICS = ("auto", "certified", "float")
 _BATCH_NUMBERS = 1 << 21  # doubles of the largest slot in one batch: 16 MiB
 
 
@@ -101,6 +103,7 @@ def sample(
     precision: int = 14,
     keep_patterns: bool = False,
     exact_signs: bool = True,
+    arithmetic: str = "auto",
     dtype: str = "float64",
     rng: Rng = None,
     threads: int | None = None,
@@ -144,6 +147,13 @@ def sample(
         sum to single precision: about half the time, and the count is that of the patterns of the
         network in floats. Points whose values lie within rounding of a breakpoint may have another
         pattern than in float64, so the two counts may differ in either direction.
+    arithmetic : {"auto", "certified", "float"}, default "auto"
+        ``"certified"``: patterns of the points in exact arithmetic. Error bounds prove nearly all
+        signs, integers of any size decide the others, so no pattern comes from rounding: inside
+        open regions they are those that `regions` lists. ``"float"``: signs of the forward pass.
+        ``"auto"``: certified in double precision on the processor where the first 256 points show
+        that it costs little; not in deep networks, where bounds grow beyond the values, and not
+        where many points lie on facets. The result says which.
     rng : None, int, SeedSequence, BitGenerator or Generator
         Draws the 128-bit key of the points, nothing else; point i depends on the key and on i.
     threads : int, optional
@@ -199,7 +209,7 @@ def sample(
     (6, False)
     """
     _check_network(net)
-    _check_options(distribution, device, sketch)
+    _check_options(distribution, device, sketch, arithmetic)
     real = checked_dtype(dtype)
     precision = integer("precision", precision, 4)
     if precision > 18:
@@ -226,7 +236,7 @@ def sample(
         total = DEFAULT_SAMPLES if n is None else integer("n", n, 1)
         key = draw_key(rng)
         make = point_maker(net, domain, distribution, key)
-    volume = None
+    volume, proved = None, None
     tally: HostTally | DeviceSample
     if is_cuda(device):
         if sketch != "exact" or keep_patterns:
@@ -241,7 +251,9 @@ def sample(
         if key is not None and isinstance(place, Box) and distribution == "uniform":
             make = tally.box_maker(place, key)
     else:
-        tally, rows = HostTally(net, sketch, precision, real), _batch_rows(net)
+        proved = _proved_patterns(net, domain, real, arithmetic, lambda: make(0, min(total, 256)))
+        passes = forward_pass(net, real) if proved is None else proved
+        tally, rows = HostTally(net, sketch, precision, passes.patterns), _batch_rows(net)
         if total <= rows:
             run = replace(run, threads=1)
     if key is not None and distribution == "uniform":
@@ -264,6 +276,7 @@ def sample(
         pattern_bits=net.pattern_bits,
         exact_signs=bool(exact_signs),
         dtype=real,
+        arithmetic="float" if proved is None else "certified",
         source=source,
         key=key,
         sketch=sketch,
@@ -284,12 +297,33 @@ def _check_network(net: object) -> None:
         )
 
 
+def _proved_patterns(
+    net: Network, domain: Domain | None, dtype: str, arithmetic: str, first: Callable[[], Points]
+) -> ProvedPatterns | None:
+    """Return what proves patterns, where that is asked for, or "auto" finds that it costs little.
+
+    The first points decide, so the answer does not depend on batches or threads.
+    """
+    if arithmetic == "float" or (arithmetic == "auto" and dtype != "float64"):
+        return None
+    if dtype != "float64":
+        raise InvalidInput(f'arithmetic="certified" takes dtype="float64", got {dtype!r}')
+    proved = ProvedPatterns(net, None if domain is None else place_of(net, domain))
+    return proved if arithmetic == "certified" or pays(net, proved, first()) else None
+
+
 def _check_finite(points: Points) -> None:
     if not np.isfinite(points).all():
         raise InvalidInput("points must be finite, got NaN or infinity")
 
 
-def _check_options(distribution: str, device: str, sketch: str) -> None:
+def _check_options(distribution: str, device: str, sketch: str, arithmetic: str) -> None:
+    if arithmetic not in _ARITHMETICS:
+        raise InvalidInput(
+            f"arithmetic must be one of {', '.join(map(repr, _ARITHMETICS))}, got {arithmetic!r}"
+        )
+    if is_cuda(device) and arithmetic == "certified":
+        raise Unsupported('arithmetic="certified" runs on the processor: device="cpu"')
     if distribution not in DISTRIBUTIONS:
         raise InvalidInput(f'distribution must be "uniform" or "normal", got {distribution!r}')
     is_cuda(device)

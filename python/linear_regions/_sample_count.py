@@ -201,6 +201,8 @@ class SampleCount:
     exact_signs : bool
         Whether doubtful signs were recomputed in one fixed order, so that the same points give the
         same patterns on every device.
+    arithmetic : str
+        ``"certified"``: patterns are those of exact arithmetic; ``"float"``: of a forward pass.
     source : str
         Where the points came from: ``"uniform"``, ``"normal"`` or ``"points"``.
     key : int or None
@@ -243,6 +245,7 @@ class SampleCount:
     pattern_bits: int = 0
     dtype: str = "float64"
     exact_signs: bool = False
+    arithmetic: str = "float"
     source: str = "points"
     key: int | None = None
     sketch: str = "exact"
@@ -383,6 +386,7 @@ class SampleCount:
             "pattern_bits": self.pattern_bits,
             "dtype": self.dtype,
             "exact_signs": self.exact_signs,
+            "arithmetic": self.arithmetic,
             "source": self.source,
             "key": None if self.key is None else decimal_string(self.key),
             "sketch": self.sketch,

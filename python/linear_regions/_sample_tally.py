@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from ._forward import Points, forward_pass
+from ._forward import Points, Words
 from ._run import Run
 from .network import Network
 
@@ -24,8 +24,10 @@ _TICK = 0.05  # seconds between looks at cancel, time limit and progress
 class HostTally:
     """Patterns of a network's points, and how often each was met; any thread may add."""
 
-    def __init__(self, net: Network, sketch: str, precision: int, dtype: str) -> None:
-        self._forward = forward_pass(net, dtype)
+    def __init__(
+        self, net: Network, sketch: str, precision: int, patterns: Callable[[Points], Words]
+    ) -> None:
+        self._patterns = patterns
         words = (net.pattern_bits + 63) // 64
         self._tally = _core.PatternTally(words, _KINDS[sketch], True, precision)
 
@@ -42,7 +44,7 @@ class HostTally:
     def add(self, points: Points) -> None:
         """Count the patterns of points, shape (batch, n)."""
         rows: Any = np.ascontiguousarray(points)
-        self._tally.insert(self._forward.patterns(rows))
+        self._tally.insert(self._patterns(rows))
 
     def distinct(self) -> int:
         """Return the number of patterns."""

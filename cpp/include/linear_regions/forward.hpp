@@ -14,13 +14,29 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "linear_regions/tape.hpp"
 
 namespace linear_regions {
 
+class ErrorBounds;
 template <typename Real>
 class PackedTape;
+
+// What rounding leaves open in the patterns of a batch.
+struct Doubts {
+  // Point `row` has a value that no bound parts from the breakpoint of pattern bit `bit` (place
+  // -1), or the entry at this place of the window with that first bit may be its largest: then
+  // every such entry of the window is named. In the order of the rows.
+  struct Doubt {
+    std::int32_t row, bit, place;
+  };
+  std::vector<Doubt> list;
+  // Largest ratio of a bound to the sizes of the sums that it is a bound of, before any split;
+  // infinite where bounds say nothing.
+  double loosest = 0.0;
+};
 
 template <typename Real>
 class ForwardPass {
@@ -38,6 +54,13 @@ class ForwardPass {
   bool run(std::span<const float> points, std::size_t n, std::span<Real> values,
            std::span<std::uint64_t> patterns) const;
 
+  // Patterns, and which of their bits are not proved to be those of exact arithmetic. Real is
+  // double. Cost: a look at every value besides.
+  bool run(std::span<const double> points, std::size_t n, std::span<std::uint64_t> patterns,
+           Doubts& doubts) const;
+  // Multiplications of one pass.
+  double work() const;
+
   // Composite affine map of the network's output for each pattern: columns is (n_columns, n_in),
   // the linear columns and last the offset column; out is (n_patterns, n_out, n_columns). Rounded
   // to Real.
@@ -49,6 +72,7 @@ class ForwardPass {
  private:
   std::shared_ptr<const Tape> tape_;
   std::unique_ptr<const PackedTape<Real>> packed_;
+  std::unique_ptr<const ErrorBounds> bounds_;
 };
 
 extern template class ForwardPass<double>;

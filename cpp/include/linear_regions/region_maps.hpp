@@ -63,11 +63,19 @@ struct Located {
   // Not empty: the point lies on the boundary of a region, where the units of these labels (all of
   // one layer) change. The pattern is then that of no region.
   std::vector<FacetLabel> on;
+  // Units whose value is on a breakpoint on the whole cell, and equal entries of windows.
+  std::vector<FacetLabel> vanishing;
   std::uint64_t exact = 0;  // decisions in exact arithmetic
   bool stopped = false;     // by `keep_going`; the rest then says nothing
 };
 Located locate(const Tape& tape, const DomainFrame& domain, const DomainFrame& point,
                std::span<const std::uint64_t> guess, const std::function<bool()>& keep_going);
+
+// The pattern of one input point in exact arithmetic, on facets too: a value on a breakpoint is on
+// the lower piece, the first of equal entries wins. `on` is empty where every such value stays
+// there on the whole cell within the domain; without a domain it names all of them.
+Located pattern_at(const Tape& tape, const DomainFrame* domain, std::span<const double> point,
+                   std::span<const std::uint64_t> guess, const std::function<bool()>& keep_going);
 
 // Linear parts of sides and of what the first activation layer and later ones read from before it:
 // as many independent ones as there are, d integers each in hexadecimal. The directions in which

@@ -51,6 +51,13 @@ struct ForwardKernels {
   bool (*window)(Real* out, std::uint32_t* winner, const Real* in, const std::int32_t* entries,
                  std::size_t n);
 
+  // Per sample the largest |in| and the smallest |in - breakpoint| of n units.
+  void (*reach)(const Real* in, std::size_t n, Real breakpoint, Real* largest, Real* nearest);
+
+  // The largest of n entries and the next one, which may be equal; n is at least 2.
+  void (*two_largest)(const Real* in, const std::int32_t* entries, std::size_t n, Real* top,
+                      Real* next);
+
   // A group of points, rows of n_in numbers `stride` apart, to columns. False where some number,
   // rounded to Real, is not finite.
   bool (*from_double)(Real* out, const double* points, std::size_t stride, std::size_t n_in);

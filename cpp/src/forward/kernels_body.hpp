@@ -129,6 +129,44 @@ bool window(typename V::Real* out, std::uint32_t* winner, const typename V::Real
   return finite(spoiled);
 }
 
+template <typename V>
+V size_of(V x) {
+  return select(greater(x, V::broadcast(0)), x, x * V::broadcast(-1));
+}
+
+template <typename V>
+void reach(const typename V::Real* in, std::size_t n, typename V::Real breakpoint,
+           typename V::Real* largest, typename V::Real* nearest) {
+  constexpr std::size_t kLanes = kGroup<typename V::Real>;
+  const V back = V::broadcast(-breakpoint);
+  V most = V::broadcast(0);
+  V least = V::broadcast(static_cast<typename V::Real>(__builtin_inf()));
+  for (std::size_t i = 0; i < n; ++i, in += kLanes) {
+    const V z = V::load(in), size = size_of(z), away = size_of(z + back);
+    most = select(greater(size, most), size, most);
+    least = select(greater(least, away), away, least);
+  }
+  most.store(largest);
+  least.store(nearest);
+}
+
+template <typename V>
+void two_largest(const typename V::Real* in, const std::int32_t* entries, std::size_t n,
+                 typename V::Real* top, typename V::Real* next) {
+  constexpr std::size_t kLanes = kGroup<typename V::Real>;
+  V first = V::load(in + static_cast<std::size_t>(entries[0]) * kLanes);
+  V second = V::broadcast(-static_cast<typename V::Real>(__builtin_inf()));
+  for (std::size_t k = 1; k < n; ++k) {
+    const V z = V::load(in + static_cast<std::size_t>(entries[k]) * kLanes);
+    const auto over = greater(z, first);
+    const V low = select(over, first, z);
+    second = select(greater(low, second), low, second);
+    first = select(over, z, first);
+  }
+  first.store(top);
+  second.store(next);
+}
+
 template <typename V, typename Point>
 bool from_points(typename V::Real* out, const Point* points, std::size_t stride, std::size_t n_in) {
   constexpr std::size_t kLanes = kGroup<typename V::Real>;
@@ -152,6 +190,8 @@ constexpr ForwardKernels<typename V::Real> forward_kernels_of() {
           combine<V>,
           pieces<V>,
           window<V>,
+          reach<V>,
+          two_largest<V>,
           from_points<V, double>,
           from_points<V, float>};
 }

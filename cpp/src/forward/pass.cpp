@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "forward/doubt_scan.hpp"
 #include "forward/packed_tape.hpp"
 #include "forward/pattern_masks.hpp"
 #include "linear_regions/forward.hpp"
@@ -44,6 +46,9 @@ class Tile {
   }
 
   std::size_t samples() const { return groups_ * kLanes; }
+  const ForwardKernels<Real>& kernels() const { return kernels_; }
+  std::size_t used() const { return used_; }
+  std::size_t live() const { return live_; }
   Real* slot(int s, std::size_t group) {
     return values_.data() + (group * packed_.rows() + packed_.row(s)) * kLanes;
   }
@@ -272,9 +277,11 @@ void Tile<Real>::chosen_pieces(std::size_t index, const std::uint64_t* pattern,
   }
 }
 
-template <typename Real, typename Point>
+// `scan` sees the values of every group of points before and after every operation.
+template <typename Real, typename Point, typename Scan>
 bool run_tiles(const Tape& tape, const PackedTape<Real>& packed, std::span<const Point> points,
-               std::size_t n, std::span<Real> values, std::span<std::uint64_t> patterns) {
+               std::size_t n, std::span<Real> values, std::span<std::uint64_t> patterns,
+               Scan&& scan) {
   const std::size_t n_in = tape.n_in(), n_out = tape.n_out(), words = tape.pattern_words();
   if (points.size() != n * n_in || (!values.empty() && values.size() != n * n_out) ||
       (!patterns.empty() && patterns.size() != n * words))
@@ -287,12 +294,16 @@ bool run_tiles(const Tape& tape, const PackedTape<Real>& packed, std::span<const
   for (std::size_t first = 0; first < n; first += tile.samples()) {
     const std::size_t live = std::min(tile.samples(), n - first);
     finite = tile.load(points.data() + first * n_in, live) && finite;
+    scan.start(tile, first);
     std::uint64_t* bits = patterns.empty() ? nullptr : patterns.data() + first * words;
     for (std::size_t i = 0; i < n_ops; ++i) {
-      if (tape.ops()[i].is_split())
+      if (tape.ops()[i].is_split()) {
+        scan.split(tile, i);
         finite = tile.split(i, bits) && finite;
-      else
+      } else {
         tile.linear(i, nullptr);
+      }
+      scan.bound(tile, i);
     }
     if (values.empty()) continue;
     const int last = static_cast<int>(tape.slots().size()) - 1;
@@ -306,11 +317,22 @@ bool run_tiles(const Tape& tape, const PackedTape<Real>& packed, std::span<const
   return finite;
 }
 
+struct NoScan {
+  template <typename Real>
+  void start(Tile<Real>&, std::size_t) {}
+  template <typename Real>
+  void split(Tile<Real>&, std::size_t) {}
+  template <typename Real>
+  void bound(Tile<Real>&, std::size_t) {}
+};
+
 }  // namespace
 
 template <typename Real>
 ForwardPass<Real>::ForwardPass(std::shared_ptr<const Tape> tape)
-    : tape_(std::move(tape)), packed_(std::make_unique<PackedTape<Real>>(*tape_)) {}
+    : tape_(std::move(tape)),
+      packed_(std::make_unique<PackedTape<Real>>(*tape_)),
+      bounds_(std::make_unique<ErrorBounds>(*tape_)) {}
 
 template <typename Real>
 ForwardPass<Real>::~ForwardPass() = default;
@@ -318,13 +340,32 @@ ForwardPass<Real>::~ForwardPass() = default;
 template <typename Real>
 bool ForwardPass<Real>::run(std::span<const double> points, std::size_t n, std::span<Real> values,
                             std::span<std::uint64_t> patterns) const {
-  return run_tiles(*tape_, *packed_, points, n, values, patterns);
+  return run_tiles(*tape_, *packed_, points, n, values, patterns, NoScan{});
 }
 
 template <typename Real>
 bool ForwardPass<Real>::run(std::span<const float> points, std::size_t n, std::span<Real> values,
                             std::span<std::uint64_t> patterns) const {
-  return run_tiles(*tape_, *packed_, points, n, values, patterns);
+  return run_tiles(*tape_, *packed_, points, n, values, patterns, NoScan{});
+}
+
+template <typename Real>
+bool ForwardPass<Real>::run(std::span<const double> points, std::size_t n,
+                            std::span<std::uint64_t> patterns, Doubts& doubts) const {
+  if constexpr (std::is_same_v<Real, double>) {
+    const bool finite = run_tiles(*tape_, *packed_, points, n, std::span<double>{}, patterns,
+                                  DoubtScan(*tape_, *bounds_, doubts));
+    std::stable_sort(doubts.list.begin(), doubts.list.end(),
+                     [](const auto& a, const auto& b) { return a.row < b.row; });
+    return finite;
+  } else {
+    throw std::logic_error("bounds are those of a pass in doubles");
+  }
+}
+
+template <typename Real>
+double ForwardPass<Real>::work() const {
+  return bounds_->work();
 }
 
 template <typename Real>

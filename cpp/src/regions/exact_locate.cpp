@@ -23,21 +23,22 @@ int sign_of(const Integer& value) {
 
 class Locator {
  public:
-  Locator(const Tape& tape, const DomainFrame& domain, const DomainFrame& point,
+  // Without a domain no unit is found to vanish: all that are zero at the point are on it.
+  Locator(const Tape& tape, const DomainFrame* domain, const DomainFrame& point,
           std::span<const std::uint64_t> guess, const std::function<bool()>& keep_going)
       : tape_(tape),
         domain_(domain),
+        keep_going_(keep_going),
         scan_(tape, point),
         path_(tape),
-        at_(tape, path_.path(), columns_of(point)),
-        around_(tape, path_.path(), columns_of(domain)) {
+        at_(tape, path_.path(), columns_of(point)) {
     found_.pattern.assign(guess.begin(), guess.end());
     at_.watch(keep_going);
-    around_.watch(keep_going);
   }
 
-  Located run() {
-    for (std::size_t s = 0; s < tape_.splits().size() && found_.on.empty(); ++s) {
+  // `past_facets`: the later splits are decided too, where the point is on facets of earlier ones.
+  Located run(bool past_facets) {
+    for (std::size_t s = 0; s < tape_.splits().size() && (past_facets || found_.on.empty()); ++s) {
       scan_.move_to(found_.pattern.data());
       moved_ = false;
       const Op& op = tape_.split(static_cast<int>(s));
@@ -70,7 +71,8 @@ class Locator {
 
   // Is the line's row zero on the whole cell? It is zero at the point.
   bool vanishes(const Line& line, const Op& op) {
-    if (whole_ == nullptr) whole_ = std::make_unique<MapScan>(tape_, domain_);
+    if (domain_ == nullptr) return false;
+    if (whole_ == nullptr) whole_ = std::make_unique<MapScan>(tape_, *domain_);
     whole_->move_to(found_.pattern.data());
     const int slot = op.inputs[0];
     bool zero = whole_->usable();
@@ -97,7 +99,11 @@ class Locator {
     }
     ++found_.exact;
     exact_ready();
-    const Vector row = around_.line(line);
+    if (around_ == nullptr) {
+      around_ = std::make_unique<ExactRows>(tape_, path_.path(), columns_of(*domain_));
+      around_->watch(keep_going_);
+    }
+    const Vector row = around_->line(line);
     for (std::size_t k = 0; k + 1 < row.size(); ++k)
       if (row[k] != 0) return false;
     return true;
@@ -117,9 +123,14 @@ class Locator {
       const Line line{Line::Kind::kCut, split, static_cast<std::int32_t>(q), 0};
       const int side = sign(difference, bound, line);
       const std::int32_t bit = op.pattern_bit[q];
-      if (side == 0 && !vanishes(line, op)) found_.on.push_back({bit, -1, -1});
+      if (side == 0) note({bit, -1, -1}, line, op);
       changes_.push_back({bit, 1, side > 0 ? 1u : 0u});
     }
+  }
+
+  // The label's row is zero at the point.
+  void note(const FacetLabel& label, const Line& line, const Op& op) {
+    (vanishes(line, op) ? found_.vanishing : found_.on).push_back(label);
   }
 
   // Sign of entry a minus entry b (numbers of entries) at the point.
@@ -146,8 +157,9 @@ class Locator {
         if (compare(split, op, k, best) > 0) best = k;
       const std::int32_t code = m.positions[static_cast<std::size_t>(best)];
       for (std::int32_t k = best + 1; k < m.start[w + 1]; ++k)
-        if (compare(split, op, best, k) == 0 && !vanishes(pair(split, op, best, k), op))
-          found_.on.push_back({op.pattern_bit[w], code, m.positions[static_cast<std::size_t>(k)]});
+        if (compare(split, op, best, k) == 0)
+          note({op.pattern_bit[w], code, m.positions[static_cast<std::size_t>(k)]},
+               pair(split, op, best, k), op);
       changes_.push_back({op.pattern_bit[w], m.bits, static_cast<std::uint64_t>(code)});
     }
   }
@@ -165,12 +177,14 @@ class Locator {
     std::uint64_t code;
   };
   const Tape& tape_;
-  const DomainFrame& domain_;
+  const DomainFrame* domain_;
+  const std::function<bool()>& keep_going_;
   MapScan scan_;
   PatternPath path_;
-  ExactRows at_, around_;
+  ExactRows at_;
   std::unique_ptr<MapScan> whole_;  // made where a value is on a breakpoint
-  std::vector<Change> changes_;     // of the split: its own bits stay as guessed meanwhile
+  std::unique_ptr<ExactRows> around_;
+  std::vector<Change> changes_;  // of the split: its own bits stay as guessed meanwhile
   bool moved_ = false;
   Located found_;
 };
@@ -182,7 +196,20 @@ Located locate(const Tape& tape, const DomainFrame& domain, const DomainFrame& p
   if (guess.size() != tape.pattern_words() || point.dim != 0)
     throw std::invalid_argument("locating needs a pattern and a point");
   try {
-    return Locator(tape, domain, point, guess, keep_going).run();
+    return Locator(tape, &domain, point, guess, keep_going).run(false);
+  } catch (const Stopped&) {
+    Located found;
+    found.stopped = true;
+    return found;
+  }
+}
+
+Located pattern_at(const Tape& tape, const DomainFrame* domain, std::span<const double> point,
+                   std::span<const std::uint64_t> guess, const std::function<bool()>& keep_going) {
+  DomainFrame at;
+  at.columns = {{point.begin(), point.end()}};
+  try {
+    return Locator(tape, domain, at, guess, keep_going).run(true);
   } catch (const Stopped&) {
     Located found;
     found.stopped = true;
