@@ -132,7 +132,7 @@ CASES = {
 def test_sample_on_a_device_is_that_of_the_processor(name, host_device, monkeypatch):  # noqa: F811
     monkeypatch.setattr("linear_regions._device.forward._NUMBERS", 1 << 12)
     net = strategies.mlp_of([3, 12, 12, 1], np.random.default_rng(9))
-    here = lr.sample(net, rng=3, **CASES[name])
+    here = lr.sample(net, rng=3, arithmetic="float", **CASES[name])
     there = lr.sample(net, rng=3, device="cuda", **CASES[name])
     assert there.device == "cuda"
     assert dataclasses.replace(there, device="cpu") == here
