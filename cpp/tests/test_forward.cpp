@@ -3,6 +3,7 @@
 // in their order; batches, tiles and the type of the points do not matter.
 #include "linear_regions/forward.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numeric>
@@ -146,6 +147,34 @@ void check_windows() {
   }
 }
 
+template <typename Real>
+void check_reach() {
+  constexpr std::size_t kLanes = kGroup<Real>, kN = 9;
+  auto in = normal_numbers<Real>(kN * kLanes, 6);
+  in[3 * kLanes + 1] = in[5 * kLanes + 1];  // equal entries
+  const std::vector<std::int32_t> entries = {5, 0, 3, 8};
+  for (const ForwardKernels<Real>* k : variants<Real>()) {
+    Real largest[kLanes], nearest[kLanes], top[kLanes], next[kLanes];
+    k->reach(in.data(), kN, Real{0.25}, largest, nearest);
+    k->two_largest(in.data(), entries.data(), entries.size(), top, next);
+    for (std::size_t s = 0; s < kLanes; ++s) {
+      Real most = 0, least = INFINITY;
+      for (std::size_t i = 0; i < kN; ++i) {
+        most = std::max(most, std::fabs(in[i * kLanes + s]));
+        least = std::min(least, std::fabs(in[i * kLanes + s] - Real{0.25}));
+      }
+      std::vector<Real> window;
+      for (const std::int32_t entry : entries)
+        window.push_back(in[static_cast<std::size_t>(entry) * kLanes + s]);
+      std::sort(window.rbegin(), window.rend());
+      CHECK(largest[s] == most && nearest[s] == least);
+      CHECK(top[s] == window[0] && next[s] == window[1]);
+    }
+    k->reach(in.data(), 0, Real{0}, largest, nearest);
+    CHECK(largest[0] == 0 && nearest[0] == INFINITY);
+  }
+}
+
 template <typename Real, typename Point>
 void check_points() {
   constexpr std::size_t kLanes = kGroup<Real>;
@@ -253,6 +282,10 @@ TEST(every_set_of_kernels_gives_the_first_winner) {
   check_windows<float>();
 }
 
+TEST(every_set_of_kernels_measures_values) {
+  check_reach<double>();
+  check_reach<float>();
+}
 TEST(every_set_of_kernels_turns_points_to_columns) {
   check_points<double, double>();
   check_points<double, float>();
