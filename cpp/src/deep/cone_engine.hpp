@@ -106,6 +106,7 @@ struct ConeLayerCell {
 template <int W>
 struct VertexSet {
   std::int32_t n, n_members, first_line, first_bit;
+  bool simple;  // every ray lies on as many facets as determine it
   std::int32_t* member;
   Ray** ray;
   Mask<W>* mask;

@@ -96,9 +96,12 @@ void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
   for (std::size_t i = 0; i < cuts; ++i) {
     last.member[i] = static_cast<std::int32_t>(i);
     e[i] *= 1.0001;
-    cut_row(last, last.member[i], cut_row_.data());
-    if (norm[i] + e[i] != 0.0 && !zero_cut(last, last.member[i], cut_row_.data()))
-      wanted |= std::uint64_t{1} << i;
+    bool zero = norm[i] + e[i] == 0.0;
+    if (!zero && !(norm[i] > e[i])) {
+      cut_row(last, last.member[i], cut_row_.data());
+      zero = zero_cut(last, last.member[i], cut_row_.data());
+    }
+    if (!zero) wanted |= std::uint64_t{1} << i;
   }
   const Through through{leaf.table, leaf.n_bits};
   for (std::int32_t i = 0; i < leaf.n_list; ++i) {
@@ -204,7 +207,7 @@ std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
   const auto n = static_cast<std::size_t>(leaf.n_list);
   open_units(last, leaf, cuts, n);
   Level& level = levels_[0];
-  level.simple = true;
+  level.simple = true;  // until a ray says otherwise
   level_rays_.resize(n);
   for (std::size_t i = 0; i < n; ++i) {
     const std::int32_t r = leaf.list[i];
@@ -214,7 +217,7 @@ std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
     __builtin_prefetch(set.ray[r]);
     __builtin_prefetch(reinterpret_cast<const char*>(set.ray[r]) + 64);
     level.mask[i] = set.mask[r];
-    level.simple = level.simple && level.mask[i].count() == level.k - 1;
+    if (!set.simple && level.simple) level.simple = level.mask[i].count() == level.k - 1;
     std::uint64_t positive = 0, negative = 0;
     for (std::size_t u = 0; u < cuts.size(); ++u) {
       positive |= ((at.positive >> cuts[u]) & 1) << u;

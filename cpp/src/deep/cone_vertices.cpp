@@ -206,14 +206,22 @@ void ConeEngine<W>::keep_vertices(Node& node) {
   const auto m = static_cast<std::int32_t>(vertex_members_.size());
   std::size_t kept = 0;
   std::vector<Mask<W>> seen;  // of rays on more facets than needed
+  bool simple = true;
+  // The units are the first ones of the word, and their facets lie in a word, too.
+  const bool in_order = vertex_members_.back() == m - 1 && m < 64 && first_bit + m <= 64;
   for (std::size_t r = 0; r < vertices_.size(); ++r) {
     Mask<W> mask = vertex_masks_[r];
     const std::uint64_t* signs = signs_of(*vertices_[r], stride_);
-    for (std::int32_t i = 0; i < m; ++i) {
-      const std::int32_t u = vertex_members_[static_cast<std::size_t>(i)];
-      if (!get_sign(signs, u) && !get_sign(signs + words, u)) mask.set(first_bit + i);
+    if (in_order) {
+      mask.w[0] |= (~(signs[0] | signs[words]) & ((std::uint64_t{1} << m) - 1)) << first_bit;
+    } else {
+      for (std::int32_t i = 0; i < m; ++i) {
+        const std::int32_t u = vertex_members_[static_cast<std::size_t>(i)];
+        if (!get_sign(signs, u) && !get_sign(signs + words, u)) mask.set(first_bit + i);
+      }
     }
     if (mask.count() > node.cone.k - 1) {
+      simple = false;
       const auto at = std::lower_bound(seen.begin(), seen.end(), mask);
       if (at != seen.end() && *at == mask) continue;
       seen.insert(at, mask);
@@ -223,6 +231,7 @@ void ConeEngine<W>::keep_vertices(Node& node) {
   }
   auto* set = arena_.make<VertexSet<W>>(1);
   set->n = static_cast<std::int32_t>(kept);
+  set->simple = simple;
   set->n_members = m;
   set->first_line = first_vertex_line_;
   set->first_bit = first_bit;
@@ -350,7 +359,8 @@ void ConeEngine<W>::collect_cone(Node& node) {
     cone.ray[i] = set.ray[r];
     cone.mask[i] = set.mask[r];
   }
-  check_simple(cone);
+  cone.simple = set.simple;
+  if (!cone.simple) check_simple(cone);
   for (std::int32_t i = 0; i < set.n_members; ++i)
     node.table[set.first_bit + i] =
         2 * (set.first_line + i) + (get_sign(node.on, set.member[i]) ? 0 : 1);
