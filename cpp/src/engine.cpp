@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -15,6 +16,20 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 bool moderate(double value) {
   const double size = std::fabs(value);
   return size == 0.0 || (size >= 0x1p-200 && size <= 0x1p200);
+}
+
+// Products of a linear operation when half of its inputs are zero.
+double products(const Op& op) {
+  if (op.kind == OpKind::kDense)
+    return 0.5 * static_cast<double>(op.dense.n_in) * static_cast<double>(op.dense.n_out);
+  if (op.kind == OpKind::kConv) {
+    const Conv& conv = op.conv;
+    return 0.5 * static_cast<double>(conv.reader_position.size()) *
+           static_cast<double>(conv.channels * (conv.filters / conv.groups));
+  }
+  double terms = 0;
+  for (const auto& input : op.sparse.inputs) terms += static_cast<double>(input.by_input.size());
+  return 0.5 * terms;
 }
 
 }  // namespace
@@ -36,7 +51,7 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
   if (d.direction1.size() != n || d.direction2.size() != n || d.origin.size() != n)
     throw std::invalid_argument("the domain has another input size than the network");
   if (d.edges.size() < 3) throw std::invalid_argument("a planar domain needs at least three edges");
-  bool tame = t.moderate();
+  tame = t.moderate();
   for (const auto& edge : d.edges) {
     tame =
         tame && moderate(edge.a1) && moderate(edge.a2) && (edge.at_infinity || moderate(edge.a3));
@@ -96,10 +111,23 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
     if (!row.zero() || d.direction1[j] != 0 || d.direction2[j] != 0)
       opening.add(static_cast<std::int32_t>(j), row);
   }
+  const auto zero = [](double value) { return value == 0.0; };
+  flat = std::all_of(d.direction2.begin(), d.direction2.end(), zero);
   if (!tame) {  // nothing is certain in doubles: every decision goes to the exact stage
     for (auto& line : lines) line.e = kInfinity;
     for (std::size_t i = 0; i < opening.size(); ++i) opening.row(i).v[3] = kInfinity;
     for (auto& v : vertices) v.error = kInfinity;
+  }
+  // LINEAR_REGIONS_LOOK_AHEAD=never|always, for tests and bug reports.
+  if (const char* wish = std::getenv("LINEAR_REGIONS_LOOK_AHEAD"); wish != nullptr) {
+    if (std::strcmp(wish, "never") == 0) looking = Looking::kNever;
+    if (std::strcmp(wish, "always") == 0) looking = Looking::kAlways;
+  }
+  later.resize(t.splits().size());
+  for (std::size_t s = later.size(); s-- > 1;) {
+    later[s - 1] = later[s];
+    if (s + 1 < later.size())
+      for (int index : t.stages()[s + 1].ops) later[s - 1] += products(t.ops()[index]);
   }
   first_block.resize(t.stages()[0].block);
   RowMaps maps(t);
@@ -118,6 +146,9 @@ Engine::Engine(const PlanarRoot& root, RunControl& control, bool caller)
   path_.winner.resize(stages);
   path_.cell.resize(stages);
   blocks_.resize(stages);
+  look_.map.resize(stages);
+  look_.on.resize(stages);
+  look_.winner.resize(stages);
   exact_.watch([this] {
     control_.report(0, 0, caller_);
     return !control_.stopped();
@@ -138,13 +169,17 @@ int Engine::exact_sign(const Line& line, const Vertex& v) {
 }
 
 // Begins a layer cell on node.polygon. The node becomes its root, unless the cell needs no search
-// (counting the last split), in which case node.cell stays null.
-void Engine::enter(Node& node, int split, std::uint64_t* pattern) {
+// (counting the last split), in which case node.cell stays null. `from`: the cell that was left.
+void Engine::enter(Node& node, int split, std::uint64_t* pattern, const LayerCell* from) {
   ++work_.layer_cells;
   const Op& op = tape_.split(split);
   auto* cell = arena_.make<LayerCell>(1);
   *cell = {};
   cell->split = split;
+  cell->last = from ? from->last : static_cast<int>(tape_.splits().size()) - 1;
+  cell->seen = from ? from->seen : kInfinity;
+  cell->open = from ? from->open : kManyOpen;
+  cell->settled = from ? from->settled : nullptr;
   cell->pattern = pattern;
   cell->rows = maps_.stored(op.inputs[0], blocks_);
   path_.cell[static_cast<std::size_t>(split)] = next_cell_++;
@@ -194,7 +229,9 @@ void Engine::leave_layer(std::int32_t index) {
     leave_max(node, pattern);
   children_.clear();
   decide(cell.split, -1);
-  if (last_split(cell.split)) {
+  if (last(cell)) {
+    if (pattern != nullptr && cell.settled != nullptr)
+      for (std::size_t w = 0; w < tape_.pattern_words(); ++w) pattern[w] |= cell.settled[w];
     report(node.polygon, pattern);
     done_weight_ += node.weight;
     return;
@@ -203,7 +240,7 @@ void Engine::leave_layer(std::int32_t index) {
   Node next;
   next.polygon = node.polygon;
   next.parent = index;
-  enter(next, cell.split + 1, pattern);
+  enter(next, cell.split + 1, pattern, &cell);
   if (next.cell != nullptr)
     children_.push_back(next);
   else
@@ -261,7 +298,7 @@ bool Engine::open(Node& node) {
   }
   // Blocks are only read once their stage is complete.
   blocks_[0] = const_cast<double*>(root_.first_block.data());
-  enter(node, 0, pattern);
+  enter(node, 0, pattern, nullptr);
   return node.cell != nullptr;
 }
 

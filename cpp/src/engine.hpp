@@ -36,12 +36,23 @@ struct PlanarRoot {
   std::vector<EdgeLine> lines;   // the domain's edges, in engine coordinates
   std::vector<Vertex> vertices;
   LineVector first_block;  // stage 0
+  bool tame = true;        // false: nothing is certain in doubles
+  bool flat = false;       // nothing depends on the second coordinate
+  // Per split: products of weights and rows, roughly, in the stages after the next one.
+  std::vector<double> later;
+  enum class Looking : std::uint8_t { kNever, kWherePaid, kAlways } looking = Looking::kWherePaid;
 };
 
 class RegionSink;
 
 struct PlanarLayerCell {
   int split;
+  int last;  // the last split that cuts anything on this cell
+  // The latest look ahead (look_ahead.cpp): the extent of its polygon, the units of split `last`
+  // that it left open; listing: the pattern bits of the splits after `last`, where there are any.
+  double seen;
+  std::int32_t open;
+  const std::uint64_t* settled;
   const double* rows;      // map of the split's input slot
   std::uint64_t* pattern;  // bits of the splits before this one
   double* base;            // base block of the next stage (nullptr: not needed)
@@ -64,6 +75,11 @@ struct PlanarNode : SearchNode {
   std::int32_t* choice = nullptr;  // max: winner entry per member, -1 while mixed
   double* block = nullptr;         // next stage: base and the additions so far
 };
+
+// When to look ahead (look_ahead.cpp).
+inline constexpr std::int32_t kManyOpen = 1 << 30;  // not known
+inline constexpr double kFewOpen = 0.5, kShrunk = 0.25;
+inline constexpr double kCheap = 2500;  // products; less is not worth sparing
 
 // Sign words of the members of a cell at the two ends of a chord: positive, then negative.
 struct ChordSigns {
@@ -94,9 +110,7 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
   void leave_layer(std::int32_t index);
   void report(const Polygon& polygon, const std::uint64_t* pattern);
   int exact_sign(const Line& line, const Vertex& vertex);
-  bool last_split(int split) const {
-    return split + 1 == static_cast<int>(root_.tape.splits().size());
-  }
+  static bool last(const LayerCell& cell) { return cell.split == cell.last; }
   Node child_of(std::int32_t parent) const;
   double* own_block(Node& node, const double* parent_block);
 
@@ -119,6 +133,7 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
   void fix_members(Node& child, const Node& parent);
   void push_fixed_unit(Node& child, const Node& parent, std::int32_t member);
   void leave_pointwise(const Node& node, std::uint64_t* pattern);
+  static void write_cuts(const Op& op, const std::uint64_t* on, std::uint64_t* pattern);
   std::uint64_t count_leaf(std::uint64_t mixed_members) const { return mixed_members + 1; }
 
   // split_max.cpp
@@ -129,16 +144,22 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
   struct Comparison {
     bool more = false, less = false;  // somewhere strictly
   };
-  struct Extent {
-    const Polygon& polygon;
-    double magnitude, slack;  // of the polygon
-  };
   Comparison compare(const LayerCell& cell, std::int32_t a, std::int32_t b, const Extent& extent);
   std::int32_t find_winner(const LayerCell& cell, std::int32_t window, const Extent& extent);
   bool clip_to_winner(const LayerCell& cell, std::int32_t window, std::int32_t entry,
                       Polygon& polygon);
+  static void write_winners(const Op& op, const std::int32_t* winner, std::uint64_t* pattern);
 
-  void enter(Node& node, int split, std::uint64_t* pattern);
+  // look_ahead.cpp
+  bool worth_looking(const Node& node) const;
+  void look_ahead(Node& node);
+  bool push_relaxed(const Node& node, const Extent& extent, double* block);
+  std::int32_t survey(int split, const Extent& extent, bool rows);
+  std::int32_t survey_pointwise(int split, const Extent& extent, bool needed);
+  std::int32_t survey_max(int split, const Extent& extent);
+  const std::uint64_t* settle(const LayerCell& cell, int last);
+
+  void enter(Node& node, int split, std::uint64_t* pattern, const LayerCell* from);
 
   const PlanarRoot& root_;
   const Tape& tape_;
@@ -157,6 +178,15 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
   std::vector<char> lost_;
   std::vector<std::uint64_t> masks_;
   std::uint64_t next_cell_ = 1;
+
+  // Scratch of look_ahead; `on` and `winner` per split, `map` per stage.
+  struct Look {
+    std::vector<double*> blocks;
+    std::vector<LineVector> map;
+    std::vector<std::vector<std::uint64_t>> on;
+    std::vector<std::vector<std::int32_t>> winner;
+    RowList opening;
+  } look_;
 };
 
 // Receives the regions of one task in depth-first order.

@@ -48,6 +48,13 @@ struct Polygon {
   double slack() const;
 };
 
+// A polygon with its magnitude and slack, which every test on it asks for.
+struct Extent {
+  explicit Extent(const Polygon& p) : polygon(p), magnitude(p.magnitude()), slack(p.slack()) {}
+  const Polygon& polygon;
+  double magnitude, slack;
+};
+
 // How a line cuts a polygon: walking counter-clockwise, positive vertices from first_positive to
 // last_positive, the point `out`, negative vertices, the point `in`. A point may be an existing
 // vertex that lies on the line (its number in *_vertex, else -1).

@@ -66,7 +66,7 @@ void RowMaps::collect(int slot, const double* map, RowList& rows) const {
 }
 
 void RowMaps::base(int stage, const RowList& opening, const std::vector<double*>& blocks,
-                   double* block) {
+                   double* block, bool sharp) {
   const Stage& st = tape_.stages()[static_cast<std::size_t>(stage)];
   const int opening_slot = stage == 0 ? 0 : tape_.split(stage - 1).output;
   if (const std::size_t at = tape_.offset(opening_slot); at != Tape::npos) {
@@ -87,7 +87,7 @@ void RowMaps::base(int stage, const RowList& opening, const std::vector<double*>
     for (std::size_t k = 0; k < op.inputs.size(); ++k) {
       const int slot = op.inputs[k];
       if (slot == opening_slot) {
-        scatter_all(op, static_cast<int>(k), opening, map);
+        scatter_all(op, static_cast<int>(k), opening, map, sharp);
         continue;
       }
       const bool here = tape_.slots()[slot].stage == stage;
@@ -95,14 +95,15 @@ void RowMaps::base(int stage, const RowList& opening, const std::vector<double*>
       collect(slot,
               here ? (from != Tape::npos ? block + from : scratch(slot)) : stored(slot, blocks),
               rows_);
-      scatter_all(op, static_cast<int>(k), rows_, map);
+      scatter_all(op, static_cast<int>(k), rows_, map, sharp);
     }
   }
 }
 
-void RowMaps::scatter_all(const Op& op, int input, const RowList& rows, double* map) {
+void RowMaps::scatter_all(const Op& op, int input, const RowList& rows, double* map,
+                          bool sharp) {
   if (op.kind == OpKind::kDense) {
-    add_dense(op, rows, map);
+    add_dense(op, rows, map, sharp);
     return;
   }
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -113,7 +114,7 @@ void RowMaps::scatter_all(const Op& op, int input, const RowList& rows, double* 
 // of Cauchy and Schwarz, sum |w_j| e_j <= ||w|| ||e||: about twice the sum itself in random layers,
 // and a quarter of the work saved. Zero weights ask for the sum, so that an output that sees only
 // rows that are exactly zero stays exact.
-void RowMaps::add_dense(const Op& op, const RowList& rows, double* map) {
+void RowMaps::add_dense(const Op& op, const RowList& rows, double* map, bool sharp) {
   const std::size_t k = rows.size(), lead = padded(op.dense.n_out);
   const double gamma = gamma_[static_cast<std::size_t>(&op - tape_.ops().data())];
   if (entered_.size() < k) entered_.resize(k);
@@ -127,7 +128,7 @@ void RowMaps::add_dense(const Op& op, const RowList& rows, double* map) {
   double* const out[4] = {map, map + lead, map + 2 * lead, map + 3 * lead};
   const auto& norms = op.dense.row_norm;
   // Squares of tiny bounds underflow: such rows take the sum.
-  const bool sum = norms.empty() || !(squares > 0x1p-900);
+  const bool sum = sharp || norms.empty() || !(squares > 0x1p-900);
   kernels_.add_rows(out, op.dense.weight.data(), lead, rows.units(), k,
                     entered_.empty() ? nullptr : entered_[0].v, sum);
   if (sum) return;

@@ -77,8 +77,10 @@ class RowMaps {
 
   // Fills `block` of stage s. `opening` are the known non-zero rows of the slot that opens the
   // stage (the network input or the output of split s - 1); blocks[t] are the blocks of the
-  // earlier stages on the path.
-  void base(int stage, const RowList& opening, const std::vector<double*>& blocks, double* block);
+  // earlier stages on the path. `sharp`: sums of error bounds also where the product of norms, about
+  // twice as large, would do.
+  void base(int stage, const RowList& opening, const std::vector<double*>& blocks, double* block,
+            bool sharp = false);
 
   // Adds the row of one unit of the opening slot of the block's stage.
   void push(int slot, std::int32_t unit, const Row4& row, double* block);
@@ -90,9 +92,9 @@ class RowMaps {
 
  private:
   Row4 entering(const Op& op, const Row4& row) const;
-  void add_dense(const Op& op, const RowList& rows, double* map);
+  void add_dense(const Op& op, const RowList& rows, double* map, bool sharp);
   void scatter(const Op& op, int input, std::int32_t unit, const Row4& entered, double* map);
-  void scatter_all(const Op& op, int input, const RowList& rows, double* map);
+  void scatter_all(const Op& op, int input, const RowList& rows, double* map, bool sharp);
   void push_through(const Op& op, int input, std::int32_t unit, const Row4& row, double* block);
   void collect(int slot, const double* map, RowList& rows) const;
   double* scratch(int slot);

@@ -128,7 +128,7 @@ bool Engine::clip_to_winner(const LayerCell& cell, std::int32_t window, std::int
   for (std::int32_t k = max.start[window]; k < max.start[window + 1]; ++k) {
     if (k == entry) continue;
     const std::int32_t b = max.entries[k];
-    const auto c = compare(cell, a, b, {polygon, polygon.magnitude(), polygon.slack()});
+    const auto c = compare(cell, a, b, Extent(polygon));
     if (!c.more && (c.less || k < entry)) return false;
     if (!c.more || !c.less) continue;
     vertex_sign_.resize(static_cast<std::size_t>(polygon.n));
@@ -157,7 +157,7 @@ bool Engine::enter_max(Node& node, LayerCell& cell) {
   cell.winner = arena_.make<std::int32_t>(static_cast<std::size_t>(windows));
   cell.member = arena_.make<std::int32_t>(static_cast<std::size_t>(windows));
   opening_.clear();
-  const Extent extent{node.polygon, node.polygon.magnitude(), node.polygon.slack()};
+  const Extent extent(node.polygon);
   for (std::int32_t w = 0; w < windows; ++w) {
     const std::int32_t winner = find_winner(cell, w, extent);
     cell.winner[w] = winner;
@@ -169,12 +169,12 @@ bool Engine::enter_max(Node& node, LayerCell& cell) {
     if (!row.zero()) opening_.add(w, row);
   }
   cell.words = (cell.m + 63) / 64;
-  if (!last_split(cell.split)) {
+  if (!last(cell)) {
     const int stage = cell.split + 1;
     cell.base = arena_.make<double>(tape_.stages()[static_cast<std::size_t>(stage)].block);
     maps_.base(stage, opening_, blocks_, cell.base);
   }
-  if (counting() && last_split(cell.split) && cell.m == 0) {
+  if (counting() && last(cell) && cell.m == 0) {
     ++regions_;
     return false;
   }
@@ -185,6 +185,8 @@ bool Engine::enter_max(Node& node, LayerCell& cell) {
         cell.m - 64 * w >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (cell.m - 64 * w)) - 1;
   node.choice = arena_.make<std::int32_t>(static_cast<std::size_t>(cell.m));
   std::fill(node.choice, node.choice + cell.m, -1);
+  node.cell = &cell;
+  if (cell.m > 0 && worth_looking(node)) look_ahead(node);
   return true;
 }
 
@@ -207,7 +209,7 @@ void Engine::expand_max(std::int32_t index) {
     child.choice = arena_.make<std::int32_t>(static_cast<std::size_t>(cell.m));
     std::memcpy(child.choice, parent.choice,
                 static_cast<std::size_t>(cell.m) * sizeof(std::int32_t));
-    const Extent extent{child.polygon, child.polygon.magnitude(), child.polygon.slack()};
+    const Extent extent(child.polygon);
     std::int32_t left = 0;
     for (std::int32_t i = first; i < cell.m; ++i) {
       if (!bit(parent.mixed, i)) continue;
@@ -218,11 +220,12 @@ void Engine::expand_max(std::int32_t index) {
       }
       child.choice[i] = winner;
       child.mixed[i >> 6] &= ~(std::uint64_t{1} << (i & 63));
-      if (last_split(cell.split)) continue;
+      if (last(cell)) continue;
       const Row4 row = row_at(cell.rows, n_in, op.max.entries[winner]);
       if (!row.zero()) maps_.push(op.output, cell.member[i], row, own_block(child, parent.block));
     }
-    if (counting() && last_split(cell.split) && left == 0)
+    if (left > 0 && worth_looking(child)) look_ahead(child);
+    if (counting() && last(*child.cell) && left == 0)
       ++regions_;
     else
       children_.push_back(child);
@@ -237,7 +240,11 @@ void Engine::leave_max(const Node& node, std::uint64_t* pattern) {
   std::memcpy(winner, cell.winner, static_cast<std::size_t>(windows) * sizeof(std::int32_t));
   for (std::int32_t i = 0; i < cell.m; ++i) winner[cell.member[i]] = node.choice[i];
   path_.winner[static_cast<std::size_t>(cell.split)] = winner;
-  if (pattern == nullptr) return;
+  if (pattern != nullptr) write_winners(op, winner, pattern);
+}
+
+void Engine::write_winners(const Op& op, const std::int32_t* winner, std::uint64_t* pattern) {
+  const auto windows = static_cast<std::int32_t>(op.max.start.size()) - 1;
   for (std::int32_t w = 0; w < windows; ++w) {
     const auto position = static_cast<std::uint64_t>(op.max.positions[winner[w]]);
     for (std::int32_t b = 0; b < op.max.bits; ++b)

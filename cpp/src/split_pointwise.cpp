@@ -66,14 +66,19 @@ std::int32_t pivot(const std::uint64_t* mixed, std::size_t words, std::uint64_t 
 
 bool Engine::enter_pointwise(Node& node, LayerCell& cell) {
   classify_cuts(node, cell);
-  if (counting() && last_split(cell.split) && cell.m <= 1) {
+  if (counting() && last(cell) && cell.m <= 1) {
     regions_ += count_leaf(static_cast<std::uint64_t>(cell.m));
     return false;
   }
-  if (!last_split(cell.split)) base_pointwise(cell);
+  if (!last(cell)) base_pointwise(cell);
   node.block = cell.base;
   gather_members(node, cell);
-  return true;
+  node.cell = &cell;
+  if (cell.m == 0 || !worth_looking(node)) return true;
+  look_ahead(node);
+  if (!(counting() && last(*node.cell) && cell.m <= 1)) return true;
+  regions_ += count_leaf(static_cast<std::uint64_t>(cell.m));
+  return false;
 }
 
 // Fills cell.cut_rows, cell.on and the member list.
@@ -281,7 +286,7 @@ void Engine::expand_pointwise(std::int32_t index) {
   end_signs(chord.out_vertex, chord.out, ends.out);
   end_signs(chord.in_vertex, chord.in, ends.in);
 
-  const bool leaf = counting() && last_split(cell.split);
+  const bool leaf = counting() && last(cell);
   for (const bool positive : {true, false}) {
     Node child = child_of(index);
     const std::uint64_t left = decide_members(child, parent, chord, positive, wanted, ends);
@@ -290,8 +295,15 @@ void Engine::expand_pointwise(std::int32_t index) {
       regions_ += count_leaf(left);
       continue;
     }
-    if (!last_split(cell.split)) fix_members(child, parent);
+    if (!last(cell)) fix_members(child, parent);
     place_child(child, parent, chord, positive, left, ends);
+    if (left > 0 && worth_looking(child)) {
+      look_ahead(child);
+      if (counting() && last(*child.cell) && left <= 1) {
+        regions_ += count_leaf(left);
+        continue;
+      }
+    }
     children_.push_back(child);
   }
 }
@@ -358,7 +370,7 @@ void Engine::place_child(Node& child, const Node& parent, const Chord& chord, bo
 // `on` is paid for by the sub-tree; counting the last split needs none.
 bool Engine::worth_narrowing(const LayerCell& cell, std::uint64_t left) const {
   const std::size_t cuts = tape_.split(cell.split).pointwise.unit_of_cut.size();
-  const bool copies = !(counting() && last_split(cell.split));
+  const bool copies = !(counting() && last(cell));
   return cell.m >= kWide && 4 * left <= static_cast<std::uint64_t>(cell.m) &&
          !(copies && left < cuts / 1024);
 }
@@ -369,7 +381,7 @@ void Engine::narrow(Node& child, std::uint64_t left) {
   const LayerCell& wide = *child.cell;
   auto* cell = arena_.make<LayerCell>(1);
   *cell = wide;
-  if (!(counting() && last_split(wide.split))) {
+  if (!(counting() && last(wide))) {
     const std::size_t words =
         words_for(padded(tape_.split(wide.split).pointwise.unit_of_cut.size()));
     cell->on = arena_.make<std::uint64_t>(words);
@@ -433,15 +445,19 @@ void Engine::leave_pointwise(const Node& node, std::uint64_t* pattern) {
   const Op& op = tape_.split(cell.split);
   path_.cuts[static_cast<std::size_t>(cell.split)] = {cell.on, node.on, cell.member, cell.m};
   if (pattern == nullptr) return;
-  const std::size_t words = words_for(op.pointwise.unit_of_cut.size());
-  for (std::size_t w = 0; w < words; ++w)
-    for (std::uint64_t rest = cell.on[w]; rest != 0; rest &= rest - 1)
-      set_bit(pattern, op.pattern_bit[64 * w + static_cast<std::size_t>(std::countr_zero(rest))]);
+  write_cuts(op, cell.on, pattern);
   for (std::int32_t w = 0; w < cell.words; ++w)
     for (std::uint64_t rest = node.on[w]; rest != 0; rest &= rest - 1)
       set_bit(
           pattern,
           op.pattern_bit[static_cast<std::size_t>(cell.member[64 * w + std::countr_zero(rest)])]);
+}
+
+void Engine::write_cuts(const Op& op, const std::uint64_t* on, std::uint64_t* pattern) {
+  const std::size_t words = words_for(op.pointwise.unit_of_cut.size());
+  for (std::size_t w = 0; w < words; ++w)
+    for (std::uint64_t rest = on[w]; rest != 0; rest &= rest - 1)
+      set_bit(pattern, op.pattern_bit[64 * w + static_cast<std::size_t>(std::countr_zero(rest))]);
 }
 
 }  // namespace linear_regions
