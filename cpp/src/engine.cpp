@@ -118,10 +118,11 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
     for (std::size_t i = 0; i < opening.size(); ++i) opening.row(i).v[3] = kInfinity;
     for (auto& v : vertices) v.error = kInfinity;
   }
-  // LINEAR_REGIONS_LOOK_AHEAD=never|always, for tests and bug reports.
+  // LINEAR_REGIONS_LOOK_AHEAD=never|always|reduce, for tests and bug reports.
   if (const char* wish = std::getenv("LINEAR_REGIONS_LOOK_AHEAD"); wish != nullptr) {
     if (std::strcmp(wish, "never") == 0) looking = Looking::kNever;
     if (std::strcmp(wish, "always") == 0) looking = Looking::kAlways;
+    if (std::strcmp(wish, "reduce") == 0) looking = Looking::kReduce;
   }
   later.resize(t.splits().size());
   for (std::size_t s = later.size(); s-- > 1;) {
@@ -149,6 +150,8 @@ Engine::Engine(const PlanarRoot& root, RunControl& control, bool caller)
   look_.map.resize(stages);
   look_.on.resize(stages);
   look_.winner.resize(stages);
+  look_.live.resize(stages);
+  look_.sizes.resize(stages);
   exact_.watch([this] {
     control_.report(0, 0, caller_);
     return !control_.stopped();
@@ -181,11 +184,19 @@ void Engine::enter(Node& node, int split, std::uint64_t* pattern, const LayerCel
   cell->open = from ? from->open : kManyOpen;
   cell->settled = from ? from->settled : nullptr;
   cell->pattern = pattern;
-  cell->rows = maps_.stored(op.inputs[0], blocks_);
+  cell->reduced = from ? from->reduced : nullptr;
+  if (cell->reduced != nullptr) {
+    cell->live = &cell->reduced->split(split);
+    cell->stride = cell->reduced->lead;
+    cell->rows = blocks_[static_cast<std::size_t>(split)] + cell->live->offset;
+  } else {
+    cell->stride = padded(tape_.slots()[op.inputs[0]].size);
+    cell->rows = maps_.stored(op.inputs[0], blocks_);
+  }
   path_.cell[static_cast<std::size_t>(split)] = next_cell_++;
   const bool search =
       op.kind == OpKind::kPointwise ? enter_pointwise(node, *cell) : enter_max(node, *cell);
-  node.cell = search ? cell : nullptr;
+  if (!search) node.cell = nullptr;
 }
 
 Engine::Node Engine::child_of(std::int32_t parent) const {
@@ -200,11 +211,56 @@ Engine::Node Engine::child_of(std::int32_t parent) const {
 // A child that adds rows gets its own copy of the block; one that adds none shares its parent's.
 double* Engine::own_block(Node& node, const double* parent_block) {
   if (node.block == parent_block) {
-    const std::size_t size = tape_.stages()[static_cast<std::size_t>(node.cell->split) + 1].block;
+    const std::size_t size =
+        node.cell->reduced != nullptr
+            ? 4 * node.cell->reduced->lead
+            : tape_.stages()[static_cast<std::size_t>(node.cell->split) + 1].block;
     node.block = arena_.make<double>(size);
     std::memcpy(node.block, parent_block, size * sizeof(double));
   }
   return node.block;
+}
+
+// Adds the row of an output of the node's layer that became fixed.
+void Engine::add_fixed(Node& node, const double* parent_block, std::int32_t unit, const Row4& row) {
+  double* block = own_block(node, parent_block);
+  const LayerCell& cell = *node.cell;
+  if (cell.reduced != nullptr)
+    add_column(*cell.reduced, cell.split, unit, row, block);
+  else
+    maps_.push(tape_.split(cell.split).output, unit, row, block);
+}
+
+void Engine::add_column(const Reduced& reduced, int split, std::int32_t unit, const Row4& row,
+                        double* map) {
+  if (row.zero()) return;
+  const std::size_t lead = reduced.lead;
+  const ReducedSplit& source = reduced.split(split);
+  Row4 entered = row;
+  entered.v[3] = (row.v[3] + reduced.gamma * row.norm()) * 1.0000001 + 0x1p-600;
+  kernels_.add_row(map, map + lead, map + 2 * lead, map + 3 * lead,
+                   source.column + static_cast<std::size_t>(source.position(unit)) * lead, lead,
+                   entered.v);
+}
+
+// Records the decisions of the settled splits after the node's layer; returns the next other one.
+int Engine::skip_settled(const Node& node, std::uint64_t* pattern) {
+  const LayerCell& cell = *node.cell;
+  int split = cell.split + 1;
+  for (; cell.reduced != nullptr && cell.reduced->split(split).count == 0; ++split) {
+    const ReducedSplit& settled = cell.reduced->split(split);
+    const auto at = static_cast<std::size_t>(split);
+    const Op& op = tape_.split(split);
+    path_.cell[at] = next_cell_++;
+    path_.cuts[at] = {settled.on, nullptr, nullptr, 0};
+    path_.winner[at] = settled.winner;
+    if (pattern == nullptr) continue;
+    if (op.kind == OpKind::kPointwise)
+      write_cuts(op, settled.on, pattern);
+    else
+      write_winners(op, settled.winner, pattern);
+  }
+  return split;
 }
 
 void Engine::report(const Polygon& polygon, const std::uint64_t* pattern) {
@@ -236,11 +292,12 @@ void Engine::leave_layer(std::int32_t index) {
     done_weight_ += node.weight;
     return;
   }
-  blocks_[static_cast<std::size_t>(cell.split) + 1] = node.block;
+  const int following = skip_settled(node, pattern);
+  blocks_[static_cast<std::size_t>(following)] = node.block;
   Node next;
   next.polygon = node.polygon;
   next.parent = index;
-  enter(next, cell.split + 1, pattern, &cell);
+  enter(next, following, pattern, &cell);
   if (next.cell != nullptr)
     children_.push_back(next);
   else

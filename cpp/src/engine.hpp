@@ -21,6 +21,7 @@
 #include "exact_planar.hpp"
 #include "linear_regions/planar.hpp"
 #include "polygon.hpp"
+#include "reduced.hpp"
 #include "row_maps.hpp"
 
 namespace linear_regions {
@@ -40,7 +41,8 @@ struct PlanarRoot {
   bool flat = false;       // nothing depends on the second coordinate
   // Per split: products of weights and rows, roughly, in the stages after the next one.
   std::vector<double> later;
-  enum class Looking : std::uint8_t { kNever, kWherePaid, kAlways } looking = Looking::kWherePaid;
+  enum class Looking : std::uint8_t { kNever, kWherePaid, kAlways, kReduce };
+  Looking looking = Looking::kWherePaid;
 };
 
 class RegionSink;
@@ -53,11 +55,17 @@ struct PlanarLayerCell {
   double seen;
   std::int32_t open;
   const std::uint64_t* settled;
+  // Later splits by their live units alone (reduced.hpp), nullptr: by all. A cell of such a split
+  // has only the rows of `live`.
+  const Reduced* reduced;
+  const ReducedSplit* live;
+  std::size_t stride;      // between the columns of the rows
   const double* rows;      // map of the split's input slot
   std::uint64_t* pattern;  // bits of the splits before this one
   double* base;            // base block of the next stage (nullptr: not needed)
   // Pointwise: all cuts of the layer as rows; `on`: cuts positive on the whole cell.
   const double* cut_rows;
+  std::size_t cut_stride;
   std::uint64_t* on;
   // The m cutting units of the cell: cuts (pointwise, with their rows) or windows (max).
   std::int32_t m, words;
@@ -113,11 +121,18 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
   static bool last(const LayerCell& cell) { return cell.split == cell.last; }
   Node child_of(std::int32_t parent) const;
   double* own_block(Node& node, const double* parent_block);
+  void add_fixed(Node& node, const double* parent_block, std::int32_t unit, const Row4& row);
+  void add_column(const Reduced& reduced, int split, std::int32_t unit, const Row4& row,
+                  double* map);
+  int skip_settled(const Node& node, std::uint64_t* pattern);
 
   // split_pointwise.cpp
   bool enter_pointwise(Node& node, LayerCell& cell);
   void classify_cuts(const Node& node, LayerCell& cell);
   void base_pointwise(LayerCell& cell);
+  void base_reduced(LayerCell& cell);
+  void name_live(LayerCell& cell);
+  Row4 unit_row(const LayerCell& cell, std::int32_t unit) const;
   void open_fixed_units(const LayerCell& cell, const Pointwise& pointwise, std::size_t n);
   void gather_members(Node& node, LayerCell& cell);
   void gather_rows(Node& node, LayerCell& cell);
@@ -158,6 +173,17 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
   std::int32_t survey_pointwise(int split, const Extent& extent, bool needed);
   std::int32_t survey_max(int split, const Extent& extent);
   const std::uint64_t* settle(const LayerCell& cell, int last);
+  double* look_block(int stage);
+
+  // reduce.cpp
+  bool reducible(const Node& node) const;
+  void reduce(Node& node);
+  void list_live(const Node& node, Reduced& reduced);
+  template <typename See>
+  void follow_settled(int from, int last, bool homogeneous, const See& see);
+  void bound_sizes(const Node& node, const Reduced& reduced, int split, const double* map);
+  void impulses(const Reduced& reduced, int split, std::size_t begin, std::size_t count,
+                double* map);
 
   void enter(Node& node, int split, std::uint64_t* pattern, const LayerCell* from);
 
@@ -179,12 +205,13 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
   std::vector<std::uint64_t> masks_;
   std::uint64_t next_cell_ = 1;
 
-  // Scratch of look_ahead; `on` and `winner` per split, `map` per stage.
+  // Scratch of looks ahead: maps per stage; what is settled, what is live per split.
   struct Look {
     std::vector<double*> blocks;
     std::vector<LineVector> map;
     std::vector<std::vector<std::uint64_t>> on;
-    std::vector<std::vector<std::int32_t>> winner;
+    std::vector<std::vector<std::int32_t>> winner, live;
+    std::vector<std::vector<double>> sizes;
     RowList opening;
   } look_;
 };

@@ -46,12 +46,13 @@ bool hopeless(std::int32_t open, std::size_t n) {
 }  // namespace
 
 // Worth it where the number of open units, taken to shrink with the extent, is about to vanish;
-// and, to learn that number, whenever the extent has halved.
+// and, to learn that number, whenever the extent has shrunk to a quarter.
 bool Engine::worth_looking(const Node& node) const {
   const LayerCell& cell = *node.cell;
   using Looking = PlanarRoot::Looking;
-  if (last(cell) || !root_.tame || root_.looking == Looking::kNever) return false;
-  const bool always = root_.looking == Looking::kAlways;
+  if (last(cell) || cell.reduced != nullptr || !root_.tame || root_.looking == Looking::kNever)
+    return false;
+  const bool always = root_.looking != Looking::kWherePaid;
   if (!always && root_.later[static_cast<std::size_t>(cell.split)] < kCheap) return false;
   const double extent = extent_of(node.polygon, root_.flat);
   if (!(extent < kInfinity)) return false;
@@ -70,12 +71,7 @@ void Engine::look_ahead(Node& node) {
   const Extent extent(node.polygon);
   const int next = before.split + 1;
   look_.blocks = blocks_;
-  const auto block = [&](int stage) {
-    auto& map = look_.map[static_cast<std::size_t>(stage)];
-    map.resize(tape_.stages()[static_cast<std::size_t>(stage)].block);
-    return look_.blocks[static_cast<std::size_t>(stage)] = map.data();
-  };
-  double* map = block(next);
+  double* map = look_block(next);
   std::memcpy(map, node.block, look_.map[static_cast<std::size_t>(next)].size() * sizeof(double));
   if (!push_relaxed(node, extent, map)) return;
   int last = before.split;
@@ -88,11 +84,18 @@ void Engine::look_ahead(Node& node) {
       left = open;
     }
     if (split == before.last) break;
-    maps_.base(split + 1, look_.opening, look_.blocks, block(split + 1), true);
+    maps_.base(split + 1, look_.opening, look_.blocks, look_block(split + 1), {true, false});
   }
   cell->open = left;
   if (last < before.last && !counting()) cell->settled = settle(before, last);
   cell->last = last;
+  if (last > before.split && reducible(node)) reduce(node);
+}
+
+double* Engine::look_block(int stage) {
+  auto& map = look_.map[static_cast<std::size_t>(stage)];
+  map.resize(tape_.stages()[static_cast<std::size_t>(stage)].block);
+  return look_.blocks[static_cast<std::size_t>(stage)] = map.data();
 }
 
 // Adds relaxations of what still cuts the node to the map of the next stage.
@@ -127,6 +130,7 @@ bool Engine::push_relaxed(const Node& node, const Extent& extent, double* block)
 // numbers are too large or too much is open.
 std::int32_t Engine::survey(int split, const Extent& extent, bool rows) {
   look_.opening.clear();
+  look_.live[static_cast<std::size_t>(split)].clear();
   return tape_.split(split).kind == OpKind::kPointwise ? survey_pointwise(split, extent, rows)
                                                        : survey_max(split, extent);
 }
@@ -138,6 +142,7 @@ std::int32_t Engine::survey_pointwise(int split, const Extent& extent, bool need
   const double* rows = maps_.stored(op.inputs[0], look_.blocks);
   auto& on = look_.on[static_cast<std::size_t>(split)];
   on.assign((padded(cuts) + 63) / 64, 0);
+  auto& live = look_.live[static_cast<std::size_t>(split)];
   std::int32_t open = 0;
   if (p.one_cut_at_zero) {
     const std::size_t words = on.size();
@@ -146,8 +151,8 @@ std::int32_t Engine::survey_pointwise(int split, const Extent& extent, bool need
     probes_.clear();
     for (std::int32_t v = 0; v < extent.polygon.n; ++v)
       probes_.push_back(extent.polygon.vertices[v].probe());
-    kernels_.classify(rows_of(rows, n), padded(n), probes_.data(), probes_.size(),
-                      extent.magnitude, extent.slack, sp, sn, ap, an);
+    kernels_.classify(rows_of(rows, n), padded(n), probes_.data(), probes_.size(), extent.magnitude,
+                      extent.slack, sp, sn, ap, an);
     for (std::size_t w = 0; w < words; ++w) {
       const std::size_t left = n - 64 * w;
       const std::uint64_t valid = left >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << left) - 1;
@@ -155,9 +160,11 @@ std::int32_t Engine::survey_pointwise(int split, const Extent& extent, bool need
       sp[w] = valid;
       sn[w] = valid & ~(ap[w] | an[w]);
       open += std::popcount(sn[w]);
+      for (std::uint64_t rest = sn[w]; rest != 0; rest &= rest - 1)
+        live.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
     }
     if (!needed) return open;
-    if (hopeless(open, n) && root_.looking != PlanarRoot::Looking::kAlways) return -1;
+    if (hopeless(open, n) && root_.looking == PlanarRoot::Looking::kWherePaid) return -1;
     for (std::size_t w = 0; w < words; ++w) {
       const std::uint64_t valid = sp[w], unsettled = sn[w];
       for (std::uint64_t rest = p.is_relu ? on[w] | unsettled : valid; rest != 0;
@@ -191,7 +198,10 @@ std::int32_t Engine::survey_pointwise(int split, const Extent& extent, bool need
         settled = false;
       }
     }
-    open += !settled;
+    if (!settled) {
+      ++open;
+      live.push_back(unit);
+    }
     if (settled)
       row = piece_row(row, table, piece);
     else if (!relax(row, table, span, row))
@@ -214,7 +224,10 @@ std::int32_t Engine::survey_max(int split, const Extent& extent) {
     const WindowBound bound = relax_window(op.max, rows, n, w, extent, row);
     if (!bound.possible) return -1;
     winner[static_cast<std::size_t>(w)] = bound.winner;
-    open += bound.winner < 0;
+    if (bound.winner < 0) {
+      ++open;
+      look_.live[static_cast<std::size_t>(split)].push_back(w);
+    }
     if (!row.zero()) look_.opening.add(w, row);
   }
   return open;

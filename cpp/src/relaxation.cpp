@@ -122,8 +122,8 @@ WindowBound relax_window(const Max& max, const double* rows, std::size_t n, std:
   out = champion;
   if (settled || excess == 0.0) return {true, settled ? winner : -1};
   out.v[2] += 0.5 * excess;
-  out.v[3] = (champion.v[3] + 0.5 * excess + 4 * kUlp * (champion.norm() + excess)) * 1.0000001 +
-             0x1p-600;
+  out.v[3] =
+      (champion.v[3] + 0.5 * excess + 4 * kUlp * (champion.norm() + excess)) * 1.0000001 + 0x1p-600;
   return {true, -1};
 }
 

@@ -66,7 +66,7 @@ void RowMaps::collect(int slot, const double* map, RowList& rows) const {
 }
 
 void RowMaps::base(int stage, const RowList& opening, const std::vector<double*>& blocks,
-                   double* block, bool sharp) {
+                   double* block, const How& how) {
   const Stage& st = tape_.stages()[static_cast<std::size_t>(stage)];
   const int opening_slot = stage == 0 ? 0 : tape_.split(stage - 1).output;
   if (const std::size_t at = tape_.offset(opening_slot); at != Tape::npos) {
@@ -82,26 +82,30 @@ void RowMaps::base(int stage, const RowList& opening, const std::vector<double*>
     double* map = at != Tape::npos ? block + at : scratch(op.output);
     const auto& doubt = bias_error_[static_cast<std::size_t>(index)];
     std::fill(map, map + 2 * lead, 0.0);
-    std::copy(op.bias.begin(), op.bias.end(), map + 2 * lead);
-    std::copy(doubt.begin(), doubt.end(), map + 3 * lead);
+    if (how.homogeneous) {
+      std::fill(map + 2 * lead, map + 4 * lead, 0.0);
+    } else {
+      std::copy(op.bias.begin(), op.bias.end(), map + 2 * lead);
+      std::copy(doubt.begin(), doubt.end(), map + 3 * lead);
+    }
     for (std::size_t k = 0; k < op.inputs.size(); ++k) {
       const int slot = op.inputs[k];
       if (slot == opening_slot) {
-        scatter_all(op, static_cast<int>(k), opening, map, sharp);
+        scatter_all(op, static_cast<int>(k), opening, map, how.sharp);
         continue;
       }
       const bool here = tape_.slots()[slot].stage == stage;
+      if (!here && blocks[static_cast<std::size_t>(tape_.slots()[slot].stage)] == nullptr) continue;
       const std::size_t from = tape_.offset(slot);
       collect(slot,
               here ? (from != Tape::npos ? block + from : scratch(slot)) : stored(slot, blocks),
               rows_);
-      scatter_all(op, static_cast<int>(k), rows_, map, sharp);
+      scatter_all(op, static_cast<int>(k), rows_, map, how.sharp);
     }
   }
 }
 
-void RowMaps::scatter_all(const Op& op, int input, const RowList& rows, double* map,
-                          bool sharp) {
+void RowMaps::scatter_all(const Op& op, int input, const RowList& rows, double* map, bool sharp) {
   if (op.kind == OpKind::kDense) {
     add_dense(op, rows, map, sharp);
     return;

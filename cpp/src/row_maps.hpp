@@ -58,6 +58,11 @@ inline Rows rows_of(const double* map, std::size_t n) {
   return {map, map + lead, map + 2 * lead, map + 3 * lead};
 }
 
+// Row number `at` of a map whose columns are `stride` apart.
+inline Row4 row_in(const double* map, std::size_t stride, std::size_t at) {
+  return {{map[at], map[stride + at], map[2 * stride + at], map[3 * stride + at]}};
+}
+
 inline Row4 row_at(const double* map, std::size_t n, std::int32_t unit) {
   const std::size_t lead = padded(n), i = static_cast<std::size_t>(unit);
   return {{map[i], map[lead + i], map[2 * lead + i], map[3 * lead + i]}};
@@ -77,10 +82,16 @@ class RowMaps {
 
   // Fills `block` of stage s. `opening` are the known non-zero rows of the slot that opens the
   // stage (the network input or the output of split s - 1); blocks[t] are the blocks of the
-  // earlier stages on the path. `sharp`: sums of error bounds also where the product of norms, about
-  // twice as large, would do.
+  // earlier stages on the path; nullptr: nothing comes from there.
+  struct How {
+    bool sharp = false;  // sums of error bounds, not the product of norms, about twice as large
+    bool homogeneous = false;  // without biases
+  };
+  void base(int stage, const RowList& opening, const std::vector<double*>& blocks, double* block) {
+    base(stage, opening, blocks, block, How());
+  }
   void base(int stage, const RowList& opening, const std::vector<double*>& blocks, double* block,
-            bool sharp = false);
+            const How& how);
 
   // Adds the row of one unit of the opening slot of the block's stage.
   void push(int slot, std::int32_t unit, const Row4& row, double* block);

@@ -222,7 +222,7 @@ void Engine::expand_max(std::int32_t index) {
       child.mixed[i >> 6] &= ~(std::uint64_t{1} << (i & 63));
       if (last(cell)) continue;
       const Row4 row = row_at(cell.rows, n_in, op.max.entries[winner]);
-      if (!row.zero()) maps_.push(op.output, cell.member[i], row, own_block(child, parent.block));
+      if (!row.zero()) add_fixed(child, parent.block, cell.member[i], row);
     }
     if (left > 0 && worth_looking(child)) look_ahead(child);
     if (counting() && last(*child.cell) && left == 0)

@@ -85,10 +85,13 @@ bool Engine::enter_pointwise(Node& node, LayerCell& cell) {
 void Engine::classify_cuts(const Node& node, LayerCell& cell) {
   const Op& op = tape_.split(cell.split);
   const Pointwise& p = op.pointwise;
-  const std::size_t n = tape_.slots()[op.output].size, cuts = p.unit_of_cut.size();
+  const std::size_t n = tape_.slots()[op.output].size;
+  const std::size_t cuts =
+      cell.live != nullptr ? static_cast<std::size_t>(cell.live->count) : p.unit_of_cut.size();
   const std::size_t lead = padded(cuts);
   if (p.one_cut_at_zero) {
     cell.cut_rows = cell.rows;
+    cell.cut_stride = cell.stride;
   } else {
     auto* rows = arena_.make<double>(4 * lead);
     std::fill(rows, rows + 4 * lead, 0.0);
@@ -103,6 +106,7 @@ void Engine::classify_cuts(const Node& node, LayerCell& cell) {
       set_row(rows, cuts, static_cast<std::int32_t>(q), row);
     }
     cell.cut_rows = rows;
+    cell.cut_stride = lead;
   }
   const std::size_t words = words_for(lead);
   masks_.resize(4 * words);
@@ -110,8 +114,11 @@ void Engine::classify_cuts(const Node& node, LayerCell& cell) {
   probes_.clear();
   for (std::int32_t v = 0; v < node.polygon.n; ++v)
     probes_.push_back(node.polygon.vertices[v].probe());
-  kernels_.classify(rows_of(cell.cut_rows, cuts), lead, probes_.data(), probes_.size(),
-                    node.polygon.magnitude(), node.polygon.slack(), sp, sn, ap, an);
+  const std::size_t stride = cell.cut_stride;
+  kernels_.classify({cell.cut_rows, cell.cut_rows + stride, cell.cut_rows + 2 * stride,
+                     cell.cut_rows + 3 * stride},
+                    lead, probes_.data(), probes_.size(), node.polygon.magnitude(),
+                    node.polygon.slack(), sp, sn, ap, an);
 
   cell.on = arena_.make<std::uint64_t>(std::max<std::size_t>(1, words));
   std::size_t members = 0;
@@ -123,14 +130,15 @@ void Engine::classify_cuts(const Node& node, LayerCell& cell) {
     for (; open != 0; open &= open - 1) {
       const auto q = static_cast<std::int32_t>(64 * w) + std::countr_zero(open);
       bool more = bit(sp, q), less = bit(sn, q);
-      const Line line{Line::Kind::kCut, cell.split, q, 0};
+      const Line line{Line::Kind::kCut, cell.split, cell.live != nullptr ? cell.live->unit[q] : q,
+                      0};
       for (std::int32_t v = 0; v < node.polygon.n && !(more && less); ++v) {
         const Vertex& vertex = node.polygon.vertices[v];
         // The kernel that decides later, in vertex_signs: another order of rounding might leave
         // open what was certain here, and a member without strict signs has no chord.
         double eight[4][kLanes];
         for (std::size_t k = 0; k < 4; ++k)
-          std::copy_n(cell.cut_rows + k * lead + static_cast<std::size_t>(q) / kLanes * kLanes,
+          std::copy_n(cell.cut_rows + k * stride + static_cast<std::size_t>(q) / kLanes * kLanes,
                       kLanes, eight[k]);
         const std::uint64_t all = (std::uint64_t{1} << kLanes) - 1;
         std::uint64_t above = 0, below = 0;
@@ -158,10 +166,43 @@ void Engine::classify_cuts(const Node& node, LayerCell& cell) {
   for (std::size_t w = 0; w < words; ++w)
     for (std::uint64_t rest = sp[w]; rest != 0; rest &= rest - 1)
       *next++ = static_cast<std::int32_t>(64 * w) + std::countr_zero(rest);
+  if (cell.live != nullptr) name_live(cell);
+}
+
+// From numbers of live units to their cuts, which for them are the units; the others are settled.
+void Engine::name_live(LayerCell& cell) {
+  const std::size_t words = words_for(padded(tape_.split(cell.split).pointwise.unit_of_cut.size()));
+  const std::uint64_t* found = cell.on;
+  cell.on = arena_.make<std::uint64_t>(words);
+  std::copy_n(cell.live->on, words, cell.on);
+  for (std::int32_t i = 0; i < cell.live->count; ++i)
+    if (bit(found, i)) set_bit(cell.on, cell.live->unit[i]);
+  for (std::int32_t i = 0; i < cell.m; ++i) cell.member[i] = cell.live->unit[cell.member[i]];
+}
+
+Row4 Engine::unit_row(const LayerCell& cell, std::int32_t unit) const {
+  const std::int32_t at = cell.live != nullptr ? cell.live->position(unit) : unit;
+  return row_in(cell.rows, cell.stride, static_cast<std::size_t>(at));
+}
+
+// The combined map with the columns of the live units that are on in the whole cell.
+void Engine::base_reduced(LayerCell& cell) {
+  const Reduced& reduced = *cell.reduced;
+  const std::size_t size = 4 * reduced.lead;
+  cell.base = arena_.make<double>(size);
+  std::copy_n(blocks_[static_cast<std::size_t>(cell.split)], size, cell.base);
+  for (std::int32_t i = 0; i < cell.live->count; ++i)
+    if (bit(cell.on, cell.live->unit[i]))
+      add_column(reduced, cell.split, cell.live->unit[i],
+                 row_in(cell.rows, cell.stride, static_cast<std::size_t>(i)), cell.base);
 }
 
 // The next stage from the units whose piece is fixed on the whole cell.
 void Engine::base_pointwise(LayerCell& cell) {
+  if (cell.reduced != nullptr) {
+    base_reduced(cell);
+    return;
+  }
   const Op& op = tape_.split(cell.split);
   const Pointwise& p = op.pointwise;
   const std::size_t n = tape_.slots()[op.output].size;
@@ -212,14 +253,16 @@ void Engine::gather_members(Node& node, LayerCell& cell) {
 
 // The rows of the cell's members side by side; on the node, all of them are mixed.
 void Engine::gather_rows(Node& node, LayerCell& cell) {
-  const std::size_t cuts = tape_.split(cell.split).pointwise.unit_of_cut.size();
   const auto m = static_cast<std::size_t>(cell.m), words = static_cast<std::size_t>(cell.words);
-  const std::size_t from = padded(cuts), lead = padded(m);
+  const std::size_t lead = padded(m);
   cell.member_rows = arena_.make<double>(4 * lead);
+  for (std::size_t i = 0; i < m; ++i) {
+    const std::int32_t cut = cell.member[i];
+    const std::int32_t at = cell.live != nullptr ? cell.live->position(cut) : cut;
+    const Row4 row = row_in(cell.cut_rows, cell.cut_stride, static_cast<std::size_t>(at));
+    for (std::size_t k = 0; k < 4; ++k) cell.member_rows[k * lead + i] = row.v[k];
+  }
   for (std::size_t k = 0; k < 4; ++k) {
-    for (std::size_t i = 0; i < m; ++i)
-      cell.member_rows[k * lead + i] =
-          cell.cut_rows[k * from + static_cast<std::size_t>(cell.member[i])];
     std::fill(cell.member_rows + k * lead + m, cell.member_rows + (k + 1) * lead, 0.0);
   }
   node.mixed = arena_.make<std::uint64_t>(words);
@@ -435,9 +478,8 @@ void Engine::push_fixed_unit(Node& child, const Node& parent, std::int32_t membe
   if (table.slopes[piece] == 0.0 && table.intercepts[piece] == 0.0 &&
       table.intercept_errors[piece] == 0.0)
     return;
-  const std::size_t n = tape_.slots()[op.output].size;
-  const Row4 row = piece_row(row_at(cell.rows, n, unit), table, piece);
-  if (!row.zero()) maps_.push(op.output, unit, row, own_block(child, parent.block));
+  const Row4 row = piece_row(unit_row(cell, unit), table, piece);
+  if (!row.zero()) add_fixed(child, parent.block, unit, row);
 }
 
 void Engine::leave_pointwise(const Node& node, std::uint64_t* pattern) {

@@ -4,6 +4,7 @@
 
 #include <cfenv>
 #include <cmath>
+#include <cstdlib>
 #include <set>
 
 #include "check.hpp"
@@ -271,6 +272,22 @@ TEST(ties_go_to_the_exact_stage) {
   CHECK(certified.work.exact_signs > 0);
   CHECK_EQUAL(list(tape, square(2.0)).n, certified.regions);
   CHECK_EQUAL(count(mlp({2, 8, 8, 8}, 11), square(2.0)).work.exact_signs, 0u);
+}
+
+// Looked ahead from every node or never, reduced at once or not at all: the same regions.
+TEST(looking_ahead_changes_no_region) {
+  for (const int scale : {0, 1})
+    for (unsigned seed = 20; seed < 24; ++seed) {
+      const Tape tape = mlp({2, 9, 12, 10, 8}, seed, scale);
+      setenv("LINEAR_REGIONS_LOOK_AHEAD", "never", 1);
+      const auto expected = pattern_set(list(tape, square(1.0)));
+      for (const char* how : {"always", "reduce"}) {
+        setenv("LINEAR_REGIONS_LOOK_AHEAD", how, 1);
+        CHECK(pattern_set(list(tape, square(1.0), 2)) == expected);
+        CHECK_EQUAL(count(tape, square(1.0)).regions, expected.size());
+      }
+      unsetenv("LINEAR_REGIONS_LOOK_AHEAD");
+    }
 }
 
 TEST(the_rounding_mode_of_the_process_does_not_matter) {
