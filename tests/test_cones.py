@@ -201,6 +201,24 @@ def test_convolutional_networks_in_slices(pool: str, d: int) -> None:
     assert len(patterns(net, listed(net, domain))) == expected
 
 
+def test_boxes_of_general_networks_need_no_exact_arithmetic() -> None:
+    for widths in ([3, 9, 7, 1], [5, 8, 5, 1]):
+        found = lr.count(he_normal(widths, 3), lr.Box(-1.0, 1.0), method="cones", threads=1)
+        assert found.work["exact_signs"] == 0
+
+
+def test_units_that_vanish_on_whole_cells_are_looked_at_once() -> None:
+    # Means of saturated units cancel exactly on whole cells, each of which has 8 corners and more.
+    weight = np.array([[1.0, 0.5, -0.25], [-0.5, 1.0, 0.75], [0.25, -1.0, 1.0], [1.0, 1.0, 0.5]])
+    mean = np.array([[0.25, 0.25, 0.25, 0.25], [0.5, -0.5, 0.5, -0.5], [0.1, 0.3, -0.1, -0.3]])
+    layers = [lr.Affine(4 * weight, [0.1, 0.2, -0.3, 0.4]), lr.hard_tanh()]
+    net = lr.Network(3, [*layers, lr.Affine(mean, np.zeros(3)), lr.relu()])
+    box = lr.Box(-1.0, 1.0)
+    found = lr.count(net, box, method="cones", threads=1)
+    assert found.value == int(lr.count(net, box, method="tree", threads=1))
+    assert found.work["exact_signs"] < 3 * found.work["layer_cells"]
+
+
 # --- what is listed ------------------------------------------------------------------------------
 
 
