@@ -47,7 +47,8 @@ struct FlatCountResult {
 
 // Where a count stands. levels[k] = {since, first}: the flats of codimension k with numbers below
 // `first` are worked off, and those from `since` on are what the flats of codimension k + 1 at hand
-// come from. Flats are numbered by their hashes, so the numbers depend on nothing else.
+// come from. Numbers follow from the order of the search (arrangement/flat_store.hpp), so they do
+// not depend on threads.
 struct FlatCountState {
   std::vector<std::array<std::uint64_t, 2>> levels;
   std::vector<FlatCountResult::Wide> whitney;  // of what is worked off

@@ -55,7 +55,7 @@ class FlatCounter {
   FlatCountResult run() {
     control_.start();
     if (r_ > 1) {
-      levels_[0]->add(nullptr, 0, static_cast<std::uint32_t>(n_), 1);
+      levels_[0]->add(nullptr, 0, static_cast<std::uint32_t>(n_), 1, 0);
       level(0, 1.0);
     }
     if (control_.stopped() && points_.wanted() && !rebuilding_) saving_.save(state());
@@ -123,7 +123,7 @@ class FlatCounter {
     const Store& store = *levels_[k];
     Store& next = *levels_[k + 1];
     const std::size_t reached = parallel(
-        since, first, 0.0, [&](Worker& w, std::size_t i) { expand(w, store.at(i), k, next); },
+        since, first, 0.0, [&](Worker& w, std::size_t i) { expand(w, store.at(i), i, k, next); },
         false);
     for (const auto& w : workers_) {
       std::fill(w->whitney.begin(), w->whitney.end(), Wide128{0});
@@ -138,7 +138,7 @@ class FlatCounter {
   // run is stopped, at_ says how far it came.
   void level(std::size_t k, double share) {
     Store& store = *levels_[k];
-    store.number(points_.wanted() || !resumed_.empty());
+    store.number();
     const std::size_t size = store.size();
     const std::size_t s = r_ - 1 - k;
     std::size_t since = 0, first = 0;
@@ -187,7 +187,7 @@ class FlatCounter {
     while ((first < size || since < first) && !control_.stopped()) {
       first = parallel(
           first, std::min(size, first + 1024), 0.0,
-          [&](Worker& w, std::size_t i) { expand(w, store.at(i), k, next); }, false);
+          [&](Worker& w, std::size_t i) { expand(w, store.at(i), i, k, next); }, false);
       at_[k] = {since, first};
       if (control_.stopped()) return;
       save_if_due();
@@ -304,8 +304,10 @@ class FlatCounter {
     w.coincidences += (m - 1 - lines) + (lines * (lines - 1) / 2 - points);
   }
 
-  // Adds the restrictions of the flat to the next level; its parallel rows meet it nowhere.
-  void expand(Worker& w, const Flat& flat, std::size_t k, Store& next) const {
+  // Adds the restrictions of the flat, whose number is given, to the next level; its parallel rows
+  // meet it nowhere.
+  void expand(Worker& w, const Flat& flat, std::size_t number, std::size_t k, Store& next) const {
+    if (number >> 33 != 0) throw std::overflow_error("too many flats of one codimension");
     std::size_t free_at[64];
     const std::size_t m = restrict_rows(w, flat, k, free_at), s = r_ - 1 - k;
     // Classes of equal restrictions: rows scaled to 1 at the first coefficient, in a hash table.
@@ -334,7 +336,9 @@ class FlatCounter {
       if (known) continue;
       w.slot[at] = static_cast<std::uint32_t>(j);
       ++classes;
-      if (!add_child(w, flat, k, row, lead, free_at[lead], static_cast<std::uint32_t>(j), next))
+      const std::uint64_t place = std::uint64_t{number} << 31 | j;
+      if (!add_child(w, flat, k, row, lead, free_at[lead], static_cast<std::uint32_t>(j), place,
+                     next))
         ++w.merged;
     }
     add_product(w.whitney[k + 1], flat.weight, classes);
@@ -343,7 +347,8 @@ class FlatCounter {
 
   // The child's map: free coordinate `lead` becomes a pivot, - (the rest of the row).
   bool add_child(Worker& w, const Flat& flat, std::size_t k, const T* row, std::size_t lead,
-                 std::size_t coordinate, std::uint32_t least, Store& next) const {
+                 std::size_t coordinate, std::uint32_t least, std::uint64_t place,
+                 Store& next) const {
     const std::size_t s = r_ - 1 - k;
     const std::size_t before = static_cast<std::size_t>(
         __builtin_popcountll(flat.pivots & ((std::uint64_t{1} << coordinate) - 1)));
@@ -361,7 +366,7 @@ class FlatCounter {
         if (t != lead) *out++ = f == 0 ? old[t] : field_.sub(old[t], field_.mul(f, row[t]));
     }
     return next.add(w.map.data(), flat.pivots | (std::uint64_t{1} << coordinate), least,
-                    flat.weight);
+                    flat.weight, place);
   }
 
   Field field_;
