@@ -74,7 +74,7 @@ def measured(net: lr.Network, domain: lr.Domain, workers: int, n: int) -> dict[s
     assert regions == whole
     method = lr.count(net, domain, limit=1).method
     search = Search(net, domain, method, True)
-    cut, _ = search.cut(Part.whole(), 1 / n)
+    cut = search.cut(Part.whole(), 1 / n).rest
     sizes, waste, total = [], 0.0, 0
     for i in range(len(cut)):
         start = time.perf_counter()

@@ -40,6 +40,8 @@ GROUPS = {
     "core": ["_core"],
     # Checked options of long calls; knows no engine.
     "run": ["_run"],
+    # Searches in parts, whatever is searched; knows no engine.
+    "parts": ["_divisible", "_items", "_part_runs"],
     "version": ["_version"],
     "lower": ["_forward", "_lower"],
     "methods": ["_methods"],
@@ -48,8 +50,10 @@ GROUPS = {
     "engine": [
         "_adjacency", "_arrangement", "_arrangement_count", "_arrangement_runs",
         "_ball_facets", "_ball_regions", "_build_info", "_cell_facets", "_chamber_folder",
-        "_chamber_listing", "_chambers", "_count", "_counter_bytes", "_counter_device",
-        "_decision_boundary", "_exact_facets", "_first_layer", "_flat_count", "_hyperplanes",
+        "_chamber_listing", "_chamber_parts", "_chambers", "_count",
+        "_counter_bytes", "_counter_device",
+        "_decision_boundary", "_exact_facets", "_first_layer", "_flat_count", "_flat_parts",
+        "_hyperplanes",
         "_least_distance", "_lineality", "_pattern_counter", "_pieces", "_preactivations",
         "_proved_patterns", "_region", "_region_at",
         "_region_columns", "_region_files", "_region_frames", "_region_table", "_regions",
@@ -57,7 +61,7 @@ GROUPS = {
         "_sweep_device", "_sweep_points",
         "_unstable", "_volumes",
         # Searches in parts.
-        "_checkpoint", "_cost", "_forecast", "_part_runs", "_parts", "_region_chunks",
+        "_checkpoint", "_cost", "_forecast", "_parts", "_region_chunks",
         "_region_listing", "_shards",
     ],
     # Measures of search and training: many small questions to the engines.
@@ -90,7 +94,8 @@ TOP = {
     # Of the one-layer counts, the parts: their compiled.py alone calls the core.
     "bounds": _IR | {"domain", "result", "one_layer"},
     "run": {"errors", "values"},
-    "one_layer": _IR | {"files", "domain", "result", "run"},
+    "parts": {"errors", "run"},
+    "one_layer": _IR | {"files", "domain", "result", "run", "parts"},
     "constructions": _IR | {"bounds"},
     "average": _IR | {"domain", "result", "run", "engine"},
     # The reference must not use the lowering or the core: a mistake there could not hide.
@@ -100,8 +105,8 @@ TOP = {
     "version": {"core"},
     "device": _IR,
     "engine": _IR | {
-        "arrays", "files", "domain", "result", "lower", "methods", "core", "run", "version",
-        "device",
+        "arrays", "files", "domain", "result", "lower", "methods", "core", "run", "parts",
+        "version", "device",
     },
     "training": _IR | {"domain", "result", "lower", "core", "run", "version", "engine"},
     "importers": _IR | {"files"},

@@ -13,7 +13,8 @@ import pytest
 import linear_regions as lr
 import strategies
 from linear_regions._digest import digest
-from linear_regions._parts import Block, Outcome, Part, Search
+from linear_regions._divisible import Outcome
+from linear_regions._parts import Block, Part, Search
 from linear_regions._region_chunks import sorted_blocks
 
 RNG = np.random.default_rng(0)
@@ -91,7 +92,7 @@ def test_any_cut_gives_the_regions_of_the_whole_in_its_order(case: tuple[str, st
     assert len(order) == (whole if case[2] else 0)
     assert len(set(order)) == len(order)
     for share in (0.3, 0.01):
-        cut, _ = search.cut(Part.whole(), share)
+        cut = search.cut(Part.whole(), share).rest
         assert cut.weight == pytest.approx(1.0)
         assert finish(search, cut)[0] == whole
         # One after the other, and in pieces, in any sequence.
@@ -133,7 +134,7 @@ def test_masks_that_become_too_narrow_change_nothing() -> None:
     outcome = search.run(Part.whole())
     assert outcome.wide
     assert outcome.regions == int(lr.count(net, search.domain))
-    cut, _ = search.cut(Part.whole(), 0.02)
+    cut = search.cut(Part.whole(), 0.02).rest
     assert finish(search, cut)[0] == outcome.regions
     assert finish(search, cut, wide=True, pause_after=0.0)[0] == outcome.regions
 
@@ -141,7 +142,7 @@ def test_masks_that_become_too_narrow_change_nothing() -> None:
 def test_a_part_that_leads_elsewhere_is_refused() -> None:
     for method in ("polygons", "cones", "tree"):
         search = make(("plane", method, False))
-        cut, _ = search.cut(Part.whole(), 0.05)
+        cut = search.cut(Part.whole(), 0.05).rest
         renamed = replace(cut, names=cut.names ^ np.uint64(1))
         with pytest.raises(lr.InvalidInput, match="another version or build"):
             search.run(renamed)

@@ -231,3 +231,24 @@ def test_a_chamber_between_adjacent_doubles_has_an_exact_point():
     assert np.isnan(points[between]).all()
     assert low < exact[between][0] < high
     assert len(exact) == 1
+
+
+@pytest.mark.parametrize("central", [False, True])
+def test_interior_points_do_not_depend_on_how_the_ranks_are_divided(central):
+    rng = np.random.default_rng(5)
+    n, d = 17, 4
+    table = rng.integers(-50, 50, (n, d + 1))
+    table[:, d] *= not central
+    sweep = Sweep([tuple(row) for row in table.tolist()], d)
+    run = run_control(
+        arithmetic="certified", threads=1, limit=None, time_limit=None, cancel=None, progress=False
+    )
+    words = np.empty((sweep.size, sweep.words), np.uint64)
+    sweep.fill(0, sweep.size, words, run)
+    whole, exact = sweep.points(0, sweep.size, words)
+    for _ in range(60):
+        first = int(rng.integers(sweep.size))
+        last = min(sweep.size, first + int(rng.integers(1, 40)))
+        points, here = sweep.points(first, last, words[first:last])
+        assert np.array_equal(points, whole[first:last], equal_nan=True)
+        assert here == {i - first: point for i, point in exact.items() if first <= i < last}

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrangement_count import (
+    IN_ONE_PIECE,
     check_equal,
     count_again,
     count_place,
@@ -26,6 +27,7 @@ from ._flat_count import FlatCount, whitney_numbers
 from ._geometry import integer
 from ._hyperplanes import RowArray, checked_rows, exact_rows, place_of
 from ._ledger import Ledger
+from ._part_runs import ExecutorOrMaker
 from ._run import Progress, Run, run_control
 from ._value import FloatArray, Value
 from .domain import Domain
@@ -135,6 +137,7 @@ class Arrangement(Value):
         time_limit: float | None = None,
         cancel: threading.Event | None = None,
         progress: Progress = False,
+        executor: ExecutorOrMaker | None = None,
         checkpoint: str | PathLike[str] | None = None,
     ) -> RegionCount:
         """Count the chambers, exactly.
@@ -157,6 +160,10 @@ class Arrangement(Value):
             Count again by another engine, and raise where the numbers differ.
         threads, limit, time_limit, cancel, progress
             As for `count` of a network; a limit needs the tree.
+        executor : concurrent.futures.Executor or callable, optional
+            Count on its workers, in tasks of about five seconds, as `count` of a network does: sub-
+            trees of a tree, ranges of the sweep, hyperplanes of the recursion. Not for a GPU, and
+            not for ``arithmetic="float"`` with a tree.
         checkpoint : str or path, optional
             File that records how far the count has come, every few seconds. The same call goes on
             from there, whatever ended the last one; a finished checkpoint answers at once. Not
@@ -211,19 +218,29 @@ class Arrangement(Value):
                 ledger,
                 run,
                 lambda: count_place(
-                    place, method, run, verify=verify, device=device, ledger=ledger
+                    place,
+                    method,
+                    run,
+                    verify=verify,
+                    device=device,
+                    ledger=ledger,
+                    executor=executor,
                 ),
             )
         finally:
             run.close()
 
-    def whitney_numbers(self, *, threads: int | None = None) -> list[int]:
+    def whitney_numbers(
+        self, *, threads: int | None = None, executor: ExecutorOrMaker | None = None
+    ) -> list[int]:
         """Return the absolute Whitney numbers of the first kind.
 
         Parameters
         ----------
         threads : int, optional
             Default as many as this process may use.
+        executor : concurrent.futures.Executor or callable, optional
+            As for `count`.
 
         Returns
         -------
@@ -252,20 +269,24 @@ class Arrangement(Value):
                 progress=False,
             )
             rows = exact_rows(self.normals, self.offsets)
-            found = whitney_numbers(rows, self.dim, run)
+            found = whitney_numbers(rows, self.dim, run, executor=executor)
             if found.interrupted:
                 raise Interrupted()
             self._set(_whitney=found)
         assert self._whitney is not None
         return list(self._whitney.whitney)
 
-    def characteristic_polynomial(self, *, threads: int | None = None) -> list[int]:
+    def characteristic_polynomial(
+        self, *, threads: int | None = None, executor: ExecutorOrMaker | None = None
+    ) -> list[int]:
         """Return the coefficients of the characteristic polynomial, constant term first.
 
         Parameters
         ----------
         threads : int, optional
             Default as many as this process may use.
+        executor : concurrent.futures.Executor or callable, optional
+            As for `count`.
 
         Returns
         -------
@@ -284,16 +305,18 @@ class Arrangement(Value):
         >>> lr.Arrangement([[1, 0], [0, 1]], [0, 0]).characteristic_polynomial()
         [1, -2, 1]
         """
-        numbers = self.whitney_numbers(threads=threads)
+        numbers = self.whitney_numbers(threads=threads, executor=executor)
         return [-w if k % 2 else w for k, w in enumerate(numbers)][::-1]
 
-    def bounded_count(self, *, threads: int | None = None) -> int:
+    def bounded_count(
+        self, *, threads: int | None = None, executor: ExecutorOrMaker | None = None
+    ) -> int:
         """Return the number of bounded chambers.
 
         Parameters
         ----------
-        threads : int, optional
-            Default as many as this process may use.
+        threads, executor
+            As for `whitney_numbers`.
 
         Returns
         -------
@@ -306,7 +329,7 @@ class Arrangement(Value):
         >>> lr.Arrangement([[1, 0], [0, 1], [1, 1]], [0, 0, -1]).bounded_count()
         1
         """
-        numbers = self.whitney_numbers(threads=threads)
+        numbers = self.whitney_numbers(threads=threads, executor=executor)
         if not numbers[-1]:  # |w_d| > 0 exactly when some d hyperplanes meet in a point
             return 0
         return abs(sum(-w if k % 2 else w for k, w in enumerate(numbers)))
@@ -326,6 +349,7 @@ class Arrangement(Value):
         time_limit: float | None = None,
         cancel: threading.Event | None = None,
         progress: Progress = False,
+        executor: ExecutorOrMaker | None = None,
         checkpoint: str | PathLike[str] | None = None,
     ) -> Chambers:
         """List the chambers: sign vectors, and interior points where asked for.
@@ -346,6 +370,9 @@ class Arrangement(Value):
             Count the chambers by another engine, and raise where the numbers differ.
         threads, limit, time_limit, cancel, progress
             As for `count` of a network. A limit gives exactly the first chambers of the order.
+        executor : concurrent.futures.Executor or callable, optional
+            As for `count`; without a limit. Chambers are sent back from the workers, so it pays
+            where they cost more than that: points, witness trees, slow domains.
         checkpoint : str or path, optional
             Folder that takes the chambers as they are found. The same call goes on where the last
             one was ended, and gives the same list in the same order.
@@ -385,10 +412,10 @@ class Arrangement(Value):
             if checkpoint is not None:
                 question = "sign vectors and points" if points else "sign vectors"
                 folder = ChamberFolder(checkpoint, self._names(domain, method, run, question))
-            found, interrupted = list_chambers(place, method, run, points, folder)
+            found, interrupted = list_chambers(place, method, run, points, folder, executor)
             ledger = None if folder is None else folder.ledger
             if verify and found.status == "complete" and not interrupted:
-                other = count_again(place, found.method, run, ledger)
+                other = count_again(place, found.method, run, ledger, executor)
                 check_equal(len(found), found.method, other)
             if ledger is not None:
                 ledger.close(complete=found.status == "complete" and not interrupted)
@@ -408,13 +435,14 @@ class Arrangement(Value):
         verify: bool = False,
         threads: int | None = None,
         limit: int | None = None,
+        executor: ExecutorOrMaker | None = None,
         checkpoint: str | PathLike[str] | None = None,
     ) -> npt.NDArray[np.uint64]:
         """Return the sign vectors of all chambers, packed (see `chambers`).
 
         Parameters
         ----------
-        domain, method, arithmetic, verify, threads, limit, checkpoint
+        domain, method, arithmetic, verify, threads, limit, executor, checkpoint
             As for `chambers`, which also takes a time limit and can be cancelled.
         device : str, default "cpu"
             ``"cuda"`` or ``"cuda:<number>"``: a GPU sweeps a simple arrangement in the whole space.
@@ -439,10 +467,8 @@ class Arrangement(Value):
         [0, 1, 3]
         """
         if is_cuda(device):
-            if checkpoint is not None:
-                raise Unsupported(
-                    "a GPU sweeps in one piece: leave checkpoint out, or take device='cpu'"
-                )
+            if checkpoint is not None or executor is not None:
+                raise Unsupported(IN_ONE_PIECE)
             run = run_control(
                 arithmetic=arithmetic,
                 threads=threads,
@@ -462,6 +488,7 @@ class Arrangement(Value):
             verify=verify,
             threads=threads,
             limit=limit,
+            executor=executor,
             checkpoint=checkpoint,
         )
         return found.sign_vectors

@@ -16,6 +16,7 @@ from ._digest import digest
 from ._flat_count import whitney_numbers
 from ._hyperplanes import Place, exact_rows
 from ._ledger import Ledger
+from ._part_runs import ExecutorOrMaker
 from ._run import Run
 from ._sweep_device import count_on_device, list_on_device
 from ._version import __version__
@@ -24,10 +25,11 @@ from .errors import CheckpointError, Interrupted, InvalidInput, LinearRegionsErr
 from .result import RegionCount
 
 __all__ = [
-    "check_equal", "count_again", "count_place", "kept", "names_of", "sign_vectors_on_device",
-    "visited",
+    "IN_ONE_PIECE", "check_equal", "count_again", "count_place", "kept", "names_of",
+    "sign_vectors_on_device", "visited",
 ]  # fmt: skip
 
+IN_ONE_PIECE = "a GPU sweeps in one piece: leave checkpoint and executor out, or take device='cpu'"
 _COUNTING = ("auto", "recursion", "rays", "tree", "sweep")
 _TREES = ("rays", "tree")
 _REFERENCE = {
@@ -46,14 +48,13 @@ def count_place(
     verify: bool = False,
     device: str = "cpu",
     ledger: Ledger | None = None,
+    executor: ExecutorOrMaker | None = None,
 ) -> RegionCount:
     """Count the chambers of hyperplanes in the coordinates of a domain."""
     check_method(method, _COUNTING)
     if is_cuda(device):
-        if ledger is not None:
-            raise Unsupported(
-                "a GPU sweeps in one piece: leave checkpoint out, or take device='cpu'"
-            )
+        if ledger is not None or executor is not None:
+            raise Unsupported(IN_ONE_PIECE)
         result = visited(count_on_device(place, method, run, device), "sweep", run)
         if verify and result.status == "complete":
             check_equal(result.value, "sweep", count_place(place, "recursion", run))
@@ -62,16 +63,17 @@ def count_place(
         can = not place.sides and run.certified and run.limit is None
         method = "recursion" if can else "either tree"
     if method in (*_TREES, "either tree"):
-        answer = count_by_tree(place, method, run, ledger)
+        answer = count_by_tree(place, method, run, ledger, executor)
         result = visited(answer, answer["method"], run)
     elif method == "sweep":
         if run.limit is not None:
             raise Unsupported("method 'sweep' counts without a limit; use method='rays' or 'tree'")
-        result = visited(count_by_sweep(place, run, ledger), "sweep", run)
+        result = visited(count_by_sweep(place, run, ledger, executor), "sweep", run)
     else:
-        result = _by_recursion(place, run, ledger)
+        result = _by_recursion(place, run, ledger, executor)
     if verify and result.status == "complete":
-        check_equal(result.value, result.method, count_again(place, result.method, run, ledger))
+        other = count_again(place, result.method, run, ledger, executor)
+        check_equal(result.value, result.method, other)
     return result
 
 
@@ -126,13 +128,21 @@ def sign_vectors_on_device(
     return words
 
 
-def count_again(place: Place, method: str, run: Run, ledger: Ledger | None = None) -> RegionCount:
+def count_again(
+    place: Place,
+    method: str,
+    run: Run,
+    ledger: Ledger | None = None,
+    executor: ExecutorOrMaker | None = None,
+) -> RegionCount:
     """Count by another engine than the one that this method names."""
+    run = replace(run, limit=None)
     if not place.sides and method != "recursion":
-        return count_place(place, "recursion", run, ledger=ledger)
+        return count_place(place, "recursion", run, ledger=ledger, executor=executor)
     if method in _TREES:
-        return count_place(place, "tree" if method == "rays" else "rays", run, ledger=ledger)
-    answer = count_by_tree(place, "auto", run, ledger)
+        other = "tree" if method == "rays" else "rays"
+        return count_place(place, other, run, ledger=ledger, executor=executor)
+    answer = count_by_tree(place, "auto", run, ledger, executor)
     return visited(answer, answer["method"], run)
 
 
@@ -145,7 +155,9 @@ def check_equal(value: int, method: str, other: RegionCount) -> None:
         )
 
 
-def _by_recursion(place: Place, run: Run, ledger: Ledger | None) -> RegionCount:
+def _by_recursion(
+    place: Place, run: Run, ledger: Ledger | None, executor: ExecutorOrMaker | None
+) -> RegionCount:
     if place.sides:
         raise Unsupported(
             "method 'recursion' counts in the whole space or a free slice; use method='rays' or "
@@ -159,7 +171,7 @@ def _by_recursion(place: Place, run: Run, ledger: Ledger | None) -> RegionCount:
     rows = place.rows
     if isinstance(rows, np.ndarray):
         rows = exact_rows(rows[:, :-1], rows[:, -1])
-    found = whitney_numbers(rows, place.dim, run, ledger)
+    found = whitney_numbers(rows, place.dim, run, ledger, executor)
     result = RegionCount(
         value=sum(found.whitney),
         what="chamber",

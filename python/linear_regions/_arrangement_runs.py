@@ -1,61 +1,41 @@
 # SPDX-License-Identifier: MIT
 """Counts of chambers that can be continued: what the engines are asked, and what is kept.
 
-Parts of a count are ranges of ranks for the sweep, sub-trees for the trees, and levels of flats for
-the recursion (`_flat_count`).
+Parts of a count are ranges of ranks for the sweep, sub-trees for the trees (`_chamber_parts`), and
+levels of flats or hyperplanes for the recursion (`_flat_count`, `_flat_parts`).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from . import _core
+from ._chamber_folder import Listed
+from ._chamber_parts import TreePart, TreeSearch, engine_for, tree_call
 from ._checkpoint_file import as_array
+from ._divisible import Poll, Searchable, State
+from ._farkas import Row
 from ._hyperplanes import Place
+from ._items import Items, ItemSearch, Piece
 from ._ledger import Ledger
+from ._part_runs import ExecutorOrMaker, PartRun
 from ._run import Run
 from ._sweep import Sweep
-from .errors import CheckpointError, InvalidInput, Unsupported
+from .errors import CheckpointError, Unsupported
 
 __all__ = [
-    "Ranks",
-    "added",
-    "continued",
-    "kept_sweep_count",
-    "kept_tree_count",
-    "tree_call",
-    "tree_start",
-]
+    "SweepSearch", "added", "continued", "items_state", "keep_tree", "kept_sweep_count",
+    "kept_tree_count", "spread_tree_count", "tree_start", "tree_state", "work_off",
+]  # fmt: skip
 
+CHUNK_BYTES = 1 << 27  # of sign vectors, about
 
-def tree_call(
-    call: Callable[..., dict[str, Any]], place: Place, engine: str, run: Run, **options: Any
-) -> dict[str, Any]:
-    """Call one of the core's three functions."""
-    planes, sides = place.lowered()
-    try:
-        return call(
-            planes,
-            sides,
-            certified=run.certified,
-            threads=run.threads,
-            limit=run.limit,
-            time_limit=run.time_limit,
-            poll=run.poll,
-            engine=engine,
-            **options,
-        )
-    except _core.ForeignChamberPart as error:
-        raise InvalidInput(f"{error}: begin anew, or go on where it was begun") from None
-    except ValueError as refusal:
-        if engine == "rays":  # the input was checked before
-            raise Unsupported(str(refusal)) from None
-        raise
+Answer: TypeAlias = dict[str, Any]
 
 
 def added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
@@ -125,6 +105,15 @@ class TreeStart:
         self.ledger.keep(self.key, state, {"rows": rows, "shares": shares})
 
 
+def check_certified(run: Run) -> None:
+    """Raise where a tree has no parts."""
+    if not run.certified:
+        raise Unsupported(
+            "with arithmetic='float' a tree depends on what was found before, so parts of it have "
+            "no lasting names: use arithmetic='certified'"
+        )
+
+
 def tree_start(ledger: Ledger, key: str, method: str, run: Run) -> TreeStart:
     """Return where a call of a tree begins.
 
@@ -135,11 +124,7 @@ def tree_start(ledger: Ledger, key: str, method: str, run: Run) -> TreeStart:
     CorruptFile
         If the state is damaged.
     """
-    if not run.certified:
-        raise Unsupported(
-            "with arithmetic='float' a tree depends on what was found before, so parts of it have "
-            "no lasting names: use arithmetic='certified'"
-        )
+    check_certified(run)
     begun = ledger.begun(key)
     if begun is None:
         return TreeStart(ledger, key, {}, None, method, 0, {})
@@ -198,60 +183,169 @@ def _partial(
     }
 
 
-class Ranks:
-    """Ranges of ranks that take a few seconds each.
+def kept_sweep_count(
+    sweep: Sweep, run: Run, ledger: Ledger | None, executor: ExecutorOrMaker | None = None
+) -> Answer:
+    """Prove that the arrangement is simple, range by range."""
+    key = "sweep"
+    known = None if ledger is None else ledger.answer(key)
+    if known is not None:
+        return {**known, "interrupted": False}
+    state = items_state(ledger, key, sweep.ranks)
+    search = SweepSearch(sweep.rows, sweep.d, run.certified)
+
+    def keep(now: State) -> None:
+        assert ledger is not None
+        ledger.keep(key, {"chambers": now.found, "work": now.work}, now.rest.arrays)
+
+    out = work_off(search, replace(run, limit=None), state, "sweep", ledger, executor, keep)
+    if out["status"] == "complete" and ledger is not None:
+        ledger.finish(key, {name: value for name, value in out.items() if name != "interrupted"})
+    return out
+
+
+def items_state(ledger: Ledger | None, key: str, n: int) -> State:
+    """Return where a search of `n` equal items begins."""
+    begun = None if ledger is None else ledger.begun(key)
+    if begun is None or ledger is None:
+        return State(Items.equal(n))
+    state, arrays = begun
+    try:
+        rest = Items.of_arrays(arrays, n)
+        work = {str(name): int(value) for name, value in state["work"].items()}
+        return State(rest, int(state["chambers"]), work=work)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ledger.damage(error) from error
+
+
+def work_off(
+    search: Searchable,
+    run: Run,
+    state: State,
+    method: str,
+    ledger: Ledger | None,
+    executor: ExecutorOrMaker | None,
+    keep: Callable[[State], None],
+    take: Callable[[list[Any]], None] | None = None,
+    rows: int | None = None,
+) -> Answer:
+    """Search what is left, here or on an executor, and answer as the core does."""
+    parts = PartRun(search, run, state, take=take, rows=rows)
+    if ledger is not None:
+        parts.save, parts.every = keep, ledger.interval
+    try:
+        answer = parts.here() if executor is None else parts.on(executor)
+    except CheckpointError as error:
+        error.partial = _named(parts.answer("cancelled"), method)
+        raise
+    return _named(answer, method)
+
+
+def _named(answer: Answer, method: str) -> Answer:
+    work = {name: value for name, value in answer["work"].items() if name != "runs"}
+    return {**answer, "chambers": answer["regions"], "work": work, "method": method}
+
+
+def spread_tree_count(
+    place: Place, method: str, run: Run, ledger: Ledger | None, executor: ExecutorOrMaker
+) -> Answer:
+    """Count by a tree on the workers of an executor."""
+    key = f"tree:{method}"
+    known = None if ledger is None else ledger.answer(key)
+    if known is not None:
+        return {**known, "interrupted": False}
+    state, engine = tree_state(ledger, key, method, run)
+    search = TreeSearch(place, engine_for(place, engine))
+
+    def keep(now: State) -> None:
+        if ledger is not None:
+            keep_tree(ledger, key, search.engine, now)
+
+    out = work_off(search, run, state, search.engine, ledger, executor, keep)
+    if out["status"] == "complete" and ledger is not None:
+        ledger.finish(key, {name: value for name, value in out.items() if name != "interrupted"})
+    return out
+
+
+def tree_state(ledger: Ledger | None, key: str, method: str, run: Run) -> tuple[State, str]:
+    """Return where the parts of a tree begin, and the engine."""
+    if ledger is None:
+        check_certified(run)
+        return State(TreePart.whole()), method
+    start = tree_start(ledger, key, method, run)
+    rest = TreePart.whole() if start.arrays is None else TreePart.of_arrays(*start.arrays)
+    return State(rest, start.found, work=dict(start.work)), start.engine
+
+
+def keep_tree(ledger: Ledger, key: str, engine: str, now: State, **more: Any) -> None:
+    """Keep sub-trees that are left; a tree that nothing is left of is entered as an answer."""
+    if len(now.rest) and now.rest.arrays is not None:
+        rows, shares = now.rest.ordered().arrays
+        state = {"method": engine, "chambers": now.found, "work": now.work, **more}
+        ledger.keep(key, state, {"rows": rows, "shares": shares})
+
+
+class SweepSearch(ItemSearch):
+    """The ranks of a sweep. Pickles.
 
     Parameters
     ----------
-    first, last : int
-        What is to be swept.
+    rows : sequence of Row
+    d : int
+    certified : bool
+    lists : bool
+        Whether sign vectors are wanted.
+    points : bool
+        Whether interior points are.
     """
 
-    def __init__(self, first: int, last: int, most: int = 1 << 62) -> None:
-        self.done, self.last, self._most = first, last, most
-        self._size = 1 << 20
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        d: int,
+        certified: bool,
+        lists: bool = False,
+        points: bool = False,
+    ) -> None:
+        self._rows, self._d, self._certified = list(rows), d, certified
+        self._lists, self._points = lists, points
 
-    def next(self) -> int:
-        """Return the end of the next range."""
-        return min(self.last, self.done + self._size)
+    @cached_property
+    def _sweep(self) -> Sweep:
+        # All ranges together prove something only in the same coordinates.
+        return Sweep(self._rows, self._d, tries=1)
 
-    def note(self, chambers: int, seconds: float, wanted: float) -> None:
-        """Enter that so many ranks took so long."""
-        self.done += chambers
-        grown = chambers * wanted / max(seconds, 1e-9)
-        self._size = int(min(max(grown, 1 << 10), 8 * self._size, self._most))
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the core's objects out."""
+        return {k: v for k, v in self.__dict__.items() if k != "_sweep"}
 
-
-def kept_sweep_count(sweep: Sweep, run: Run, ledger: Ledger) -> dict[str, Any]:
-    """Prove that the arrangement is simple, range by range."""
-    key, start = "sweep", time.monotonic()
-    answer = ledger.answer(key)
-    if answer is not None:
-        return {**answer, "interrupted": False}
-    begun = ledger.begun(key)
-    state = begun[0] if begun is not None else {}
-    ranks = Ranks(int(state.get("ranks", 0)), sweep.ranks)
-    work: dict[str, int] = dict(state.get("work", {}))
-    factor = 2 if sweep.central else 1
-    report: dict[str, Any] = {"status": "complete", "interrupted": False}
-    while ranks.done < ranks.last and report["status"] == "complete":
-        left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
-        now = continued(
-            replace(run, limit=None, time_limit=left if left is None else max(left, 0.0)),
-            0,
-            ranks.done / ranks.last,
+    def piece(
+        self, first: int, last: int, begun: Any, threads: int, seconds: float | None, poll: Poll
+    ) -> Piece:
+        """Sweep ranks from `first` on."""
+        run = Run(self._certified, threads, None, seconds, poll, _nothing)
+        sweep, result = self._sweep, None
+        if self._lists:
+            last = min(last, first + max(1 << 10, CHUNK_BYTES // (8 * sweep.words)))
+            words = np.empty((last - first, sweep.words), dtype=np.uint64)
+            report = sweep.fill(first, last, words, run)
+            done = report["chambers"]
+            if done:
+                result = Listed(words[:done])
+                if self._points:
+                    result.points, result.exact = sweep.points(first, first + done, result.words)
+        else:
+            report = sweep.prove(run, first, last)
+            done = report["chambers"] // (2 if sweep.central else 1)
+        return Piece(
+            first + done,
+            report["chambers"],
+            report["status"],
+            report["interrupted"],
+            report["work"],
+            result,
         )
-        report = sweep.prove(now, ranks.done, ranks.next())
-        ranks.note(report["chambers"] // factor, report["seconds"], ledger.interval)
-        work = added(work, report["work"])
-        ledger.keep(key, {"ranks": ranks.done, "work": work, "chambers": ranks.done * factor}, {})
-    out = {
-        **report,
-        "chambers": ranks.done * factor,
-        "work": work,
-        "seconds": time.monotonic() - start,
-        "method": "sweep",
-    }
-    if report["status"] == "complete":
-        ledger.finish(key, {name: value for name, value in out.items() if name != "interrupted"})
-    return out
+
+
+def _nothing() -> None:
+    pass

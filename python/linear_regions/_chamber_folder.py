@@ -10,6 +10,7 @@ sub-trees that are left, in that order.
 from __future__ import annotations
 
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,13 +20,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._chamber_parts import Key, laid_out
 from ._ledger import Ledger
 from ._npz import read_container, write_container
 from ._records import sync_folder
 from ._value import FloatArray
 from .errors import CheckpointError, CorruptFile, InvalidInput
 
-__all__ = ["ChamberFolder", "Listed"]
+__all__ = ["ChamberFolder", "FolderBook", "Listed", "joined_blocks"]
 
 Words = npt.NDArray[np.uint64]
 
@@ -149,15 +151,10 @@ class ChamberFolder:
             The same of the sub-trees that are left now.
         """
         numbers = self._write(blocks)
-        pieces: dict[int, list[int]] = {}
-        at = 0
-        for number, origin in enumerate(left):
-            while at < len(blocks) and places[at] <= number:
-                pieces.setdefault(origins[at], []).append(numbers[at])
-                at += 1
-            pieces.setdefault(origin, []).append(_LEFT)
-        for i in range(at, len(blocks)):
-            pieces.setdefault(origins[i], []).append(numbers[i])
+        pieces = {
+            origin: [_LEFT if is_left else numbers[i] for is_left, i in entries]
+            for origin, entries in laid_out(places, origins, left).items()
+        }
         order, seen = [], 0
         for item in self.order:
             if item == _LEFT:
@@ -166,12 +163,6 @@ class ChamberFolder:
             else:
                 order.append(item)
         self.order = order
-        self._join()
-
-    def append(self, block: Listed) -> None:
-        """Write a block that comes after all others."""
-        (number,) = self._write([block])
-        self.order = [*(i for i in self.order if i != _LEFT), number, _LEFT]
         self._join()
 
     def end(self) -> None:
@@ -255,6 +246,55 @@ class ChamberFolder:
                     if first <= row < last:
                         out.exact[at + row - first] = point
         return out
+
+
+class FolderBook:
+    """Blocks that come in any order, with keys that order them and what is left.
+
+    Parameters
+    ----------
+    folder : ChamberFolder
+    left : sequence of tuple of int
+        Keys of what is left, ascending: as many as the folder's order leaves open. A block belongs
+        to the last of them that is not behind it.
+    """
+
+    def __init__(self, folder: ChamberFolder, left: Sequence[Key]) -> None:
+        self._folder, self._left = folder, list(left)
+        self._new: list[tuple[Key, Listed]] = []
+        if len(left) != folder.left:
+            raise folder.ledger.damage("other parts are left than the order says")
+
+    def take(self, blocks: Sequence[tuple[Key, Listed]]) -> None:
+        """Hold blocks until the next state."""
+        self._new += blocks
+
+    def enter(self, left: Sequence[Key]) -> None:
+        """Bring the blocks to the disk; `left`: what is left now, ascending."""
+        blocks = sorted(self._new, key=lambda block: block[0])
+        self._folder.enter(
+            [listed for _, listed in blocks],
+            [bisect_left(left, key) for key, _ in blocks],
+            [bisect_right(self._left, key) - 1 for key, _ in blocks],
+            [bisect_right(self._left, key) - 1 for key in left],
+        )
+        self._left, self._new = list(left), []
+
+
+def joined_blocks(blocks: Sequence[tuple[Key, Listed]], words: int, dim: int | None) -> Listed:
+    """Return the chambers of blocks in the order of their keys; `dim`: of the points, if any."""
+    out = Listed(np.zeros((0, words), np.uint64), None if dim is None else np.zeros((0, dim)))
+    if not blocks:
+        return out
+    listed = [block for _, block in sorted(blocks, key=lambda block: block[0])]
+    out.words = _joined([block.words for block in listed])
+    if dim is not None:
+        out.points = _joined([block.points for block in listed if block.points is not None])
+    start = 0
+    for block in listed:
+        out.exact |= {start + row: point for row, point in block.exact.items()}
+        start += len(block.words)
+    return out
 
 
 def _joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -8,19 +8,30 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from . import _core
-from ._arrangement_runs import Ranks, added, continued, kept_sweep_count, tree_call, tree_start
-from ._chamber_folder import ChamberFolder, Listed
+from ._arrangement_runs import (
+    CHUNK_BYTES,
+    SweepSearch,
+    added,
+    continued,
+    items_state,
+    keep_tree,
+    kept_sweep_count,
+    tree_start,
+    tree_state,
+    work_off,
+)
+from ._chamber_folder import ChamberFolder, FolderBook, Listed, joined_blocks
+from ._chamber_parts import Key, TreeSearch, engine_for, tree_call
+from ._divisible import State
 from ._hyperplanes import Place
+from ._items import Items
 from ._ledger import Ledger
+from ._part_runs import ExecutorOrMaker
 from ._run import Run
 from ._sweep import NotSimple, Sweep
 
-__all__ = ["list_in_folder", "stream_kept"]
-
-_CHUNK_BYTES = 1 << 27  # of sign vectors, about
+__all__ = ["list_in_folder", "list_spread", "stream_kept"]
 
 Answer = dict[str, Any]
 Convert = Callable[[dict[str, Any]], Listed]
@@ -34,6 +45,7 @@ def list_in_folder(
     points: bool,
     convert: Convert,
     folder: ChamberFolder,
+    executor: ExecutorOrMaker | None = None,
 ) -> tuple[Answer, Listed]:
     """List what is left and return the whole list, and how the call ended.
 
@@ -42,69 +54,146 @@ def list_in_folder(
     """
     if sweep is not None and not folder.ledger.noted("not simple"):
         try:
-            return _swept(sweep, run, points, folder)
+            return _swept(sweep, run, points, folder, executor)
         except NotSimple:
             if method == "sweep":
                 raise
         folder.ledger.forget()
         folder.ledger.note("not simple", lambda: True)
         folder.begin()
-    return _by_tree(place, method, run, points, convert, folder)
+    return _by_tree(place, method, run, points, convert, folder, executor)
 
 
-def _swept(sweep: Sweep, run: Run, points: bool, folder: ChamberFolder) -> tuple[Answer, Listed]:
-    key, start, ledger = "listed:sweep", time.monotonic(), folder.ledger
-    known = ledger.answer(key)
+def list_spread(
+    place: Place,
+    method: str,
+    sweep: Sweep | None,
+    run: Run,
+    points: bool,
+    convert: Convert,
+    executor: ExecutorOrMaker,
+) -> tuple[Answer, Listed]:
+    """List on the workers of an executor, in memory; otherwise as `list_in_folder`."""
+    blocks: list[tuple[Key, Listed]] = []
+    words, dim = (len(place.rows) + 63) // 64, place.dim if points else None
+    if sweep is not None:
+        try:
+            out = work_off(
+                _search_of(sweep, run, points),
+                run,
+                State(Items.equal(sweep.size)),
+                "sweep",
+                None,
+                executor,
+                _keep_nothing,
+                lambda new: blocks.extend(((first,), listed) for first, listed in new),
+                _rows(words),
+            )
+            return out, joined_blocks(blocks, words, dim)
+        except NotSimple:
+            if method == "sweep":
+                raise
+        blocks.clear()
+    state, _ = tree_state(None, "", method, run)
+    search = TreeSearch(place, engine_for(place, method), True, points)
+    out = work_off(
+        search,
+        run,
+        state,
+        search.engine,
+        None,
+        executor,
+        _keep_nothing,
+        lambda new: blocks.extend((key, convert(columns)) for key, columns in new),
+    )
+    return out, joined_blocks(blocks, words, dim)
+
+
+def _keep_nothing(now: State) -> None:
+    pass
+
+
+def _search_of(sweep: Sweep, run: Run, points: bool) -> SweepSearch:
+    return SweepSearch(sweep.rows, sweep.d, run.certified, lists=True, points=points)
+
+
+def _rows(words: int) -> int:
+    return max(1 << 10, CHUNK_BYTES // (8 * max(words, 1)))
+
+
+def _swept(
+    sweep: Sweep,
+    run: Run,
+    points: bool,
+    folder: ChamberFolder,
+    executor: ExecutorOrMaker | None,
+) -> tuple[Answer, Listed]:
+    key, ledger = "listed:sweep", folder.ledger
     size = sweep.size if run.limit is None else min(sweep.size, run.limit)
-    report: Answer = {"status": "complete", "interrupted": False, "method": "sweep"}
+    known = ledger.answer(key)
     if known is not None:
         folder.take_up(known)
-        work = dict(known["work"])
+        out = {**known, "status": "complete", "interrupted": False, "method": "sweep"}
     else:
-        begun = ledger.begun(key)
-        state = begun[0] if begun is not None else {}
-        if begun is not None:
-            folder.take_up(state)
-        folder.clear()
-        work = dict(state.get("work", {}))
-        ranks = Ranks(
-            int(state.get("ranks", 0)), size, max(1 << 10, _CHUNK_BYTES // (8 * sweep.words))
-        )
-        while ranks.done < size and report["status"] == "complete":
-            left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
-            now = continued(
-                replace(run, limit=None, time_limit=left if left is None else max(left, 0.0)),
-                0,
-                ranks.done / sweep.size,
-            )
-            words = np.empty((ranks.next() - ranks.done, sweep.words), dtype=np.uint64)
-            report = {**sweep.fill(ranks.done, ranks.next(), words, now), "method": "sweep"}
-            block = Listed(words[: report["chambers"]])
-            if points:
-                block.points, block.exact = sweep.points(
-                    ranks.done, ranks.done + len(block.words), block.words
-                )
-            work = added(work, report["work"])
-            if not len(block.words):
-                break
-            folder.append(block)
-            ranks.note(len(block.words), report["seconds"], ledger.interval)
-            ledger.keep(
-                key,
-                {**folder.place(), "ranks": ranks.done, "work": work, "chambers": ranks.done},
-                {},
-            )
-        if report["status"] == "complete" and size == sweep.size:
-            folder.end()
-            ledger.finish(key, {**folder.place(), "work": work})
-    if report["status"] == "complete" and size < sweep.size:
-        report["status"] = "limit"
-    report |= {"work": work, "seconds": time.monotonic() - start}
-    return report, folder.read(sweep.words, sweep.d if points else None, size)
+        out = _swept_ranges(key, sweep, run, points, folder, executor, size)
+    if out["status"] == "complete" and size < sweep.size:
+        out["status"] = "limit"
+    return out, folder.read(sweep.words, sweep.d if points else None, size)
+
+
+def _swept_ranges(
+    key: str,
+    sweep: Sweep,
+    run: Run,
+    points: bool,
+    folder: ChamberFolder,
+    executor: ExecutorOrMaker | None,
+    size: int,
+) -> Answer:
+    """Sweep the ranks below `size` that are left."""
+    ledger = folder.ledger
+    state, begun = items_state(ledger, key, sweep.size), ledger.begun(key)
+    if begun is not None:
+        folder.take_up(begun[0])
+    folder.clear()
+    left = state.rest.ordered()
+    book = FolderBook(folder, [(first,) for first, _ in left.ranges])
+    state.rest, beyond = left.below(size)
+
+    def keep(now: State) -> None:
+        left = Items.join([now.rest, beyond]).ordered()
+        book.enter([(first,) for first, _ in left.ranges])
+        kept = {**folder.place(), "chambers": now.found, "work": now.work}
+        ledger.keep(key, kept, left.arrays)
+
+    def take(blocks: list[Any]) -> None:
+        book.take([((first,), listed) for first, listed in blocks])
+
+    out = work_off(
+        _search_of(sweep, run, points),
+        replace(run, limit=None),
+        state,
+        "sweep",
+        ledger,
+        executor,
+        keep,
+        take,
+        _rows(sweep.words),
+    )
+    if out["status"] == "complete" and not len(beyond):
+        folder.end()
+        ledger.finish(key, {**folder.place(), "work": out["work"]})
+    return out
 
 
 def _by_tree(
-    place: Place, method: str, run: Run, points: bool, convert: Convert, folder: ChamberFolder
+    place: Place,
+    method: str,
+    run: Run,
+    points: bool,
+    convert: Convert,
+    folder: ChamberFolder,
+    executor: ExecutorOrMaker | None,
 ) -> tuple[Answer, Listed]:
     key, ledger = f"listed:{method}", folder.ledger
     words = (len(place.rows) + 63) // 64
@@ -113,12 +202,48 @@ def _by_tree(
     if known is not None:
         folder.take_up(known)
         out = {**known, "status": "complete", "interrupted": False}
+    elif executor is not None:
+        out = _spread_in_folder(key, place, method, run, points, convert, folder, executor)
     else:
         out = _listed_by_tree(key, place, method, run, points, convert, folder)
     listed = folder.read(words, place.dim if points else None, run.limit)
     if run.limit is not None and len(listed.words) == run.limit and folder.left:
         out["status"] = "limit"
     return out, listed
+
+
+def _spread_in_folder(
+    key: str,
+    place: Place,
+    method: str,
+    run: Run,
+    points: bool,
+    convert: Convert,
+    folder: ChamberFolder,
+    executor: ExecutorOrMaker,
+) -> Answer:
+    ledger = folder.ledger
+    state, engine = tree_state(ledger, key, method, run)
+    begun = ledger.begun(key)
+    if begun is not None:
+        folder.take_up(begun[0])
+    folder.clear()
+    search = TreeSearch(place, engine_for(place, engine), True, points)
+    book = FolderBook(folder, state.rest.keys)
+
+    def keep(now: State) -> None:
+        book.enter(now.rest.ordered().keys)
+        keep_tree(ledger, key, search.engine, now, **folder.place())
+
+    def take(blocks: list[Any]) -> None:
+        book.take([(name, convert(columns)) for name, columns in blocks])
+
+    out = work_off(search, run, state, search.engine, ledger, executor, keep, take)
+    if out["status"] == "complete":
+        folder.end()
+        kept = {name: out[name] for name in ("method", "work", "seconds")}
+        ledger.finish(key, {**folder.place(), **kept})
+    return out
 
 
 def _listed_by_tree(
@@ -184,7 +309,7 @@ def stream_kept(
     the caller, before anything is handed out.
     """
     if sweep is not None:
-        proof = kept_sweep_count(sweep, replace(run, limit=None), ledger)
+        proof = kept_sweep_count(sweep, run, ledger)
         if proof["status"] != "complete":
             return {**proof, "chambers": 0}
         return _stream_sweep(sweep, run, block, swept, ledger)

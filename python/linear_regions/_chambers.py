@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._arrangement_runs import kept_sweep_count, kept_tree_count, tree_call
+from ._arrangement_runs import kept_sweep_count, kept_tree_count, spread_tree_count
 from ._chamber_folder import ChamberFolder, Listed
-from ._chamber_listing import list_in_folder, stream_kept
+from ._chamber_listing import list_in_folder, list_spread, stream_kept
+from ._chamber_parts import tree_call
 from ._hyperplanes import Place, exact_rows
 from ._ledger import Ledger
+from ._part_runs import ExecutorOrMaker
 from ._run import Run
 from ._sweep import NotSimple, Sweep
 from ._value import FloatArray
@@ -121,13 +123,22 @@ def _refused(refusal: Exception) -> Exception:
 
 
 def list_chambers(
-    place: Place, method: str, run: Run, points: bool, folder: ChamberFolder | None = None
+    place: Place,
+    method: str,
+    run: Run,
+    points: bool,
+    folder: ChamberFolder | None = None,
+    executor: ExecutorOrMaker | None = None,
 ) -> tuple[Chambers, bool]:
     """Return all chambers, or the first ones, and whether Ctrl-C ended the call."""
     check_method(method, _LISTING)
+    if executor is not None and run.limit is not None:
+        raise Unsupported(
+            "limit lists exactly the first chambers, one after the other: leave executor out"
+        )
     sweep = _sweep_of(place, method)
-    if folder is not None:
-        return _from_folder(place, method, sweep, run, points, folder)
+    if folder is not None or executor is not None:
+        return _in_parts(place, method, sweep, run, points, folder, executor)
     if sweep is not None:
         size = sweep.size if run.limit is None else min(sweep.size, run.limit)
         if method == "sweep" or size * sweep.words * 8 <= _MEMORY:
@@ -140,11 +151,25 @@ def list_chambers(
     return _from_tree(answer, answer["columns"], run), answer["interrupted"]
 
 
-def _from_folder(
-    place: Place, method: str, sweep: Sweep | None, run: Run, points: bool, folder: ChamberFolder
+def _in_parts(
+    place: Place,
+    method: str,
+    sweep: Sweep | None,
+    run: Run,
+    points: bool,
+    folder: ChamberFolder | None,
+    executor: ExecutorOrMaker | None,
 ) -> tuple[Chambers, bool]:
     try:
-        answer, listed = list_in_folder(place, method, sweep, run, points, _listed, folder)
+        if folder is not None:
+            answer, listed = list_in_folder(
+                place, method, sweep, run, points, _listed, folder, executor
+            )
+            answer["seconds"] = folder.ledger.seconds
+            answer["work"] = {**answer["work"], "runs": folder.ledger.runs}
+        else:
+            assert executor is not None
+            answer, listed = list_spread(place, method, sweep, run, points, _listed, executor)
     except NotSimple as refusal:
         raise _refused(refusal) from None
     found = Chambers(
@@ -154,8 +179,8 @@ def _from_folder(
         answer["status"],
         answer["method"],
         "certified" if run.certified else "float",
-        folder.ledger.seconds,
-        {**answer["work"], "runs": folder.ledger.runs},
+        answer["seconds"],
+        answer["work"],
     )
     return found, answer["interrupted"]
 
@@ -357,21 +382,32 @@ def _held_part(sweep: Sweep, first: int, words: Words, run: Run, points: bool) -
 
 
 def count_by_tree(
-    place: Place, method: str, run: Run, ledger: Ledger | None = None
+    place: Place,
+    method: str,
+    run: Run,
+    ledger: Ledger | None = None,
+    executor: ExecutorOrMaker | None = None,
 ) -> dict[str, Any]:
     """Count by a tree, which stores nothing: "rays", "tree", or whichever suits."""
+    if executor is not None:
+        return spread_tree_count(place, method, run, ledger, executor)
     if ledger is not None:
         return kept_tree_count(place, method, run, ledger)
     return tree_call(_core.sign_tree_count, place, _engine(method), run)
 
 
-def count_by_sweep(place: Place, run: Run, ledger: Ledger | None = None) -> dict[str, Any]:
+def count_by_sweep(
+    place: Place,
+    run: Run,
+    ledger: Ledger | None = None,
+    executor: ExecutorOrMaker | None = None,
+) -> dict[str, Any]:
     """Count by the sweep, which proves that the arrangement is simple."""
     sweep = _sweep_of(place, "sweep")
     assert sweep is not None
     try:
-        if ledger is not None:
-            return kept_sweep_count(sweep, run, ledger)
+        if ledger is not None or executor is not None:
+            return kept_sweep_count(sweep, run, ledger, executor)
         return sweep.prove(run)
     except NotSimple as refusal:
         raise _refused(refusal) from None

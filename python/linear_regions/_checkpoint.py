@@ -8,7 +8,6 @@ up the whole: whenever the process dies, the next one repeats only what came aft
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 from os import PathLike
@@ -18,48 +17,14 @@ import numpy as np
 
 from ._checkpoint_file import KIND, VERSION, CheckpointFile, names_in
 from ._digest import digest
+from ._divisible import State
 from ._domain_record import domain_fields
 from ._parts import Part, Search
 from ._records import read_record
 from ._version import __version__
 from .errors import CorruptFile
 
-__all__ = ["Checkpoint", "State"]
-
-
-@dataclass
-class State:
-    """How far a search has come.
-
-    Attributes
-    ----------
-    found : int
-        Regions outside `rest`.
-    rest : Part
-        What is left.
-    wide : bool
-        Whether the search needs wide masks.
-    seconds : float
-        Spent so far, over all runs.
-    work : dict of str to int
-    runs : int
-        Processes that worked on it.
-    chunk_rows : list of int
-        Of a listing on disk: regions of each chunk.
-    """
-
-    found: int = 0
-    rest: Part = field(default_factory=Part.whole)
-    wide: bool = False
-    seconds: float = 0.0
-    work: dict[str, int] = field(default_factory=dict)
-    runs: int = 0
-    chunk_rows: list[int] = field(default_factory=list)
-
-    def add_work(self, work: dict[str, int]) -> None:
-        """Add work counters."""
-        for name, value in work.items():
-            self.work[name] = self.work.get(name, 0) + value
+__all__ = ["Checkpoint"]
 
 
 class Checkpoint:
@@ -129,8 +94,8 @@ def _state_in(path: str, header: dict[str, Any], arrays: dict[str, Any]) -> Stat
         rest = Part(arrays["lengths"], arrays["children"], arrays["weights"], arrays["names"])
         _check_part(rest)
         state = State(
-            int(header["found"]),
             _disjoint(rest.ordered()),
+            int(header["found"]),
             bool(header["wide"]),
             float(header["seconds"]),
             {str(k): int(v) for k, v in header["work"].items()},

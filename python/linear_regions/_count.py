@@ -9,14 +9,15 @@ from os import PathLike
 from typing import Any
 
 from . import _core
-from ._checkpoint import Checkpoint, State
+from ._checkpoint import Checkpoint
+from ._divisible import State
 from ._first_layer import by_arrangement, count_by_arrangement
 from ._forecast import warned
 from ._frame import domain_frame
 from ._lower import frame_of, planar_domain, program
 from ._methods import Method, choose
 from ._part_runs import ExecutorOrMaker, PartRun
-from ._parts import Search
+from ._parts import Part, Search
 from ._planar import planar_frame
 from ._run import Progress, Run, run_control
 from ._version import __version__
@@ -185,7 +186,7 @@ def count_in_parts(
 ) -> RegionCount:
     """Count on an executor, or from a checkpoint, or both; `whole`: not a shard alone."""
     arithmetic = "certified" if run.certified else "float"
-    parts = PartRun(search, run, State() if file is None else file.read())
+    parts = PartRun(search, run, State(Part.whole()) if file is None else file.read())
     parts.save = None if file is None else file.write
     try:
         answer = parts.here() if executor is None else parts.on(executor)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import comb, isqrt, log2
 from typing import Any
 
@@ -28,8 +28,12 @@ import numpy as np
 from . import _core
 from ._checkpoint_file import as_array
 from ._digest import digest
+from ._divisible import State
 from ._farkas import Row
+from ._flat_parts import FlatSearch, FlatTotals, flat_costs
+from ._items import Items
 from ._ledger import Ledger
+from ._part_runs import ExecutorOrMaker, PartRun
 from ._run import Run
 
 __all__ = ["FlatCount", "whitney_numbers"]
@@ -53,7 +57,11 @@ class FlatCount:
 
 
 def whitney_numbers(
-    rows: Sequence[Row], d: int, run: Run, ledger: Ledger | None = None
+    rows: Sequence[Row],
+    d: int,
+    run: Run,
+    ledger: Ledger | None = None,
+    executor: ExecutorOrMaker | None = None,
 ) -> FlatCount:
     """Return the absolute Whitney numbers |w_0|, ..., |w_d| of the arrangement.
 
@@ -67,6 +75,8 @@ def whitney_numbers(
     ledger : Ledger, optional
         Keeps the primes that were drawn, the counts that were finished, and the levels of flats of
         the one under way.
+    executor : Executor or callable, optional
+        Its workers count hyperplane by hyperplane (`_flat_parts`).
     """
     distinct = _distinct(rows)
     if not distinct:
@@ -77,7 +87,7 @@ def whitney_numbers(
         # The rank modulo a prime above the bound is the true one; only minors of that order count.
         bound = _minor_bound(cone, len(_coordinates(cone, _MERSENNE)[1]))
     deadline = None if run.time_limit is None else time.monotonic() + run.time_limit
-    calls = _Calls(run, deadline, ledger)
+    calls = _Calls(run, deadline, ledger, executor)
     if bound < _MERSENNE:
         p = _next_prime(bound) if bound < _SMALL - 32 else _MERSENNE
         found = _run(cone, p, calls)
@@ -111,8 +121,15 @@ def _random_primes(cone: list[Row], bound: int, d: int, calls: _Calls) -> FlatCo
 class _Calls:
     """The calls of the core, and what is kept of them."""
 
-    def __init__(self, run: Run, deadline: float | None, ledger: Ledger | None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        deadline: float | None,
+        ledger: Ledger | None,
+        executor: ExecutorOrMaker | None,
+    ) -> None:
         self._run, self._deadline, self._ledger = run, deadline, ledger
+        self._executor = executor
 
     def random_prime(self, number: int) -> int:
         """Return the prime that is drawn as number so and so."""
@@ -123,6 +140,8 @@ class _Calls:
     def count(self, rows: Any, p: int) -> dict[str, Any]:
         """Count the flats of a matroid."""
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        if self._executor is not None:
+            return self._spread(rows, p, left, self._executor)
         options: dict[str, Any] = {
             "threads": self._run.threads, "time_limit": left, "poll": self._run.poll,
         }  # fmt: skip
@@ -157,6 +176,39 @@ class _Calls:
         if answer["status"] == "complete":
             ledger.finish(key, {k: v for k, v in answer.items() if k != "interrupted"})
         return answer
+
+    def _spread(
+        self, rows: Any, p: int, left: float | None, executor: ExecutorOrMaker
+    ) -> dict[str, Any]:
+        """Count hyperplane by hyperplane on an executor; the answer is as the core's."""
+        ledger, key = self._ledger, digest(("flats by hyperplanes", rows, p))
+        known = None if ledger is None else ledger.answer(key)
+        if known is not None:
+            return {**known, "interrupted": False}
+        totals = FlatTotals(rows.shape[1])
+        state = State(Items.unequal(flat_costs(rows)))
+        begun = None if ledger is None else ledger.begun(key)
+        if ledger is not None and begun is not None:
+            try:
+                totals.go_on(begun[0])
+                state = State(Items.of_arrays(begun[1], len(rows) - 1), sum(totals.whitney) - 1)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ledger.damage(error) from error
+        run = replace(self._run, limit=None, time_limit=left)
+        parts = PartRun(FlatSearch(rows, p), run, state, take=totals.take)
+        if ledger is not None:
+            book = ledger  # not None from here on
+            parts.save = lambda now: book.keep(key, totals.state, now.rest.arrays)
+            parts.every = ledger.interval
+        found = parts.on(executor)
+        answer = {
+            **totals.state,
+            "whitney": [(w >> 64, w & (1 << 64) - 1) for w in totals.whitney],
+            "status": found["status"],
+        }
+        if answer["status"] == "complete" and ledger is not None:
+            ledger.finish(key, answer)
+        return {**answer, "interrupted": found["interrupted"]}
 
 
 @dataclass

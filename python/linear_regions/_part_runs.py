@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from ._checkpoint import State
-from ._parts import Block, Outcome, Part, Search
+from ._divisible import Divisible, Outcome, Searchable, State
 from ._run import Run
 
 __all__ = ["ExecutorOrMaker", "PartRun", "work_on"]
@@ -41,7 +40,7 @@ class PartRun:
 
     Attributes
     ----------
-    search : Search
+    search : Searchable
     run : Run
         Checked options.
     state : State
@@ -52,14 +51,17 @@ class PartRun:
         Called with the blocks of a listing.
     rows : int, optional
         Regions of a listing between two states, at most.
+    every : float, optional
+        Seconds between two states.
     """
 
-    search: Search
+    search: Searchable
     run: Run
     state: State
     save: Callable[[State], None] | None = None
-    take: Callable[[list[Block]], None] | None = None
+    take: Callable[[list[Any]], None] | None = None
     rows: int | None = None
+    every: float | None = None
     status: str = "complete"
     interrupted: bool = False
     _start: float = field(default_factory=time.monotonic)
@@ -139,7 +141,8 @@ class PartRun:
         return self.run.time_limit - (time.monotonic() - self._start)
 
     def _slice(self) -> float:
-        return max(SLICE_SECONDS, self._saving / _SHARE_OF_SAVING)
+        every = SLICE_SECONDS if self.every is None else self.every
+        return max(every, self._saving / _SHARE_OF_SAVING)
 
     def _poll(self) -> Callable[[int, float], bool] | None:
         poll = self.run.poll
@@ -186,12 +189,14 @@ class PartRun:
 
 
 @lru_cache(maxsize=4)
-def _unpacked(pickled: bytes) -> Search:
-    search: Search = pickle.loads(pickled)
+def _unpacked(pickled: bytes) -> Searchable:
+    search: Searchable = pickle.loads(pickled)
     return search
 
 
-def work_on(pickled: bytes, part: Part, wide: bool, seconds: float, rows: int | None) -> Outcome:
+def work_on(
+    pickled: bytes, part: Divisible, wide: bool, seconds: float, rows: int | None
+) -> Outcome:
     """Search a part for some seconds; what a worker of an executor runs."""
     return _unpacked(pickled).run(part, pause_after=seconds, pause_at=rows, wide=wide)
 
@@ -205,8 +210,8 @@ class _Desk:
         self._executor = executor if isinstance(executor, Executor) else self._made()
         self._restarts = 0
         self._pickled = pickle.dumps(run.search)
-        self._waiting: list[Part] = []
-        self._given: dict[Future[Outcome], Part] = {}
+        self._waiting: list[Divisible] = []
+        self._given: dict[Future[Outcome], Divisible] = {}
         self._back: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
 
     def _made(self) -> Executor:
@@ -249,9 +254,11 @@ class _Desk:
         parts = _FIRST_PARTS_PER_WORKER * self._workers()
         rest = run.state.rest
         if len(rest) < parts:
-            rest, interrupted = run.search.cut(rest, rest.weight / parts, run._poll())
-            if interrupted:
+            outcome = run.search.cut(rest, rest.weight / parts, run._poll())
+            run._enter(outcome)
+            if outcome.interrupted:
                 raise KeyboardInterrupt
+            rest = outcome.rest
         self._waiting = rest.pieces(parts)
         run.state.rest = rest
 
@@ -306,7 +313,7 @@ class _Desk:
                     self._books()
                     error.add_note(
                         "raised by a worker of the executor, while it searched "
-                        f"{len(part)} sub-trees ({part.weight:.3g} of the search)"
+                        f"{len(part)} pieces ({part.weight:.3g} of the search)"
                     )
                     raise
                 self._given[future] = part
@@ -354,5 +361,5 @@ class _Desk:
 
     def _books(self) -> None:
         run = self._run
-        run.state.rest = Part.join([*self._waiting, *self._given.values()])
+        run.state.rest = run.state.rest.join([*self._waiting, *self._given.values()])
         run._save(0.0, last=False)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from . import _core
 from ._digest import digest
+from ._divisible import Outcome, Poll
 from ._frame import domain_frame
 from ._lineality import quotient_of, restricted
 from ._lower import frame_of, planar_domain, program
@@ -30,11 +31,10 @@ from .domain import Domain
 from .errors import InvalidInput, Unsupported
 from .network import Network
 
-__all__ = ["Block", "Outcome", "Part", "Search"]
+__all__ = ["Block", "Part", "Search"]
 
 Numbers: TypeAlias = npt.NDArray[np.uint32]
 Block: TypeAlias = tuple[Numbers, dict[str, Any]]
-Poll: TypeAlias = Callable[[int, float], bool] | None
 
 _Call: TypeAlias = Callable[..., dict[str, Any]]
 _ENGINES: dict[str, tuple[_Call, _Call, _Call]] = {
@@ -135,41 +135,6 @@ class Part:
             self.weights[order],
             self.names[order],
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What searching a part gave.
-
-    Attributes
-    ----------
-    regions : int
-        Regions found in the part, less those of `rest`.
-    status : str
-        As of `RegionCount`, or ``"paused"``.
-    rest : Part
-        What is left of the part.
-    wide : bool
-        Whether some cell needed wide masks.
-    seconds : float
-    work : dict of str to int
-    interrupted : bool
-    blocks : list of (path, columns)
-        Regions, where they are listed: consecutive ones, keyed so that sorting by path gives the
-        order of the search.
-    setup_seconds : float
-        Spent on the ways to the sub-trees, over all threads.
-    """
-
-    regions: int
-    status: str
-    rest: Part
-    wide: bool
-    seconds: float
-    work: dict[str, int]
-    interrupted: bool
-    blocks: list[Block]
-    setup_seconds: float
 
 
 @dataclass(frozen=True)
@@ -281,14 +246,8 @@ class Search:
             answer["setup_seconds"],
         )
 
-    def cut(self, part: Part, share: float, poll: Poll = None) -> tuple[Part, bool]:
-        """Cut a part into sub-trees of at most about `share` of the whole search.
-
-        Returns
-        -------
-        cut : Part
-        interrupted : bool
-        """
+    def cut(self, part: Part, share: float, poll: Poll = None) -> Outcome:
+        """Cut a part into sub-trees of at most about `share` of the whole search."""
         answer = _ENGINES[self.method][1](
             program(self.network),
             self._place,
@@ -299,7 +258,7 @@ class Search:
             share,
             poll,
         )
-        return Part(*answer["part"]), answer["interrupted"]
+        return Outcome(0, "paused", Part(*answer["part"]), interrupted=answer["interrupted"])
 
     def probe(
         self, seed: int, ways: int, time_limit: float | None, poll: Poll = None

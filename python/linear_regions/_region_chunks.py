@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._checkpoint import Checkpoint, State
+from ._checkpoint import Checkpoint
+from ._divisible import State
 from ._domain_record import domain_of_fields
 from ._frame import domain_frame
 from ._npy import DAMAGE

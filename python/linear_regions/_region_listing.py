@@ -8,9 +8,9 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any, Protocol
 
-from ._checkpoint import State
+from ._divisible import State
 from ._part_runs import ExecutorOrMaker, PartRun
-from ._parts import Block, Search
+from ._parts import Block, Part, Search
 from ._region_chunks import ChunkWriter, RegionFolder, join_listed, sorted_blocks
 from ._region_columns import Columns
 from ._run import Run
@@ -82,7 +82,7 @@ class Listing:
         if run.limit is not None:
             run = replace(run, threads=1)  # exactly the first regions
         if self._folder is None:
-            self._parts = PartRun(search, run, State(), take=self._blocks.extend)
+            self._parts = PartRun(search, run, State(Part.whole()), take=self._blocks.extend)
         else:
             writer = self._folder
             self._parts = PartRun(search, run, writer.state, writer.save, writer.take, CHUNK_ROWS)

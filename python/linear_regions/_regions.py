@@ -16,8 +16,8 @@ import numpy as np
 
 from . import _core
 from ._ball_regions import list_in_ball
-from ._checkpoint import State
 from ._count import as_domain, check_question, refuse_parts_of_ball, result_of
+from ._divisible import State
 from ._frame import domain_frame
 from ._geometry import integer
 from ._lineality import Quotient, lifted, quotient_of, restricted

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from itertools import islice
 from os import PathLike
 
-from ._checkpoint import Checkpoint, State
+from ._checkpoint import Checkpoint
 from ._count import as_domain, check_question, count_in_parts, result_of
 from ._digest import digest
+from ._divisible import State
 from ._geometry import integer
 from ._methods import method_named
 from ._part_runs import ExecutorOrMaker
@@ -95,9 +96,10 @@ def count_shard(
         progress=progress,
     )
     search = Search(net, place, chosen.name, run.certified)
-    cut, interrupted = search.cut(Part.whole(), 1 / (_PARTS_PER_SHARD * n))
-    if interrupted:
+    outcome = search.cut(Part.whole(), 1 / (_PARTS_PER_SHARD * n))
+    if outcome.interrupted:
         raise KeyboardInterrupt
+    cut: Part = outcome.rest
     names = {"shard": f"{number}/{n}", "cut": digest(cut.arrays)}
     file = Checkpoint(out, search, names, cut.every(number - 1, n))
     try:

@@ -31,6 +31,7 @@ from ._sweep_points import (
     float_points,
     inside,
     nearest,
+    products,
 )
 from ._value import FloatArray
 
@@ -53,6 +54,8 @@ class Sweep:
     rows : sequence of tuple of int
         Rows (a_1, ..., a_d, b), each up to a positive factor.
     d : int
+    tries : int
+        Random coordinates to try; 1: all that the object does is in the same ones.
 
     Attributes
     ----------
@@ -76,14 +79,15 @@ class Sweep:
     the same for every number of threads.
     """
 
-    def __init__(self, rows: Sequence[Row], d: int) -> None:
+    def __init__(self, rows: Sequence[Row], d: int, tries: int = _TRIES) -> None:
+        self._tries = tries
         self.n, self.d = len(rows), d
         self.words = (self.n + 63) // 64
         for i, row in enumerate(rows):
             if not any(row[:-1]):
                 raise NotSimple(f"hyperplane {i} has a zero normal")
         self.central = self.n > 0 and d > 0 and not any(row[-1] for row in rows)
-        self._rows = list(rows)
+        self.rows = list(rows)
         # The coordinates of the sweep: x = frame z + origin.
         self._frame: list[list[int]] = [[int(i == j) for j in range(d)] for i in range(d)]
         self._origin = [0] * d
@@ -101,7 +105,7 @@ class Sweep:
         for level in range(min(n, self._dim), -1, -1):
             self._levels.append((level, start, comb(n, level)))
             start += comb(n, level)
-        self._given = lower_hyperplanes(self._rows, d)[0]
+        self._given = lower_hyperplanes(self.rows, d)[0]
         self._choose_coordinates(0)
 
     def _chart(self, rows: Sequence[Row]) -> list[Row]:
@@ -140,7 +144,7 @@ class Sweep:
         self._attempt = attempt
 
     def _swept(self, first: int, last: int, out: _Words | None, run: Run) -> dict[str, Any]:
-        for attempt in range(self._attempt, _TRIES):
+        for attempt in range(self._attempt, self._tries):
             if attempt != self._attempt:
                 self._choose_coordinates(attempt)
             report = _core.sweep(
@@ -271,7 +275,7 @@ class Sweep:
         chosen = combinations_of(len(self._affine), level, ranks)
         with np.errstate(all="ignore"):
             point = float_points(self._value, level, chosen, turned[:, : len(self._affine)])
-            out[:] = point @ self._embedding().T + np.array(self._origin, dtype=np.float64)
+            out[:] = products(point, self._embedding()) + np.array(self._origin, dtype=np.float64)
             if mirrored:
                 np.negative(out, out=out)
             out[~inside(self._given, out, signs)] = np.nan
@@ -292,7 +296,7 @@ class Sweep:
             if mirrored:
                 point = tuple(-v for v in point)
             rounded = nearest(point)
-            if exactly_inside(self._rows, rounded, signs):
+            if exactly_inside(self.rows, rounded, signs):
                 out[row] = rounded
             else:
                 out[row] = np.nan

@@ -72,13 +72,10 @@ def float_points(rows: FloatArray, level: int, chosen: _Ints, signs: _Signs) -> 
         own = np.take_along_axis(np.where(signs, 1.0, -1.0), chosen, axis=1)
         right = np.stack((-offsets[chosen], own), axis=-1)
         matrices = normals[chosen]
-        try:
-            solved = np.linalg.solve(matrices, right)
-        except np.linalg.LinAlgError:  # to doubles, some vertex does not exist
-            return np.full((m, d), np.nan)
+        solved = _solved(matrices, right)
         vertex, ray = solved[..., 0], solved[..., 1]
-        value = vertex @ normals.T + offsets
-        slope = ray @ normals.T
+        value = products(vertex, normals) + offsets
+        slope = products(ray, normals)
         np.put_along_axis(slope, chosen, 0.0, axis=1)
         way = np.where((slope != 0) & ((slope < 0) == signs), -value / slope, np.inf)
         way = np.maximum(way.min(axis=1), 0.0)
@@ -88,9 +85,28 @@ def float_points(rows: FloatArray, level: int, chosen: _Ints, signs: _Signs) -> 
     full = np.zeros((m, d))
     full[:, :level] = point
     full[:, level] = -1.0
-    value = full @ rows[:, :d].T
+    value = products(full, rows[:, :d])
     far = np.maximum(1.0, np.max(np.abs(rows[:, d] / value), axis=1, initial=0.0))
     return np.asarray(2.0 * far[:, None] * full, dtype=np.float64)
+
+
+def products(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return a @ b.T, every entry by itself: it does not depend on how many rows there are."""
+    columns = np.ascontiguousarray(b.T)  # the inner loop goes along them
+    return np.asarray(np.einsum("ij,jk->ik", a, columns), dtype=np.float64)
+
+
+def _solved(matrices: FloatArray, right: FloatArray) -> FloatArray:
+    """Solve systems one by one; NaN where there is no solution to doubles."""
+    try:
+        return np.asarray(np.linalg.solve(matrices, right), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        if len(matrices) == 1:
+            return np.full(right.shape, np.nan)
+        half = len(matrices) // 2
+        return np.concatenate(
+            [_solved(matrices[:half], right[:half]), _solved(matrices[half:], right[half:])]
+        )
 
 
 def inside(rows: FloatArray, points: FloatArray, signs: _Signs) -> _Signs:
@@ -100,8 +116,8 @@ def inside(rows: FloatArray, points: FloatArray, signs: _Signs) -> _Signs:
     not is off by at most (d + 2) u times the sum of the sizes.
     """
     normals, offsets = rows[:, :-1], rows[:, -1]
-    value = points @ normals.T + offsets
-    size = np.abs(points) @ np.abs(normals).T + np.abs(offsets)
+    value = products(points, normals) + offsets
+    size = products(np.abs(points), np.abs(normals)) + np.abs(offsets)
     doubt = (points.shape[1] + 6) * _UNIT * size + _TINY
     return np.asarray(((np.abs(value) > doubt) & ((value > 0) == signs)).all(axis=1))
 

@@ -86,7 +86,8 @@ def beyond_exact(question: Question) -> RegionCount:
     for part, _ in question.layer.parts:
         if part.n_inputs + sum(part.window_sizes()) > _MOST_PAIRS:
             raise Unsupported(out_of_reach(question))
-    clock = Clock(question.run, started, ledger=question.control.ledger)
+    control = question.control
+    clock = Clock(question.run, started, ledger=control.ledger, executor=control.executor)
     # Parts with a number of their own need no share of the risk.
     exact = {part: _exact(question, part) for part, _ in question.layer.parts}
     sampled = max(1, sum(answer is None for answer in exact.values()))

@@ -15,6 +15,7 @@ from .._geometry import shape_of
 from .._layer import Layer
 from .._ledger import Ledger
 from .._numbers import package_version
+from .._part_runs import ExecutorOrMaker
 from .._run import Progress
 from ..errors import CheckpointError, Interrupted, Unsupported
 from ..result import RegionCount
@@ -36,6 +37,8 @@ from .question import Question, Rng, checked
 from .related import FORMULA, related_bounds
 from .windows import Part
 
+_IN_ONE_PIECE = ("scan", "matching", "frontier", "restriction")
+
 
 def one_layer_maximum(
     input_shape: int | Sequence[int],
@@ -51,6 +54,7 @@ def one_layer_maximum(
     time_limit: float | None = None,
     cancel: threading.Event | None = None,
     progress: Progress = False,
+    executor: ExecutorOrMaker | None = None,
     checkpoint: str | PathLike[str] | None = None,
 ) -> RegionCount:
     """Count the regions of one convolutional layer at its best weights.
@@ -92,6 +96,11 @@ def one_layer_maximum(
         Stops a long count when it is set.
     progress : bool or callable, default False
         Shows the progress, or receives (0, fraction done).
+    executor : concurrent.futures.Executor or callable, optional
+        Its workers count filter multisets, first sets of filters apart, and run direct trials and
+        particles; as for `count` of a network. The other methods cannot be divided: asked for by
+        name they are refused, and where ``"auto"`` or ``"exact"`` takes one it runs in this
+        process.
     checkpoint : str or path, optional
         File that records how far the count has come, every few seconds. The same call goes on
         from there, whatever ended the last one, and gives the same number for the same `rng`; a
@@ -115,7 +124,8 @@ def one_layer_maximum(
     InvalidInput
         Shapes that do not fit, or an unknown option; a checkpoint of another layer or question.
     Unsupported
-        The layer is too large for the method; the message names the fully connected bound.
+        The layer is too large for the method; the message names the fully connected bound. Or an
+        executor is given to a method that cannot be divided.
     CorruptFile, CheckpointError
         The checkpoint is damaged, or cannot be read or written.
     Interrupted
@@ -145,6 +155,11 @@ def one_layer_maximum(
     (255, 256)
     """
     started = perf_counter()
+    if executor is not None and method in _IN_ONE_PIECE:
+        raise Unsupported(
+            f"method {method!r} cannot be divided among workers: leave executor out, or take "
+            "'multiset', 'direct' or 'particles'"
+        )
     question = checked(
         input_shape,
         conv_spec,
@@ -160,6 +175,8 @@ def one_layer_maximum(
         cancel=cancel,
         progress=progress,
     )
+    if executor is not None:
+        question = replace(question, control=replace(question.control, executor=executor))
     if checkpoint is None:
         return _watched(question, started, _answer)
     names = {

@@ -7,7 +7,8 @@ The only file of the estimates that calls the core.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from math import comb, log, prod
 from time import perf_counter
@@ -17,7 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .._digest import digest
+from .._divisible import Poll, State
+from .._items import Items, ItemSearch, Piece
 from .._ledger import Ledger
+from .._part_runs import ExecutorOrMaker, PartRun
 from .._run import Run
 from .windows import Part
 
@@ -44,6 +48,8 @@ class Clock:
         Whether Ctrl-C stopped one.
     ledger : Ledger or None
         Keeps what the pieces of every call gave.
+    executor : Executor, callable or None
+        Whose workers run the pieces.
     """
 
     run: Run
@@ -51,6 +57,7 @@ class Clock:
     status: str = "complete"
     interrupted: bool = False
     ledger: Ledger | None = None
+    executor: ExecutorOrMaker | None = None
 
     @property
     def stopped(self) -> bool:
@@ -71,7 +78,11 @@ class Clock:
         return {"threads": self.run.threads, "time_limit": left, "poll": poll}
 
     def in_pieces(
-        self, key: tuple[Any, ...], n: int, call: Callable[..., dict[str, Any]]
+        self,
+        key: tuple[Any, ...],
+        n: int,
+        call: Callable[..., dict[str, Any]],
+        search: DrawSearch,
     ) -> dict[str, Any]:
         """Run `n` numbered pieces, from where the ledger says.
 
@@ -85,6 +96,8 @@ class Clock:
             Takes the number of the first piece, how many there are, and the options of a call of
             the core. Every piece draws from a stream of its own, so that the division changes
             nothing.
+        search : DrawSearch
+            The same for the workers of an executor.
 
         Returns
         -------
@@ -92,6 +105,8 @@ class Clock:
             As the core gives it: lists with an entry per piece, and counters.
         """
         ledger = self.ledger
+        if self.executor is not None and n > 1:
+            return self._spread(key, n, call, search, self.executor)
         if ledger is None:
             out = call(0, n, **self.options())
             self.note(out)
@@ -121,6 +136,47 @@ class Clock:
                 ledger.keep(name, {"out": _encoded(out), "done": done}, {})
                 saved = perf_counter()
         ledger.finish(name, _encoded(out))
+        return out
+
+    def _spread(
+        self,
+        key: tuple[Any, ...],
+        n: int,
+        call: Callable[..., dict[str, Any]],
+        search: DrawSearch,
+        executor: ExecutorOrMaker,
+    ) -> dict[str, Any]:
+        """Run pieces on an executor; those that were broken off do not count."""
+        ledger, name = self.ledger, digest(("on an executor", key))
+        known = None if ledger is None else ledger.answer(name)
+        if known is not None:
+            return {**_decoded(known), "status": "complete", "interrupted": False}
+        done: list[tuple[int, dict[str, Any]]] = []
+        state = State(Items.equal(n))
+        begun = None if ledger is None else ledger.begun(name)
+        if ledger is not None and begun is not None:
+            try:
+                state = State(Items.of_arrays(begun[1], n))
+                done += [(int(first), _decoded(out)) for first, out in begun[0]["done"]]
+            except (KeyError, TypeError, ValueError) as error:
+                raise ledger.damage(error) from error
+        options = self.options()
+        run = replace(self.run, limit=None, time_limit=options["time_limit"])
+        parts = PartRun(search, run, state, take=done.extend)
+        if ledger is not None:
+            book = ledger  # not None from here on
+            parts.every = ledger.interval
+            parts.save = lambda now: book.keep(
+                name, {"done": [(first, _encoded(out)) for first, out in done]}, now.rest.arrays
+            )
+        found = parts.on(executor)
+        out = call(0, 0, **options)  # what nothing gives
+        for _, piece in sorted(done, key=lambda entry: entry[0]):
+            out = _added(out, piece)
+        out |= {"status": found["status"], "interrupted": found["interrupted"]}
+        self.note(out)
+        if out["status"] == "complete" and ledger is not None:
+            ledger.finish(name, _encoded(out))
         return out
 
     def note(self, out: dict[str, Any]) -> None:
@@ -249,29 +305,7 @@ class Sampler:
         self, by_entries: bool, first: int, chunks: int, size: int, ranks: int = 0
     ) -> dict[str, Any]:
         """Run `chunks` chunks of `size` direct trials, from trial number `first` on."""
-        sizes, thresholds = self._size_law()
-        order = (
-            self._cover_order() if by_entries else np.arange(self.part.n_positions, dtype=np.uint32)
-        )
-        key = ("direct", self._named, by_entries, first, chunks, size, ranks)
-        return self.clock.in_pieces(
-            key,
-            chunks,
-            lambda number, pieces, **options: self._core.direct_trials(
-                self.graph,
-                sizes,
-                thresholds,
-                order,
-                by_entries,
-                self.key,
-                first + number * size,
-                pieces,
-                size,
-                ranks,
-                self.places if ranks else _NO_PLACES,
-                **options,
-            ),
-        )
+        return self._in_pieces("direct", chunks, (by_entries, first, size, ranks))
 
     def particles(
         self, share: float, first: int, batches: int, particles: int, ranks: int = 0
@@ -280,7 +314,53 @@ class Sampler:
 
         The logarithms that come back are those of R itself, not only of the expectation.
         """
-        part, k = self.part, self.breakpoints
+        out = self._in_pieces("particles", batches, (share, first, particles, ranks))
+        penalty = self._penalty(share)
+        base = -self.part.n_inputs * penalty - self.part.n_neurons * log(1.0 - share)
+        out["log_values"] = [value + base for value in out["log_estimates"]]
+        return out
+
+    def _in_pieces(self, name: str, n: int, plan: tuple[Any, ...]) -> dict[str, Any]:
+        pieces = self.pieces_of(name, plan)
+        search = DrawSearch(self.part, self.breakpoints, self.key, name, plan)
+        return self.clock.in_pieces((name, self._named, n, plan), n, pieces, search)
+
+    def pieces_of(self, name: str, plan: tuple[Any, ...]) -> Callable[..., dict[str, Any]]:
+        """Return the function that runs pieces: number of the first, how many, and options."""
+        return self._direct_pieces(*plan) if name == "direct" else self._particle_pieces(*plan)
+
+    def _direct_pieces(
+        self, by_entries: bool, first: int, size: int, ranks: int
+    ) -> Callable[..., dict[str, Any]]:
+        sizes, thresholds = self._size_law()
+        order = (
+            self._cover_order() if by_entries else np.arange(self.part.n_positions, dtype=np.uint32)
+        )
+        return lambda number, pieces, **options: self._core.direct_trials(
+            self.graph,
+            sizes,
+            thresholds,
+            order,
+            by_entries,
+            self.key,
+            first + number * size,
+            pieces,
+            size,
+            ranks,
+            self.places if ranks else _NO_PLACES,
+            **options,
+        )
+
+    def _penalty(self, share: float) -> float:
+        k = self.breakpoints
+        if share * (1 + k) == k:
+            return 0.0
+        return min(0.0, log(share) - log(1.0 - share) - log(k))
+
+    def _particle_pieces(
+        self, share: float, first: int, particles: int, ranks: int
+    ) -> Callable[..., dict[str, Any]]:
+        part = self.part
         # Fixed-point binomial probabilities: the share is taken as the double that it is.
         numerator, denominator = share.as_integer_ratio()
         rest = denominator - numerator
@@ -292,28 +372,62 @@ class Sampler:
         for term in terms:
             reached += term
             thresholds.append(min((reached << 64) // total, _LARGEST_WORD))
-        penalty = min(0.0, log(share) - log(1.0 - share) - log(k))
-        if share * (1 + k) == k:
-            penalty = 0.0
         words = np.array(thresholds, dtype=np.uint64)
-        key = ("particles", self._named, share, first, batches, particles, ranks)
-        out = self.clock.in_pieces(
-            key,
-            batches,
-            lambda number, pieces, **options: self._core.particle_batches(
-                self.graph,
-                words,
-                penalty,
-                self.key,
-                first + number,
-                pieces,
-                particles,
-                ranks,
-                self.places if ranks else _NO_PLACES,
-                **options,
-            ),
+        penalty = self._penalty(share)
+        return lambda number, pieces, **options: self._core.particle_batches(
+            self.graph,
+            words,
+            penalty,
+            self.key,
+            first + number,
+            pieces,
+            particles,
+            ranks,
+            self.places if ranks else _NO_PLACES,
+            **options,
         )
-        slots = part.n_inputs
-        base = -slots * penalty - part.n_neurons * log(1.0 - share)
-        out["log_values"] = [value + base for value in out["log_estimates"]]
-        return out
+
+
+class DrawSearch(ItemSearch):
+    """Pieces of a plan of draws, numbered. Pickles.
+
+    Parameters
+    ----------
+    part, breakpoints, key
+        As of `Sampler`.
+    name : {"direct", "particles"}
+    plan : tuple
+        What all pieces have in common.
+    """
+
+    most_at_once = 1
+
+    def __init__(
+        self, part: Part, breakpoints: int, key: tuple[int, int], name: str, plan: tuple[Any, ...]
+    ) -> None:
+        self._of = (part, breakpoints, key)
+        self._name, self._plan = name, plan
+
+    @cached_property
+    def _call(self) -> Callable[..., dict[str, Any]]:
+        # Its clock is never asked.
+        sampler = Sampler(*self._of, Clock(Run(True, 1, None, None, None, _nothing), 0.0))
+        return sampler.pieces_of(self._name, self._plan)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the core's objects out."""
+        return {name: value for name, value in self.__dict__.items() if name != "_call"}
+
+    def piece(
+        self, first: int, last: int, begun: Any, threads: int, seconds: float | None, poll: Poll
+    ) -> Piece:
+        """Run one piece; half of one does not count."""
+        out = self._call(first, 1, threads=threads, time_limit=seconds, poll=poll)
+        status, interrupted = out.pop("status"), out.pop("interrupted")
+        if status != "complete":
+            return Piece(first, status=status, interrupted=interrupted)
+        return Piece(first + 1, result=out)
+
+
+def _nothing() -> None:
+    pass
