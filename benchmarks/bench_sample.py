@@ -101,11 +101,33 @@ def inserting(sketch: dict[str, Any], n: int, distinct: int, times: int) -> None
     )
 
 
+def streaming(n: int, rows: int = 2_000_000) -> None:
+    """Count a stream of different rows in constant memory; the memory is asserted, too."""
+    base = np.random.default_rng(3).integers(0, 2**64, size=(min(rows, n), 3), dtype=np.uint64)
+    words, counter, seconds = np.empty_like(base), lr.PatternCounter(sketch="hll"), 0.0
+    for start in range(0, n, len(base)):
+        np.add(base, np.uint64(start * 0x9E3779B97F4A7C15 % 2**64), out=words)
+        begun = time.perf_counter()
+        counter.update_packed(words)
+        seconds += time.perf_counter() - begun
+    error = counter.count() / counter.samples - 1
+    if abs(error) > 5 * counter.relative_error() or counter.nbytes > 800_000:
+        raise AssertionError(f"expected {n} patterns in 0.8 MB, got {counter}, {counter.nbytes} B")
+    print(
+        f"stream {counter.samples:,} rows, all different: {error:+.2%}, {counter.nbytes:,} bytes, "
+        f"{counter.samples / seconds / 1e6:.1f} million rows/s"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_sample", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, for the tests")
+    parser.add_argument("--stream", action="store_true", help="only a stream of 1e9 rows")
     options = parser.parse_args(arguments)
+    if options.stream:
+        streaming(1_000_000_000)
+        return 0
     scale, times = (100, 1) if options.quick else (1, 3)
     for dtype in ("float64", "float32"):
         sampling((2, 64, 64, 64, 1), 1_000_000 // scale, dtype, times)
@@ -120,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         inserting(sketch, n, min(10_000, n), times)
         inserting(sketch, n, n, 1)
+    streaming(n)
     return 0
 
 

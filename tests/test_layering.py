@@ -51,7 +51,7 @@ GROUPS = {
         "_adjacency", "_arrangement", "_arrangement_count", "_arrangement_runs",
         "_ball_facets", "_ball_regions", "_build_info", "_cell_facets", "_chamber_folder",
         "_chamber_listing", "_chamber_parts", "_chambers", "_count",
-        "_counter_bytes", "_counter_device",
+        "_counter_bytes", "_counter_device", "_counter_state",
         "_decision_boundary", "_exact_facets", "_first_layer", "_flat_count", "_flat_parts",
         "_hyperplanes",
         "_least_distance", "_lineality", "_pattern_counter", "_pieces", "_preactivations",

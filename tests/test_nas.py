@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from fractions import Fraction
 
@@ -158,3 +159,13 @@ def test_modules_need_pytorch(monkeypatch):
         naswot(Module(), np.zeros((2, 3)))
     with pytest.raises(lr.MissingExtra, match="torch"):
         lr.local_complexity(Module(), np.zeros((2, 3)))
+
+
+def test_scores_go_to_json():
+    net = strategies.mlp_of([3, 5, 2], np.random.default_rng(0))
+    count = te_nas(net, n=50, rng=0)
+    assert json.loads(json.dumps(count.to_dict()))["distinct"] == str(count.distinct)
+    score = naswot(net, np.random.default_rng(1).normal(size=(4, 3)))
+    shown = json.loads(json.dumps(score.to_dict()))
+    assert (shown["score"], shown["rank"]) == (score.score, score.rank)
+    assert naswot(np.zeros((2, 0))).to_dict()["score"] is None

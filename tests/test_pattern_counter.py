@@ -497,3 +497,9 @@ def test_the_sketch_keeps_its_error_over_a_thousand_seeds(n: int) -> None:
     assert np.sqrt(np.mean(relative**2)) < 1.1 * stated
     assert abs(np.mean(relative)) < 0.15 * stated
     assert np.abs(relative).max() < 5 * stated
+
+
+def test_layer_bits_must_be_a_sequence():
+    for wrong in (3, "34"):
+        with pytest.raises(TypeError, match="sequence of int"):
+            PatternCounter(layer_bits=wrong)

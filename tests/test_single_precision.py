@@ -175,6 +175,24 @@ def test_any_layout_of_points_will_do() -> None:
     assert np.array_equal(lr.patterns(net, whole[::-1], dtype="float32"), expected[::-1])
 
 
+def test_tensors_are_points() -> None:
+    torch = pytest.importorskip("torch", reason="gives tensors to the network")
+    net = mlp(4, 9, 1)
+    points = torch.from_numpy(points_of(net, 20)).requires_grad_()
+    array = points.detach().numpy()
+    assert np.array_equal(lr.patterns(net, points), lr.patterns(net, array))
+    assert np.array_equal(net(points), net(array))
+    for kind in (torch.float32, torch.float16, torch.bfloat16):
+        some = points.to(kind)
+        wide = some.detach().double().numpy()
+        assert np.array_equal(lr.patterns(net, some), lr.patterns(net, wide))
+        assert lr.sample(net, points=some, dtype=torch.float32) == lr.sample(
+            net, points=wide, dtype="float32"
+        )
+    with pytest.raises(lr.InvalidInput, match="got .float16"):
+        lr.patterns(net, points, dtype=torch.float16)
+
+
 def test_the_pass_of_a_network_is_made_once() -> None:
     from linear_regions._forward import forward_pass
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from . import _core
 from ._lower import program
 from .errors import InvalidInput
-from .network import Network
+from .network import Network, host_points
 
 __all__ = ["DTYPES", "Forward", "checked_dtype", "forward_pass", "point_rows"]
 
@@ -22,6 +22,8 @@ Points = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 
 def checked_dtype(dtype: object) -> str:
     """Return "float64" or "float32", of a name or a NumPy type."""
+    if str(dtype).startswith("torch."):
+        dtype = str(dtype).removeprefix("torch.")
     try:
         name = np.dtype(dtype).name if dtype is not None else ""  # type: ignore[call-overload]
     except TypeError:
@@ -33,9 +35,10 @@ def checked_dtype(dtype: object) -> str:
 
 def point_rows(net: Network, points: npt.ArrayLike) -> tuple[Points, bool]:
     """Do as `Network.as_points`, but leave floats in single precision as they are."""
-    if isinstance(points, np.ndarray) and points.dtype == np.float32:
-        return net._rows(np.ascontiguousarray(points))
-    return net.as_points(points)
+    array = host_points(points)
+    if isinstance(array, np.ndarray) and array.dtype == np.float32:
+        return net._rows(np.ascontiguousarray(array))
+    return net.as_points(array)
 
 
 class Forward:

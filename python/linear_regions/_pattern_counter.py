@@ -4,37 +4,23 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _core
 from ._counter_bytes import Header, Part, read_counter, write_counter
-from ._counter_device import (
-    DeviceCounts,
-    cuda_number,
-    device_words,
-    has_loose_bits,
-    packed_on_device,
-)
-from ._device.launch import Device
-from ._geometry import integer
-from ._preactivations import Breakpoints, checked_breakpoints, layers_of, packed_words
+from ._counter_state import CounterState, Words
+from ._preactivations import Breakpoints
 from ._sample_count import summarize
 from .errors import InvalidInput, Unsupported
 from .result import SampleCount
 
 __all__ = ["PatternCounter"]
 
-Words = npt.NDArray[np.uint64]
 
-_SKETCHES = ("exact", "hash", "hll")
-
-
-class PatternCounter:
+class PatternCounter(CounterState):
     """Counts the distinct activation patterns of pre-activations, as they come.
 
     Batches go in by `update` (arrays of NumPy, PyTorch, CuPy, or anything with DLPack or an array
@@ -73,7 +59,7 @@ class PatternCounter:
     -----
     A counter says what was met, not what there is: see `summary`, and `sample` for random points.
     Cost: one pass over the values; memory of a pattern met is its bits and some 24 bytes with
-    ``"exact"``, 13 to 50 bytes with ``"hash"``; a ``"hll"`` counter stays below 0.8 MB.
+    ``"exact"``, 11 to 64 bytes with ``"hash"``; a ``"hll"`` counter stays below 0.8 MB.
 
     Examples
     --------
@@ -100,24 +86,7 @@ class PatternCounter:
         precision: int = 14,
         layer_bits: Sequence[int] | None = None,
     ) -> None:
-        if sketch not in _SKETCHES:
-            raise InvalidInput(f'sketch must be "exact", "hash" or "hll", got {sketch!r}')
-        if hash_bits not in (64, 128):
-            raise InvalidInput(f"hash_bits must be 64 or 128, got {hash_bits!r}")
-        precision = integer("precision", precision, 4)
-        if precision > 18:
-            raise InvalidInput(f"precision must be 4 to 18, got {precision}")
-        self._sketch, self._counts, self._per_layer = sketch, bool(counts), bool(per_layer)
-        self._hash_bits, self._precision = int(hash_bits), precision
-        self._breakpoints = checked_breakpoints(breakpoints)
-        self._lock = threading.Lock()  # of the layout; the tallies have their own
-        self._layer_bits: tuple[int, ...] | None = None
-        self._total: int | None = None
-        self._host_tallies: list[_core.PatternTally] = []
-        self._on_devices: dict[str, DeviceCounts] = {}
-        if layer_bits is not None:
-            bits = tuple(integer("layer_bits", value, 0) for value in layer_bits)
-            self._set_layout(sum(bits), bits)
+        super().__init__(sketch, counts, per_layer, breakpoints, hash_bits, precision, layer_bits)
 
     # ---- what comes in ----
 
@@ -146,27 +115,7 @@ class PatternCounter:
         Any number of threads may call at once; the work is done without the GIL. What lies on a GPU
         is packed and collected there, and handed over when a number is asked for.
         """
-        number = cuda_number(preactivations)
-        if number is not None:
-            many = len(preactivations) if isinstance(preactivations, (list, tuple)) else 1
-            found = packed_on_device(preactivations, number, self._cuts(many))
-            device, there, sizes = found
-            self._set_layout(sum(sizes), sizes)
-            self._counts_on(device).insert(there)
-            return
-        layers = layers_of(preactivations)
-        cuts = self._cuts(len(layers))
-        words, nan = _core.pack_layers(
-            [(array, kind, cut) for (array, kind), cut in zip(layers, cuts, strict=True)]
-        )
-        if nan >= 0:
-            where = f"layer {nan}" if len(layers) > 1 else "the batch"
-            raise InvalidInput(f"{where} has NaN, which has no sign; nothing was counted")
-        bits = tuple(
-            array.shape[1] * len(cut) for (array, _), cut in zip(layers, cuts, strict=True)
-        )
-        self._set_layout(sum(bits), bits)
-        self._insert(words)
+        self._add(preactivations)
 
     def update_packed(self, words: object) -> None:
         """Count packed patterns.
@@ -183,30 +132,7 @@ class PatternCounter:
         InvalidInput
             The number of words is another than before, or bits behind the last sign are set.
         """
-        number = cuda_number(words)
-        device = None
-        rows: Any
-        if number is None:
-            rows = packed_words(words)
-        else:
-            device, rows = device_words(words, number)
-        if self._total is None:
-            self._set_layout(64 * rows.shape[1], None)
-        total = self.pattern_bits
-        if rows.shape[1] != (total + 63) // 64:
-            raise InvalidInput(
-                f"patterns of {total} bits have {(total + 63) // 64} words, got {rows.shape[1]}"
-            )
-        if device is None:
-            loose = _core.has_loose_bits(rows, total)
-        else:
-            loose = has_loose_bits(device, rows, total)
-        if loose:
-            raise InvalidInput(f"bits behind the last of {total} signs must be clear")
-        if device is None:
-            self._insert(rows)
-        else:
-            self._counts_on(device).insert(rows)
+        self._add_packed(words)
 
     def merge(self, other: PatternCounter) -> PatternCounter:
         """Add everything that another counter has met; it stays as it is.
@@ -259,11 +185,6 @@ class PatternCounter:
     def sketch(self) -> str:
         """What is kept of a pattern."""
         return self._sketch
-
-    @property
-    def pattern_bits(self) -> int:
-        """Bits of a pattern; 0 before the first batch."""
-        return self._total or 0
 
     @property
     def layer_bits(self) -> tuple[int, ...] | None:
@@ -498,88 +419,3 @@ class PatternCounter:
             f"PatternCounter({self.count():,} patterns of {self.pattern_bits} bits in "
             f"{self.samples:,} samples, sketch={self._sketch!r})"
         )
-
-    # ---- inside ----
-
-    def _cuts(self, n_layers: int) -> list[tuple[float, ...]]:
-        if isinstance(self._breakpoints, float):
-            return [(self._breakpoints,)] * n_layers
-        if len(self._breakpoints) != n_layers:
-            raise InvalidInput(
-                f"breakpoints are given for {len(self._breakpoints)} layers, got {n_layers}"
-            )
-        return list(self._breakpoints)
-
-    def _set_layout(self, total: int, bits: tuple[int, ...] | None) -> None:
-        """Fix the layout at the first batch; later ones must fit it."""
-        with self._lock:
-            if self._total is None:
-                if self._per_layer and bits is None:
-                    raise InvalidInput("per_layer=True needs layer_bits=... for packed patterns")
-                sizes = [total, *(bits or ())] if self._per_layer else [total]
-                self._host_tallies = [self._new_tally(size) for size in sizes]
-                self._total, self._layer_bits = total, bits
-                return
-            if self._layer_bits is None and total == self._total:
-                self._layer_bits = bits
-            if total != self._total or (bits is not None and bits != self._layer_bits):
-                was = self._total if self._layer_bits is None else list(self._layer_bits)
-                raise InvalidInput(
-                    f"this counter has patterns of {was} bits, got {list(bits) if bits else total}"
-                )
-
-    @property
-    def _kind(self) -> int:
-        return {"exact": 0, "hash": 1 if self._hash_bits == 64 else 2, "hll": 3}[self._sketch]
-
-    def _new_tally(self, bits: int) -> _core.PatternTally:
-        return _core.PatternTally((bits + 63) // 64, self._kind, self._counts, self._precision)
-
-    @property
-    def _tallies(self) -> list[_core.PatternTally]:
-        """The tallies, with all that was met on GPUs."""
-        with self._lock:
-            parts = list(self._on_devices.values())
-        for part in parts:
-            for tally, contents in zip(self._host_tallies, part.take(), strict=False):
-                Part(**contents).into(tally)
-        return self._host_tallies
-
-    def _counts_on(self, device: Device) -> DeviceCounts:
-        with self._lock:
-            if device.name not in self._on_devices:
-                bits = (self._layer_bits or ()) if self._per_layer else ()
-                options = (self._kind, self._counts, self._precision, _core.sample_size)
-                sizes = [self._total or 0, *bits]
-                self._on_devices[device.name] = DeviceCounts(device, sizes, options)
-            return self._on_devices[device.name]
-
-    def _insert(self, words: Words) -> None:
-        self._host_tallies[0].insert(words)
-        first = 0
-        for tally, bits in zip(self._host_tallies[1:], self._layer_bits or (), strict=False):
-            tally.insert(_core.extract_bits(words, first, bits))
-            first += bits
-
-    def _check_per_layer(self) -> None:
-        if not self._per_layer:
-            raise InvalidInput("layers are counted with PatternCounter(per_layer=True)")
-
-    def _check_counts(self) -> None:
-        if not self._counts:
-            raise Unsupported("frequencies are kept with PatternCounter(counts=True)")
-
-    def _bits(self, layer: int | None) -> int:
-        if layer is None or self._layer_bits is None:
-            return self.pattern_bits
-        return self._layer_bits[layer]
-
-    def _tally(self, layer: int | None) -> _core.PatternTally | None:
-        if layer is not None:
-            self._check_per_layer()
-            layer = integer("layer", layer, 0)
-            if self._layer_bits is not None and layer >= len(self._layer_bits):
-                raise InvalidInput(f"there are {len(self._layer_bits)} layers, got layer={layer}")
-        if not self._tallies:
-            return None
-        return self._tallies[0 if layer is None else 1 + layer]

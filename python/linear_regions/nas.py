@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from . import _core
 from ._geometry import generator, integer
+from ._numbers import decimal_string
 from ._pattern_source import Packed, packed_patterns
 from ._sample_count import SATURATED_COVERAGE, chao1, good_turing
 from ._torch_record import torch_module
@@ -66,6 +67,18 @@ class PatternCount:
         """Return `distinct`."""
         return self.distinct
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types; counts are decimal strings, as in `SampleCount`."""
+        return {
+            "distinct": decimal_string(self.distinct),
+            "samples": decimal_string(self.samples),
+            "bits": self.bits,
+            "coverage": self.coverage,
+            "saturated": self.saturated,
+            "total_estimate": self.total_estimate,
+            "seconds": self.seconds,
+        }
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NaswotScore:
@@ -104,6 +117,18 @@ class NaswotScore:
     def __float__(self) -> float:
         """Return `score`."""
         return self.score
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields but the kernel as JSON types; a score of -inf is None."""
+        return {
+            "score": self.score if np.isfinite(self.score) else None,
+            "rank": self.rank,
+            "singular": self.singular,
+            "distinct": decimal_string(self.distinct),
+            "samples": decimal_string(self.samples),
+            "bits": self.bits,
+            "seconds": self.seconds,
+        }
 
     def __repr__(self) -> str:
         """Return one line without the kernel."""

@@ -26,6 +26,15 @@ __all__ = ["Network"]
 _WEIGHTLESS = ("AffineSpec", "ConvSpec", "PointwiseSpec", "ScaleSpec")
 
 
+def host_points(x: Any) -> Any:
+    """Return points as they are, but a PyTorch tensor as the array of its numbers."""
+    if not hasattr(x, "detach"):
+        return x
+    tensor = x.detach().cpu()
+    exact = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
+    return exact.numpy()
+
+
 class Network(Value):
     """A piecewise linear network with its weights.
 
@@ -225,7 +234,8 @@ class Network(Value):
         InvalidInput
             If the shape of `x` is none of those.
         """
-        return self._rows(np.ascontiguousarray(float_array("points", x, copy=False)))
+        array = float_array("points", host_points(x), copy=False)
+        return self._rows(np.ascontiguousarray(array))
 
     def _rows(self, array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
         n = self.input_size

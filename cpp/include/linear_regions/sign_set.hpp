@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "linear_regions/hash.hpp"
+#include "linear_regions/page_allocator.hpp"
 #include "linear_regions/sign_vector.hpp"
 
 namespace linear_regions {
@@ -32,14 +33,12 @@ class SignSet {
   };
 
   // A set of rows of `width` words; width 0 is allowed, and then all rows are equal.
-  explicit SignSet(std::size_t width) : width_(width), slots_(kMinSlots, 0) {
-    reserve(kMinSlots / 2);
-  }
+  explicit SignSet(std::size_t width) : width_(width), slots_(kMinSlots) { reserve(kMinSlots / 2); }
 
   // Prepare for n distinct rows in all.
   void reserve(std::size_t n) {
-    words_.reserve(n * width_);
-    counts_.reserve(n);
+    words_.grow(n * width_);
+    counts_.grow(n);
     std::size_t wanted = slots_.size();
     while (wanted < 2 * n) wanted *= 2;
     if (wanted != slots_.size()) rebuild(wanted);
@@ -76,19 +75,19 @@ class SignSet {
   // of the block; `times` too, or is null for once each.
   void insert_chosen(const Word* block, const Word* hashes, const std::uint64_t* times,
                      std::span<const std::uint16_t> order) {
-    for (std::size_t first = 0; first < order.size(); first += kBlock) {
-      const auto some = order.subspan(first, std::min(kBlock, order.size() - first));
-      // First the loads of all slots, then those of the rows that they point at, then the work.
-      for (const std::uint16_t i : some)
-        __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)]);
-      for (const std::uint16_t i : some) {
-        const std::uint64_t slot = slots_[hashes[i] & (slots_.size() - 1)];
+    // The load of a slot is under way long before that of the row it points at, and that before
+    // the work.
+    const std::size_t n = order.size();
+    for (std::size_t k = 0; k < n + 2 * kAhead; ++k) {
+      if (k < n) __builtin_prefetch(&slots_[hashes[order[k]] & (slots_.size() - 1)]);
+      if (k >= kAhead && k - kAhead < n) {
+        const std::uint64_t slot = slots_[hashes[order[k - kAhead]] & (slots_.size() - 1)];
         if (slot != 0) __builtin_prefetch(words_.data() + ((slot & kIndexMask) - 1) * width_);
       }
-      for (const std::uint16_t i : some) {
-        make_room();
-        insert_hashed(block + i * width_, hashes[i], times == nullptr ? 1 : times[i]);
-      }
+      if (k < 2 * kAhead) continue;
+      const std::uint16_t i = order[k - 2 * kAhead];
+      make_room();
+      insert_hashed(block + i * width_, hashes[i], times == nullptr ? 1 : times[i]);
     }
   }
 
@@ -98,10 +97,10 @@ class SignSet {
     return slots_[find_slot(row.data(), hash)] != 0;
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return counts_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t width() const noexcept { return width_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return sizeof(Word) * (words_.capacity() + counts_.capacity() + slots_.capacity());
+    return sizeof(Word) * (words_.size() + counts_.size() + slots_.size());
   }
 
   // Distinct row i, in the order of first insertion; valid until the next insertion.
@@ -110,19 +109,24 @@ class SignSet {
   }
 
   // All distinct rows one behind the other, and how often each was inserted.
-  [[nodiscard]] std::span<const Word> rows() const noexcept { return words_; }
-  [[nodiscard]] std::span<const std::uint64_t> counts() const noexcept { return counts_; }
+  [[nodiscard]] std::span<const Word> rows() const noexcept {
+    return {words_.data(), size_ * width_};
+  }
+  [[nodiscard]] std::span<const std::uint64_t> counts() const noexcept {
+    return {counts_.data(), size_};
+  }
 
  private:
   static constexpr std::size_t kMinSlots = 16;
   static constexpr std::size_t kBlock = 32;
+  static constexpr std::size_t kAhead = 16;
   static constexpr unsigned kIndexBits = 40;
   static constexpr std::uint64_t kIndexMask = (std::uint64_t{1} << kIndexBits) - 1;
 
   // Room for one more row everywhere, before anything changes: what follows cannot throw.
   void make_room() {
     if (size() == kIndexMask - 1) throw std::length_error("a sign set holds 2^40 - 2 rows at most");
-    if (2 * (size() + 1) > slots_.size()) reserve(slots_.size());
+    if (size_ == counts_.size()) reserve(std::max(2 * size_, kMinSlots));
   }
 
   // The slot that holds the row, or the free slot where it belongs.
@@ -147,28 +151,38 @@ class SignSet {
       return {index, false};
     }
     const std::size_t index = size();
-    words_.insert(words_.end(), row, row + width_);
-    counts_.push_back(times);
+    std::copy_n(row, width_, words_.data() + index * width_);
+    counts_[index] = times;
+    ++size_;
     slots_[at] = (hash & ~kIndexMask) | (index + 1);
     return {index, true};
   }
 
   // Hashes are not stored: doubling visits each row once, which costs less than eight bytes a row.
   void rebuild(std::size_t n_slots) {
-    std::vector<std::uint64_t> slots(n_slots, 0);
-    for (std::size_t index = 0; index < size(); ++index) {
-      const std::uint64_t hash = hash_words(words_.data() + index * width_, width_);
-      std::size_t at = hash & (n_slots - 1);
-      while (slots[at] != 0) at = (at + 1) & (n_slots - 1);
-      slots[at] = (hash & ~kIndexMask) | (index + 1);
+    const std::size_t before = slots_.size();
+    slots_.grow(n_slots);
+    std::fill_n(slots_.data(), before, std::uint64_t{0});
+    std::uint64_t hashes[kBlock];
+    for (std::size_t first = 0; first < size_; first += kBlock) {
+      const std::size_t count = std::min(kBlock, size_ - first);
+      for (std::size_t i = 0; i < count; ++i) {
+        hashes[i] = hash_words(words_.data() + (first + i) * width_, width_);
+        __builtin_prefetch(&slots_[hashes[i] & (n_slots - 1)], 1);
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        std::size_t at = hashes[i] & (n_slots - 1);
+        while (slots_[at] != 0) at = (at + 1) & (n_slots - 1);
+        slots_[at] = (hashes[i] & ~kIndexMask) | (first + i + 1);
+      }
     }
-    slots_.swap(slots);
   }
 
   std::size_t width_;
-  std::vector<Word> words_;
-  std::vector<std::uint64_t> counts_;
-  std::vector<std::uint64_t> slots_;
+  PageArray<Word> words_;            // rows in the order of their numbers, then room
+  PageArray<std::uint64_t> counts_;  // as many as there is room for
+  PageArray<std::uint64_t> slots_;
+  std::size_t size_ = 0;
 };
 
 }  // namespace linear_regions

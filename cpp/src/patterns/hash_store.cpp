@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <mutex>
 #include <stdexcept>
 
@@ -8,7 +9,7 @@
 namespace linear_regions {
 namespace {
 
-constexpr std::size_t kBurst = 32;  // loads that are under way at once
+constexpr std::size_t kAhead = 24;  // loads that are under way at once
 
 template <bool kWide, bool kCounted>
 class HashStore final : public PatternStore {
@@ -91,13 +92,13 @@ class HashStore final : public PatternStore {
       if (by_shard.start[s] == end) continue;
       const std::lock_guard lock(shards_[s].mutex);
       HashTable<kWide, kCounted>& table = shards_[s].table;
-      for (std::size_t i = by_shard.start[s]; i < end; i += kBurst) {
-        const std::size_t stop = end - i < kBurst ? end : i + kBurst;
-        table.make_room(stop - i);
-        for (std::size_t j = i; j < stop; ++j) table.prefetch(low[order[j]]);
-        for (std::size_t j = i; j < stop; ++j)
-          table.insert(low[order[j]], kWide ? high[order[j]] : 0,
-                       times == nullptr ? 1 : times[order[j]]);
+      const std::size_t begin = by_shard.start[s], first = std::min(begin + kAhead, end);
+      table.make_room(end - begin);
+      for (std::size_t j = begin; j < first; ++j) table.prefetch(low[order[j]]);
+      for (std::size_t j = begin; j < end; ++j) {
+        if (j + kAhead < end) table.prefetch(low[order[j + kAhead]]);
+        table.insert(low[order[j]], kWide ? high[order[j]] : 0,
+                     times == nullptr ? 1 : times[order[j]]);
       }
     }
   }

@@ -1,42 +1,48 @@
 // SPDX-License-Identifier: MIT
 // A set of 64-bit or 128-bit hashes, with or without the number of times each was met.
 //
-// Open addressing with linear probing over a power-of-two table that is at most five eighths full.
-// A slot is an array of words: the low hash, which is 0 where the slot is free, then the high one
-// of 128 bits, then the times. Hashes whose low word is 0 (one of 2^64) live in a list beside it.
-// The place of a hash is given by its lowest bits, so doubling the table reads the old slots in
-// order and writes two runs in order.
+// Buckets of eight slots (four where a slot has two words), at most three quarters of them full.
+// The bucket of a hash is given by its lowest bits; where it is full, the next one that has room
+// takes the hash. A slot is free where the low hash is 0; hashes whose low word is 0 (one of 2^64)
+// live in a list beside the buckets. All slots of a bucket are compared without a branch: most
+// hashes that come in are new or old in no order that a processor could learn.
+//
+// Doubling moves the hashes of bucket i to the buckets i and i + n, in place; those that lie behind
+// their bucket are taken out before and put back afterwards. So the table is read once in order,
+// and only the new half is new memory.
 //
 // Cost: expected O(1) a hash; 8 bytes a slot and 8 more each for wide and for counted. One thread
 // at a time.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "linear_regions/hash.hpp"
+#include "linear_regions/page_allocator.hpp"
 
 namespace linear_regions {
 
 template <bool kWide, bool kCounted>
 class HashTable {
  public:
-  static constexpr std::size_t kSlotWords = 1 + (kWide ? 1 : 0) + (kCounted ? 1 : 0);
-  using Slot = std::array<Word, kSlotWords>;
-
   std::size_t size() const { return filled_ + zeros_.size(); }
-  std::size_t memory_bytes() const { return (slots_.capacity() + zeros_.size()) * sizeof(Slot); }
+  std::size_t memory_bytes() const {
+    return buckets_.size() * sizeof(Bucket) + zeros_.size() * sizeof(Entry);
+  }
 
   // Room for n more hashes: none of the next n insertions moves the table.
   void make_room(std::size_t n) {
-    std::size_t wanted = slots_.empty() ? kMinSlots : slots_.size();
-    while (8 * (filled_ + n) > 5 * wanted) wanted *= 2;
-    if (wanted != slots_.size()) rebuild(wanted);
+    while (4 * (filled_ + n) > 3 * kSlots * buckets_.size()) enlarge();
   }
 
-  void prefetch(Word low) const { __builtin_prefetch(&slots_[low & (slots_.size() - 1)], 1); }
+  void prefetch(Word low) const {
+    const Bucket* bucket = &buckets_[low & (buckets_.size() - 1)];
+    __builtin_prefetch(bucket->low, 1);
+    if constexpr (kWide && kCounted) __builtin_prefetch(bucket->high, 1);
+  }
 
   // Needs room (make_room).
   void insert(Word low, [[maybe_unused]] Word high, [[maybe_unused]] Word times) {
@@ -44,18 +50,26 @@ class HashTable {
       add_zero(high, times);
       return;
     }
-    const std::size_t mask = slots_.size() - 1;
+    const std::size_t mask = buckets_.size() - 1;
     for (std::size_t at = low & mask;; at = (at + 1) & mask) {
-      Slot& slot = slots_[at];
-      if (slot[0] == 0) {
-        slot[0] = low;
-        if constexpr (kWide) slot[1] = high;
-        if constexpr (kCounted) slot[kSlotWords - 1] = times;
-        ++filled_;
+      Bucket& bucket = buckets_[at];
+      unsigned same = 0, free = 0;
+      for (unsigned s = 0; s < kSlots; ++s) {
+        same |= static_cast<unsigned>(bucket.low[s] == low) << s;
+        free |= static_cast<unsigned>(bucket.low[s] == 0) << s;
+      }
+      if constexpr (kWide)
+        for (unsigned left = same; left != 0; left &= left - 1) {
+          const auto s = static_cast<unsigned>(__builtin_ctz(left));
+          if (bucket.high[s] != high) same &= ~(1u << s);
+        }
+      if (same != 0) {
+        if constexpr (kCounted) bucket.times[__builtin_ctz(same)] += times;
         return;
       }
-      if (slot[0] == low && (!kWide || slot[kHigh] == high)) {
-        if constexpr (kCounted) slot[kSlotWords - 1] += times;
+      if (free != 0) {
+        put(bucket, static_cast<unsigned>(__builtin_ctz(free)), {low, high, times});
+        ++filled_;
         return;
       }
     }
@@ -64,62 +78,108 @@ class HashTable {
   // Calls visit(low, high, times); times is 1 where they are not counted.
   template <typename Visit>
   void each(const Visit& visit) const {
-    for (const Slot& slot : slots_)
-      if (slot[0] != 0) visit(slot[0], kWide ? slot[kHigh] : 0, times_of(slot));
-    for (const Slot& slot : zeros_) visit(Word{0}, kWide ? slot[kHigh] : 0, times_of(slot));
+    for (const Bucket& bucket : buckets_)
+      for (unsigned s = 0; s < kSlots; ++s) {
+        if (bucket.low[s] == 0) continue;
+        const Entry entry = get(bucket, s);
+        visit(entry.low, entry.high, entry.times);
+      }
+    for (const Entry& entry : zeros_) visit(Word{0}, entry.high, entry.times);
   }
 
   // Keeps the hashes for which keep(low) holds.
   template <typename Keep>
   void filter(const Keep& keep) {
-    std::vector<Slot> old;
-    old.swap(slots_);
-    slots_.assign(old.size(), Slot{});
+    PageArray<Bucket> old(buckets_.size());
+    old.swap(buckets_);
     filled_ = 0;
-    for (const Slot& slot : old)
-      if (slot[0] != 0 && keep(slot[0])) place(slot);
+    for (const Bucket& bucket : old)
+      for (unsigned s = 0; s < kSlots; ++s)
+        if (bucket.low[s] != 0 && keep(bucket.low[s])) {
+          const Entry entry = get(bucket, s);
+          insert(entry.low, entry.high, entry.times);
+        }
     if (!keep(0)) zeros_.clear();
   }
 
  private:
-  static constexpr std::size_t kMinSlots = 16;
-  static constexpr std::size_t kHigh = kWide ? 1 : 0;
+  static constexpr unsigned kSlots = kWide != kCounted ? 4 : 8;  // cache lines: 1, or 3 of both
 
-  static Word times_of(const Slot& slot) {
-    if constexpr (kCounted) return slot[kSlotWords - 1];
-    return 1;
+  struct Entry {
+    Word low, high, times;
+  };
+  struct alignas(64) Narrow {
+    Word low[kSlots];
+  };
+  struct alignas(64) High {
+    Word low[kSlots], high[kSlots];
+  };
+  struct alignas(64) Times {
+    Word low[kSlots], times[kSlots];
+  };
+  struct alignas(64) Both {
+    Word low[kSlots], high[kSlots], times[kSlots];
+  };
+  using Bucket = std::conditional_t<kWide, std::conditional_t<kCounted, Both, High>,
+                                    std::conditional_t<kCounted, Times, Narrow>>;
+
+  static Entry get(const Bucket& bucket, unsigned s) {
+    Entry entry = {bucket.low[s], 0, 1};
+    if constexpr (kWide) entry.high = bucket.high[s];
+    if constexpr (kCounted) entry.times = bucket.times[s];
+    return entry;
+  }
+  static void put(Bucket& bucket, unsigned s, const Entry& entry) {
+    bucket.low[s] = entry.low;
+    if constexpr (kWide) bucket.high[s] = entry.high;
+    if constexpr (kCounted) bucket.times[s] = entry.times;
   }
 
-  void place(const Slot& slot) {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t at = slot[0] & mask;
-    while (slots_[at][0] != 0) at = (at + 1) & mask;
-    slots_[at] = slot;
-    ++filled_;
+  void enlarge() {
+    const std::size_t n = buckets_.size();
+    if (n == 0) {
+      buckets_.grow(kFirst);
+      return;
+    }
+    std::vector<Entry> displaced;
+    for (std::size_t i = 0; i < n; ++i)
+      for (unsigned s = 0; s < kSlots; ++s)
+        if (buckets_[i].low[s] != 0 && (buckets_[i].low[s] & (n - 1)) != i)
+          displaced.push_back(get(buckets_[i], s));
+    buckets_.grow(2 * n);  // nothing has changed so far: it may throw
+    filled_ -= displaced.size();
+    for (std::size_t i = 0; i < n; ++i) split(buckets_[i], buckets_[i + n], i, n);
+    for (const Entry& entry : displaced) insert(entry.low, entry.high, entry.times);
   }
 
-  void rebuild(std::size_t n_slots) {
-    std::vector<Slot> slots(n_slots, Slot{});
-    slots.swap(slots_);
-    filled_ = 0;
-    for (const Slot& slot : slots)
-      if (slot[0] != 0) place(slot);
+  // The hashes of old bucket i that go on living there, or n behind; the others are dropped.
+  static void split(Bucket& here, Bucket& there, std::size_t i, std::size_t n) {
+    const Bucket old = here;
+    here = Bucket{};
+    unsigned left = 0, right = 0;
+    for (unsigned s = 0; s < kSlots; ++s) {
+      const Word low = old.low[s];
+      if (low == 0 || (low & (n - 1)) != i) continue;
+      if ((low & n) == 0)
+        put(here, left++, get(old, s));
+      else
+        put(there, right++, get(old, s));
+    }
   }
 
   void add_zero(Word high, Word times) {
-    for (Slot& slot : zeros_)
-      if (!kWide || slot[kHigh] == high) {
-        if constexpr (kCounted) slot[kSlotWords - 1] += times;
+    for (Entry& entry : zeros_)
+      if (!kWide || entry.high == high) {
+        if constexpr (kCounted) entry.times += times;
         return;
       }
-    Slot slot{};
-    if constexpr (kWide) slot[1] = high;
-    if constexpr (kCounted) slot[kSlotWords - 1] = times;
-    zeros_.push_back(slot);
+    zeros_.push_back({0, kWide ? high : 0, kCounted ? times : 1});
   }
 
-  std::vector<Slot> slots_;
-  std::vector<Slot> zeros_;
+  static constexpr std::size_t kFirst = 2;  // buckets of the first table
+
+  PageArray<Bucket> buckets_;
+  std::vector<Entry> zeros_;
   std::size_t filled_ = 0;
 };
 

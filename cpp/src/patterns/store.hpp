@@ -37,7 +37,7 @@ std::unique_ptr<PatternStore> make_sketch_store(std::size_t width, unsigned prec
 // SignSet (the 24 highest) uses before 2^34 patterns are in one shard.
 inline constexpr unsigned kShardBits = 6, kShardShift = 34;
 inline constexpr std::size_t kShards = std::size_t{1} << kShardBits;
-inline constexpr std::size_t kRowBlock = 2048;
+inline constexpr std::size_t kRowBlock = 8192;
 
 inline std::size_t shard_of(Word low) {
   return (low >> kShardShift) & (kShards - 1);
