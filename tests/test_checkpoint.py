@@ -75,7 +75,7 @@ def test_a_count_that_is_stopped_goes_on_and_ends_with_the_same_number(
             net,
             domain,
             checkpoint=tmp_path / "c",
-            time_limit=0.01,
+            time_limit=0.01 * 1.1**calls,  # gets ahead on a machine that is busy, too
             threads=1 + calls % 2,
             **options,
         )
