@@ -295,6 +295,19 @@ def test_what_cannot_be_divided_is_refused(threads: ThreadPoolExecutor, tmp_path
     assert planes.count(method="tree", executor=threads, limit=10).value == 10
 
 
+def test_ctrl_c_between_two_calls_of_the_core_has_a_partial_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object) -> lr.RegionCount:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("linear_regions._one_layer.maximum._answer", interrupted)
+    with pytest.raises(lr.Interrupted) as caught:
+        lr.one_layer_maximum((1, 4, 4), lr.ConvSpec(filters=2, kernel_size=2))
+    assert caught.value.partial.status == "cancelled"
+    assert caught.value.partial.value > 0
+
+
 # ---- the parts ----
 
 

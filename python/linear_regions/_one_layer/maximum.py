@@ -368,6 +368,10 @@ def _watched(
         if stopped.interrupted:
             raise Interrupted(partial) from None
         return partial
+    except Interrupted:
+        raise
+    except KeyboardInterrupt:  # between two calls of the core
+        raise Interrupted(_stopped(question, started, "cancelled")) from None
     finally:
         question.run.close()
 
