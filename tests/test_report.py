@@ -334,3 +334,12 @@ def test_without_matplotlib_the_page_names_the_extra(made, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(lr.MissingExtra, match=r"linear-regions\[plot\]"):
         report_html(made)
+
+
+def test_a_sample_that_overflows_leaves_a_note():
+    huge = [([[1e200, 2.0], [3.0, -1e200]], [0.0, 0.0]), ([[1e200, 1e200]], [1.0])]
+    place = Place(lr.Box(-1.0, 1.0).resolve((2,)), "a box")
+    made = report(lr.load([*huge, ([[1.0]], [0.0])]), place, samples=100)
+    assert int(made.count) > 0
+    assert made.sample is None
+    assert any("no sample: a value of the network is beyond" in note for note in made.notes)

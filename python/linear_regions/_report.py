@@ -262,7 +262,7 @@ def _stage(made: Report, name: str) -> Iterator[None]:
     start = time.perf_counter()
     try:
         yield
-    except (Unsupported, InvalidInput) as error:
+    except (Unsupported, InvalidInput, OverflowError) as error:
         made.notes.append(f"no {name}: {error}")
     finally:
         made.seconds[name] = time.perf_counter() - start
