@@ -130,11 +130,12 @@ def _checkpoints() -> list[bytes]:
         lr.count(small_network(3), lr.Box(-1.0, 1.0), checkpoint=path, limit=2)
 
     def begun(path: Path) -> None:
-        from linear_regions._checkpoint import Checkpoint, State
+        from linear_regions._checkpoint import Checkpoint
+        from linear_regions._divisible import State
         from linear_regions._parts import Part, Search
 
         search = Search(small_network(3), lr.Box(-1.0, 1.0), "tree", True)
-        cut, _ = search.cut(Part.whole(), 0.2)
+        cut = search.cut(Part.whole(), 0.2).rest
         Checkpoint(path, search).write(State(rest=cut))
 
     return [_written(whole), _written(limited), _written(begun)]
