@@ -336,3 +336,17 @@ def test_chambers_that_are_killed_again_and_again_are_the_same(kind: str, tmp_pa
 def test_a_full_disk_keeps_the_chambers_that_were_found(tmp_path: Path) -> None:
     lines = run("full_disk_chambers", str(tmp_path)).splitlines()
     assert lines == ["refused: RegionCount True", "untouched: True", "refused list"]
+
+
+def test_what_a_callers_own_code_raises_is_no_damage_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    names = {"question": "a test"}
+    for resumed in (False, True):
+        ledger = _ledger.Ledger(path, names)
+        assert ledger.resumed is resumed
+        with pytest.raises(ValueError, match="of the caller"), ledger.reading():
+            raise ValueError("of the caller")
+        expected = lr.CorruptFile if resumed else TypeError
+        with pytest.raises(expected), ledger.reading():
+            ledger.finish("call", 7)  # type: ignore[arg-type]  # no mapping
+        ledger.close(complete=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from os import PathLike
 
 import numpy as np
@@ -412,8 +413,9 @@ class Arrangement(Value):
             if checkpoint is not None:
                 question = "sign vectors and points" if points else "sign vectors"
                 folder = ChamberFolder(checkpoint, self._names(domain, method, run, question))
-            found, interrupted = list_chambers(place, method, run, points, folder, executor)
             ledger = None if folder is None else folder.ledger
+            with nullcontext() if ledger is None else ledger.reading():
+                found, interrupted = list_chambers(place, method, run, points, folder, executor)
             if verify and found.status == "complete" and not interrupted:
                 other = count_again(place, found.method, run, ledger, executor)
                 check_equal(len(found), found.method, other)

@@ -97,7 +97,8 @@ def kept(ledger: Ledger | None, run: Run, answer: Callable[[], RegionCount]) -> 
     if ledger is None:
         return answer()
     try:
-        result = answer()
+        with ledger.reading():
+            result = answer()
     except Interrupted as stop:
         if isinstance(stop.partial, RegionCount):
             stop.partial = _over_all_runs(stop.partial, ledger)

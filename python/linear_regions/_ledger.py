@@ -10,22 +10,31 @@ once. So the same call of a user gives the same answer, however often it was int
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import numpy.typing as npt
 
 from ._checkpoint_file import CheckpointFile
-from .errors import CorruptFile
+from .errors import CorruptFile, LinearRegionsError
 
 __all__ = ["SAVE_SECONDS", "Ledger"]
 
+_PACKAGE = Path(__file__).parent
 SAVE_SECONDS = 3.0  # between two states on the disk, at least
 _SHARE_OF_SAVING = 1 / 200  # of the time, at most
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 State = tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]
+
+
+def _raised_here(error: BaseException) -> bool:
+    frames = list(walk_tb(error.__traceback__))
+    return Path(frames[-1][0].f_code.co_filename).is_relative_to(_PACKAGE)
 
 
 class Ledger:
@@ -39,6 +48,8 @@ class Ledger:
 
     Attributes
     ----------
+    resumed : bool
+        Whether there was a file. Its contents fit their checksum; more is not known of them.
     runs : int
         Processes that worked on it.
     state : dict
@@ -64,6 +75,7 @@ class Ledger:
         self.runs = 0
         self._before = 0.0
         found = self._file.read()
+        self.resumed = found is not None
         if found is not None:
             self._take(*found)
         if not self.finished:
@@ -85,6 +97,21 @@ class Ledger:
     def damage(self, error: object) -> CorruptFile:
         """Return the error that says that the file does not fit together."""
         return CorruptFile(f"{self._file.path}: not a checkpoint, or damaged: {error!r}")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Name the file where its contents are not what the package's code expects of them.
+
+        What a caller's own code raises on the way (progress, a sink) goes through as it is.
+        """
+        try:
+            yield
+        except LinearRegionsError:
+            raise
+        except (AttributeError, LookupError, ArithmeticError, TypeError, ValueError) as error:
+            if self.resumed and _raised_here(error):
+                raise self.damage(error) from error
+            raise
 
     @property
     def finished(self) -> bool:

@@ -16,7 +16,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from math import prod
+from math import isfinite, prod
 from os import PathLike
 from typing import Any
 
@@ -132,11 +132,18 @@ def read_record(
         raise CorruptFile(f"{name}: not a {kind} of this package, or damaged: {error}") from error
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"the header holds the number {text}")
+    return value
+
+
 def _parse(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     size = int.from_bytes(body[:8], "little")
     if size > min(len(body) - 8, _MOST_HEADER):
         raise ValueError("the header is longer than the file")
-    header = json.loads(body[8 : 8 + size])
+    header = json.loads(body[8 : 8 + size], parse_float=_finite, parse_constant=_finite)
     if not isinstance(header, dict):
         raise ValueError("the header is no JSON object")
     at = 8 + size

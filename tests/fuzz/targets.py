@@ -23,6 +23,7 @@ from linear_regions._architecture_text import read_architecture
 from linear_regions._domain_files import read_slice
 from linear_regions.cli import main
 
+from . import ledgers
 from . import mutations as m
 
 Mutation = Callable[[Random, bytes], bytes]
@@ -440,6 +441,7 @@ TARGETS: dict[str, Target] = {
     "network": Target(_networks, m.mutate_archive, lr.Network.load, "case.npz"),
     "regions": Target(_regions, m.mutate_archive, _read_regions, "case.npz"),
     "checkpoint": Target(_checkpoints, _resigned(_record_body), _read_checkpoint),
+    "ledger": Target(lambda: list(ledgers.states()), _resigned(_record_body), ledgers.read),
     "shard": Target(_shards, _resigned(_record_body), _read_shard),
     "listing-state": Target(
         lambda: [_listing()["state"]], _resigned(_record_body), _read_listing, "state"

@@ -204,7 +204,8 @@ def _kept(question: Question, started: float, ledger: Ledger, drawn: bool) -> Re
             raise ledger.damage(error) from error
     question = replace(question, control=replace(question.control, ledger=ledger))
     try:
-        result = _watched(question, started, _answer)
+        with ledger.reading():
+            result = _watched(question, started, _answer)
     except Interrupted as stop:
         ledger.close(complete=False)
         if isinstance(stop.partial, RegionCount):
