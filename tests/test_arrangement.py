@@ -473,9 +473,9 @@ def test_high_dimensions_go_to_a_tree():
 
 
 def test_a_stream_with_a_limit_proves_no_more_than_it_hands_out(monkeypatch):
-    planes = lr.Arrangement(*moment_curve(60, 6))  # 56 million chambers
+    planes = lr.Arrangement(*moment_curve(40, 5))  # 760,000 chambers, 6 MB
     whole = planes.sign_vectors(method="sweep", limit=3000)
-    for held in (1 << 26, 0):  # bytes
+    for held in (1 << 20, 0):  # bytes
         monkeypatch.setattr("linear_regions._chambers._HELD", held)
         parts = []
         result = planes.stream(parts.append, block=700, limit=3000)
