@@ -239,11 +239,7 @@ def _spread_in_folder(
         book.take([(name, convert(columns)) for name, columns in blocks])
 
     out = work_off(search, run, state, search.engine, ledger, executor, keep, take)
-    if out["status"] == "complete":
-        folder.end()
-        kept = {name: out[name] for name in ("method", "work", "seconds")}
-        ledger.finish(key, {**folder.place(), **kept})
-    return out
+    return _ended(key, folder, out)
 
 
 def _listed_by_tree(
@@ -284,10 +280,15 @@ def _listed_by_tree(
         start=start.arrays,
     )
     out["work"] = added(start.work, out["work"])
+    return _ended(key, folder, out)
+
+
+def _ended(key: str, folder: ChamberFolder, out: Answer) -> Answer:
+    """Return the answer, which the ledger keeps where it is complete."""
     if out["status"] == "complete":
         folder.end()
         kept = {name: out[name] for name in ("method", "work", "seconds")}
-        ledger.finish(key, {**folder.place(), **kept})
+        folder.ledger.finish(key, {**folder.place(), **kept})
     return out
 
 

@@ -18,7 +18,7 @@ from ._lower import frame_of, program
 from .domain import Box, Domain, Space
 from .network import Network
 
-__all__ = ["ProvedPatterns", "pays"]
+__all__ = ["ProvedPatterns"]
 
 _MOST_WORK = 2**24  # multiplications of a pass whose doubts integers can settle in time
 _LOOSEST = 2.0**-10  # bounds that say so little would leave most points open
@@ -46,32 +46,31 @@ class ProvedPatterns:
         if ((place.dim or 0) + 2) * sum(prod(shape) for shape in net.shapes) <= _MOST_NUMBERS:
             frame = frame_of(domain_frame(place, net.input_shape))
         self._exact = _core.ExactPatterns(program(net), frame)
-        self.settled = 0  # points that took exact arithmetic
 
     def patterns(self, points: Points) -> Words:
         """Return the packed patterns of points, shape (batch, n); errors as those of `Forward`."""
         rows = np.ascontiguousarray(points, dtype=np.float64)
         words, doubts, _ = self._forward.doubtful_patterns(rows)
         if len(doubts):
-            self.settled += self._exact.settle(rows, words, doubts)
+            self._exact.settle(rows, words, doubts)
         return words
 
+    def pays(self, points: Points) -> bool:
+        """Tell from the first points of a sample whether proofs cost little.
 
-def pays(net: Network, proved: ProvedPatterns, points: Points) -> bool:
-    """Tell from the first points of a sample whether proofs cost little.
-
-    They do not where rounding errors may grow as large as the values (deep networks), and where
-    many points need exact arithmetic of their own.
-    """
-    work = forward_pass(net).work
-    if work > _MOST_WORK:
-        return False
-    most = _MOST_SETTLED_SMALL if work <= _SMALL_WORK else _MOST_SETTLED
-    for start in range(0, min(len(points), _PILOT), _STEP):
-        some = np.ascontiguousarray(points[start : start + _STEP], dtype=np.float64)
-        if forward_pass(net).doubtful_patterns(some)[2] > _LOOSEST:
+        They do not where rounding errors may grow as large as the values (deep networks), and where
+        many points need exact arithmetic of their own.
+        """
+        work = self._forward.work
+        if work > _MOST_WORK:
             return False
-        proved.patterns(some)
-        if proved.settled > most:
-            return False
-    return True
+        left = _MOST_SETTLED_SMALL if work <= _SMALL_WORK else _MOST_SETTLED
+        for start in range(0, min(len(points), _PILOT), _STEP):
+            rows = np.ascontiguousarray(points[start : start + _STEP], dtype=np.float64)
+            words, doubts, loosest = self._forward.doubtful_patterns(rows)
+            if loosest > _LOOSEST:
+                return False
+            left -= self._exact.settle(rows, words, doubts)
+            if left < 0:
+                return False
+        return True

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ._device.launch import is_cuda
 from ._forward import Points, checked_dtype, forward_pass, point_rows
 from ._geometry import integer
-from ._proved_patterns import ProvedPatterns, pays
+from ._proved_patterns import ProvedPatterns
 from ._run import Progress, run_control
 from ._sample_count import summarize
 from ._sample_device import DeviceSample
@@ -309,7 +309,7 @@ def _proved_patterns(
     if dtype != "float64":
         raise InvalidInput(f'arithmetic="certified" takes dtype="float64", got {dtype!r}')
     proved = ProvedPatterns(net, None if domain is None else place_of(net, domain))
-    return proved if arithmetic == "certified" or pays(net, proved, first()) else None
+    return proved if arithmetic == "certified" or proved.pays(first()) else None
 
 
 def _check_finite(points: Points) -> None:
