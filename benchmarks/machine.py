@@ -3,19 +3,44 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import linear_regions as lr
 
-from . import BLAS_THREADS
+from . import BLAS_THREADS, yardstick
+from .cases import case_named
 
-__all__ = ["facts"]
+__all__ = ["facts", "speed"]
 
 _ROOT = Path(__file__).parents[1]
+_GOALS_FROM = _ROOT / "benchmarks" / "results" / "2026-11-24.json"
+"""Results of the machine with AVX-512 on which the goals of all benchmarks were set."""
+
+
+def speed() -> float:
+    """Return how fast this machine is now, as a share of the one on which goals were set.
+
+    A plain NumPy program that never changes is timed on one case, the best of three runs, and
+    compared with its recorded time there. Goals in regions a second are for a share of one. What
+    the program does not show: vector instructions, which only the package uses.
+    """
+    case = case_named("dense-box")
+    stored = json.loads(_GOALS_FROM.read_text(encoding="utf-8"))["cases"]
+    there = next(it["yardstick"]["seconds"] for it in stored if it["name"] == case.name)
+    net, domain = case.build()
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        if yardstick.count(net, domain) != case.regions:
+            raise AssertionError("the yardstick does not find the known number of regions")
+        best = min(best, time.perf_counter() - start)
+    return float(there) / best
 
 
 def facts() -> dict[str, Any]:

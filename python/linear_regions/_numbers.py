@@ -51,9 +51,12 @@ def checked_int(name: str, value: object) -> int:
     InvalidInput
         The number is negative.
     """
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+    if type(value) is int:  # the test below takes a microsecond, and a result has six of these
+        number = value
+    elif isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
-    number = operator.index(value)
+    else:
+        number = operator.index(value)
     if number < 0:
         raise InvalidInput(f"{name} must not be negative, got {number}")
     return number
