@@ -381,6 +381,45 @@ def test_cancel_and_time_limit_stop_a_long_call():
     assert planes.chambers(time_limit=0.05).status == "time_limit"
 
 
+def test_a_count_that_a_time_limit_finds_done_is_complete():
+    planes = lr.Arrangement([[1, 0], [0, 1], [1, 1]], [0, 0, -1])
+    assert planes.count(time_limit=0.0).status == "complete"
+    assert planes.whitney_numbers(time_limit=0.0) == [1, 3, 3]
+
+
+class SecondCall:
+    """Called back with progress, it does something the second time: in the middle of the run."""
+
+    def __init__(self, action):
+        self.calls, self.action = 0, action
+
+    def __call__(self, found, fraction):
+        self.calls += 1
+        if self.calls == 2:
+            self.action()
+
+
+@pytest.mark.parametrize("call", ["whitney_numbers", "characteristic_polynomial", "bounded_count"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_whitney_numbers_that_are_cut_short_come_as_lower_bounds(call, threads):
+    planes = lr.Arrangement(*resonance(7))
+    cancel = threading.Event()
+    options = {"threads": threads, "cancel": cancel, "progress": SecondCall(cancel.set)}
+    with pytest.raises(lr.Unfinished, match="was cancelled.*lower bounds") as cut:
+        getattr(planes, call)(**options)
+    assert len(cut.value.partial) == 8
+    assert cut.value.partial[0] == 1
+    assert 1 < sum(cut.value.partial) < 347_326_352
+    cancel.clear()
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(lr.Interrupted) as stop:
+        getattr(planes, call)(threads=threads, progress=SecondCall(interrupt))
+    assert 1 < sum(stop.value.partial) < 347_326_352
+
+
 def test_wrong_arguments_are_named():
     planes = lr.Arrangement([[1, 0]], [0])
     with pytest.raises(lr.InvalidInput, match="method"):

@@ -232,3 +232,15 @@ def test_exact_points_of_chambers_are_in_the_file(run):
         missing = np.flatnonzero(np.isnan(found["points"]).any(axis=1))
         assert found["exact_rows"].tolist() == missing.tolist()
         assert found["exact_points"].shape == (len(missing), 2)
+
+
+def test_a_polynomial_that_takes_too_long_is_not_made_up(run):
+    rows = ["".join(f"{digit} " for digit in f"{k:06b}") + "0" for k in range(1, 64)]
+    Path("planes.txt").write_text("\n".join(rows) + "\n")
+    call = ("arrangement", "planes.txt", "--polynomial", "--time-limit", "0")
+    shown = " ".join(run(*call)[1].split())
+    assert "polynomial not known" in shown
+    assert "Whitney numbers at least 1, " in shown
+    data = json.loads(run(*call, "--json")[1])
+    assert (data["characteristic_polynomial"], data["bounded_count"]) == (None, None)
+    assert data["whitney_numbers_at_least"][0] == "1"

@@ -19,6 +19,7 @@ from linear_regions import errors
         (errors.CorruptFile, ValueError),
         (errors.MissingExtra, ImportError),
         (errors.DeviceError, RuntimeError),
+        (errors.Unfinished, RuntimeError),
     ],
 )
 def test_error_is_ours_and_the_builtin_that_users_expect(ours, builtin):
@@ -46,6 +47,7 @@ def test_missing_extra_names_the_extra():
         errors.Interrupted({"cells": 3}),
         errors.InvalidInput("a"),
         errors.CorruptFile("b"),
+        errors.Unfinished("c", [1, 2]),
     ],
 )
 def test_pickled_error_keeps_its_message_and_fields(error):

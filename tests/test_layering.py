@@ -48,7 +48,8 @@ GROUPS = {
     # Kernels on a GPU: knows CuPy and no engine.
     "device": ["_device"],
     "engine": [
-        "_adjacency", "_arrangement", "_arrangement_count", "_arrangement_runs",
+        "_adjacency", "_arrangement", "_arrangement_count", "_arrangement_lists",
+        "_arrangement_numbers", "_arrangement_runs",
         "_ball_facets", "_ball_regions", "_build_info", "_cell_facets", "_chamber_folder",
         "_chamber_listing", "_chamber_parts", "_chambers", "_count",
         "_counter_bytes", "_counter_device", "_counter_state",

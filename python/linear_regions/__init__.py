@@ -56,6 +56,7 @@ from .errors import (
     LinearRegionsError,
     LongRunWarning,
     MissingExtra,
+    Unfinished,
     Unsupported,
 )
 from .importers import load, save
@@ -143,6 +144,7 @@ __all__ = [
     "Segment",
     "Slice",
     "Space",
+    "Unfinished",
     "Unsupported",
     "Watch",
     "__version__",

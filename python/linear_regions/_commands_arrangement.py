@@ -173,7 +173,7 @@ def _arrangement(options: argparse.Namespace) -> Output:
         entries.append(("chambers", [_count_text(count)]))
         data["count"] = count.to_dict()
     if options.polynomial:
-        _add_polynomial(planes, options.threads, entries, data)
+        _add_polynomial(planes, options, entries, data)
     return Output(lambda: labelled(entries), lambda: data)
 
 
@@ -189,13 +189,25 @@ def _count_text(count: lr.RegionCount) -> str:
 
 def _add_polynomial(
     planes: lr.Arrangement,
-    threads: int | None,
+    options: argparse.Namespace,
     entries: list[tuple[str, list[str]]],
     data: dict[str, Any],
 ) -> None:
-    coefficients = planes.characteristic_polynomial(threads=threads)
+    import linear_regions as lr
+
+    common = {"threads": options.threads, "progress": options.progress}
+    try:
+        coefficients = planes.characteristic_polynomial(time_limit=options.time_limit, **common)
+    except lr.Unfinished as end:
+        known: Any = end.partial
+        bounds = [str(value) for value in known]
+        entries.append(("polynomial", ["not known: the time limit was too short"]))
+        entries.append(("Whitney numbers", ["at least " + ", ".join(bounds)]))
+        data["characteristic_polynomial"] = data["bounded_count"] = None
+        data["whitney_numbers_at_least"] = bounds
+        return
     terms = [f"{value:+d} t^{k}" for k, value in reversed(list(enumerate(coefficients))) if value]
-    bounded = planes.bounded_count(threads=threads)
+    bounded = planes.bounded_count()  # of the numbers that are known by now
     entries.append(("polynomial", [" ".join(terms)]))
     entries.append(("bounded", [f"{grouped(bounded)} chambers"]))
     data["characteristic_polynomial"] = [str(value) for value in coefficients]

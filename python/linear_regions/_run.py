@@ -32,14 +32,14 @@ class Run:
 
 def run_control(
     *,
-    arithmetic: str,
-    threads: int | None,
-    limit: int | None,
-    time_limit: float | None,
-    cancel: threading.Event | None,
-    progress: Progress,
+    arithmetic: str = "certified",
+    threads: int | None = None,
+    limit: int | None = None,
+    time_limit: float | None = None,
+    cancel: threading.Event | None = None,
+    progress: Progress = False,
 ) -> Run:
-    """Check the options that all long calls share.
+    """Check the options that all long calls share; what a call has not got keeps its default.
 
     Raises
     ------

@@ -19,6 +19,7 @@ __all__ = [
     "LinearRegionsError",
     "LongRunWarning",
     "MissingExtra",
+    "Unfinished",
     "Unsupported",
 ]
 
@@ -98,6 +99,43 @@ class CheckpointError(LinearRegionsError, OSError):
     """
 
     partial: object = None
+
+
+class Unfinished(LinearRegionsError, RuntimeError):
+    """A time limit or `cancel` ended a call whose answer cannot say that it is not whole.
+
+    Calls that return a result with a ``status`` return it instead, with what they found.
+
+    Parameters
+    ----------
+    message : str
+    partial : object, optional
+        What is known for certain so far; the call's documentation says what it is.
+
+    Attributes
+    ----------
+    partial : object
+
+    Examples
+    --------
+    >>> import threading
+    >>> import linear_regions as lr
+    >>> stop = threading.Event()
+    >>> stop.set()
+    >>> lines = lr.Arrangement([[1, 0], [0, 1], [1, 1], [1, -1]], [0, 0, 0, -1])
+    >>> try:
+    ...     lines.whitney_numbers(cancel=stop)
+    ... except lr.Unfinished as end:
+    ...     end.partial
+    [1, 0, 0]
+    """
+
+    def __init__(self, message: str, partial: object = None) -> None:
+        self.partial = partial
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[Unfinished], tuple[str, object]]:
+        return type(self), (str(self), self.partial)
 
 
 class LongRunWarning(UserWarning):
