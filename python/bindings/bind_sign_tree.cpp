@@ -49,6 +49,15 @@ py::dict report(const SignTreeResult& result, const Poll& poll) {
   return out;
 }
 
+// A NumPy array that owns the column: no copy.
+template <typename T>
+py::array adopt(Column<T>&& values, std::vector<py::ssize_t> shape) {
+  auto* owner = new Column<T>(std::move(values));
+  py::capsule free(owner, [](void* p) { delete static_cast<Column<T>*>(p); });
+  return py::array_t<T>(std::move(shape), owner->data(), free);
+}
+using bindings::adopt;
+
 py::dict columns_of(ChamberBlock&& block, std::size_t d, bool points) {
   const auto n = static_cast<py::ssize_t>(block.n);
   py::dict out;

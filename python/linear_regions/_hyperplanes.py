@@ -179,9 +179,12 @@ def lower_hyperplanes(
         scale = 1 << (bits if bits > 53 else 0)
         # Division of integers rounds correctly, whatever their size.
         value[i] = [entry / scale for entry in row]
-        exact = exact and all(
-            Fraction(v) * scale == entry for v, entry in zip(value[i].tolist(), row, strict=True)
-        )
+        if exact and bits > 53:
+            parts = (v.as_integer_ratio() for v in value[i].tolist())
+            exact = all(
+                top * scale == entry * bottom
+                for (top, bottom), entry in zip(parts, row, strict=True)
+            )
     if exact:
         return value, None
     return value, [f"{entry:x}" for row in table for entry in row]

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -55,12 +56,32 @@ struct SignTreeOptions {
   TreeEngine engine = TreeEngine::kAuto;
 };
 
+// Memory that is not zeroed before it is written: so that threads, and not the one that asks for
+// it, touch the pages of a long column first.
+template <typename T>
+struct Untouched : std::allocator<T> {
+  template <typename U>
+  struct rebind {
+    using other = Untouched<U>;
+  };
+  template <typename U, typename... Args>
+  void construct(U* at, Args&&... args) {
+    if constexpr (sizeof...(Args) == 0) {
+      ::new (static_cast<void*>(at)) U;
+    } else {
+      ::new (static_cast<void*>(at)) U(std::forward<Args>(args)...);
+    }
+  }
+};
+template <typename T>
+using Column = std::vector<T, Untouched<T>>;
+
 // Chambers in columns; one block holds consecutive chambers of the order.
 struct ChamberBlock {
   std::size_t n = 0, words = 0;
   TreeEngine engine = TreeEngine::kWitnesses;  // in blocks of a stream: the one that runs
-  std::vector<std::uint64_t> signs;            // n * words
-  std::vector<double> points;  // n * d where asked for; NaN where no double was proved inside
+  Column<std::uint64_t> signs;                 // n * words
+  Column<double> points;  // n * d where asked for; NaN where no double was proved inside
   // Chambers without an interior point in doubles: (number in this block, coordinates as
   // hexadecimal fractions).
   std::vector<std::pair<std::size_t, std::vector<std::string>>> exact_points;

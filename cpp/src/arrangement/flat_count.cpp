@@ -5,12 +5,12 @@
 #include <array>
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
-#include <system_error>
-#include <thread>
 
+#include "arrangement/crew.hpp"
 #include "arrangement/fields.hpp"
 #include "arrangement/flat_store.hpp"
 #include "arrangement/plane_lines.hpp"
@@ -32,6 +32,7 @@ class FlatCounter {
   using T = typename Field::T;
   using Store = FlatStore<T>;
   using Flat = typename Store::Flat;
+  using Outbox = typename Store::Outbox;
 
   FlatCounter(std::span<const std::uint64_t> rows, std::size_t n, std::size_t r, std::uint64_t p,
               RunControl& control, std::size_t store_bytes, const FlatCountSaving& saving)
@@ -43,22 +44,27 @@ class FlatCounter {
         saving_(saving),
         points_(saving.save ? saving.every : 0.0),
         columns_(n * r),
-        base_(r, 0) {
+        base_(r, 0),
+        crew_(control, std::max(1u, control.threads)) {
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t c = 0; c < r; ++c) columns_[c * n + i] = field_.from(rows[i * r + c]);
     for (std::size_t k = 0; k < r; ++k) levels_.push_back(std::make_unique<Store>(k * (r - k)));
-    const unsigned threads = control.threads == 0 ? 1 : control.threads;
-    for (unsigned t = 0; t < threads; ++t) workers_.push_back(std::make_unique<Worker>(field_, r));
+    for (unsigned t = 0; t < std::max(1u, control.threads); ++t)
+      workers_.push_back(std::make_unique<Worker>(field_, r));
     if (saving.from != nullptr) begin_from(*saving.from);
   }
 
   FlatCountResult run() {
     control_.start();
-    if (r_ > 1) {
-      levels_[0]->add(nullptr, 0, static_cast<std::uint32_t>(n_), 1, 0);
-      level(0, 1.0);
+    bool complete = r_ <= 1;
+    if (!complete) {
+      boxes_.resize(1);
+      boxes_[0].add(nullptr, 0, 0, static_cast<std::uint32_t>(n_), 1);
+      boxes_[0].close();
+      take_in(*levels_[0], 1);
+      complete = level(0, 1.0);
     }
-    if (control_.stopped() && points_.wanted() && !rebuilding_) saving_.save(state());
+    if (!complete && points_.wanted() && !rebuilding_) saving_.save(state());
     FlatCountState found = state();
     FlatCountResult result;
     result.whitney = std::move(found.whitney);
@@ -66,7 +72,7 @@ class FlatCounter {
     result.flats = found.flats;
     result.merged = found.merged;
     result.uniform = found.coincidences == 0 && found.merged == 0;
-    result.status = control_.status();
+    result.status = complete ? Status::kComplete : control_.status();
     result.seconds = control_.seconds();
     return result;
   }
@@ -120,11 +126,9 @@ class FlatCounter {
   // Makes the flats that come from [since, first) of level k again; they were counted before.
   void rebuild(std::size_t k, std::size_t since, std::size_t first) {
     rebuilding_ = true;
-    const Store& store = *levels_[k];
-    Store& next = *levels_[k + 1];
-    const std::size_t reached = parallel(
-        since, first, 0.0, [&](Worker& w, std::size_t i) { expand(w, store.at(i), i, k, next); },
-        false);
+    std::size_t reached = since;
+    while (reached < first && !control_.stopped())
+      reached = restrict_all(k, reached, std::min(first, reached + batch()));
     for (const auto& w : workers_) {
       std::fill(w->whitney.begin(), w->whitney.end(), Wide128{0});
       w->flats = w->merged = w->coincidences = 0;
@@ -134,9 +138,9 @@ class FlatCounter {
 
   // ---- the recursion ----
 
-  // Works off levels_[k]; `share` is its part of the whole run, for the progress only. Where the
-  // run is stopped, at_ says how far it came.
-  void level(std::size_t k, double share) {
+  // Works off levels_[k]; `share` is its part of the whole run, for the progress only. False where
+  // the run was stopped before the end; at_ says how far it came.
+  bool level(std::size_t k, double share) {
     Store& store = *levels_[k];
     store.number();
     const std::size_t size = store.size();
@@ -164,16 +168,16 @@ class FlatCounter {
               const Flat flat = store.at(i);
               s == 2 ? plane(w, flat, k) : line(w, flat, k);
             },
-            points_.wanted());
+            kPlanes, points_.wanted());
         at_[k] = {0, first};
         save_if_due();
       }
-      return;
+      return first == size;
     }
     Store& next = *levels_[k + 1];
     const auto below = [&] {
-      level(k + 1, share * static_cast<double>(first - since) / static_cast<double>(size));
-      if (control_.stopped()) return false;
+      if (!level(k + 1, share * static_cast<double>(first - since) / static_cast<double>(size)))
+        return false;
       since = first;
       at_.resize(k + 1);
       at_[k] = {since, first};
@@ -182,63 +186,91 @@ class FlatCounter {
     };
     if (again) {
       rebuild(k, since, first);
-      if (rebuilding_ || (!deepest && !below())) return;
+      if (rebuilding_ || (!deepest && !below())) return false;
     }
     while ((first < size || since < first) && !control_.stopped()) {
-      first = parallel(
-          first, std::min(size, first + 1024), 0.0,
-          [&](Worker& w, std::size_t i) { expand(w, store.at(i), i, k, next); }, false);
+      first = restrict_all(k, first, std::min(size, first + batch()));
       at_[k] = {since, first};
-      if (control_.stopped()) return;
+      if (first < size && control_.stopped()) return false;
       save_if_due();
-      if ((first == size || next.bytes() > store_bytes_) && !below()) return;
+      if ((first == size || next.bytes() > store_bytes_) && !below()) return false;
     }
+    return first == size && since == first;
   }
 
-  // Calls work(worker, i) for first <= i < last; the caller is the first worker. Returns the number
-  // up to which all is done: `last`, unless the run is stopped or, where it may pause, a state is
-  // due.
+  // Adds the restrictions of flats [first, last) of level k to the next level. Returns how far it
+  // came: `last`, unless the run is stopped.
+  std::size_t restrict_all(std::size_t k, std::size_t first, std::size_t last) {
+    const Store& store = *levels_[k];
+    Store& next = *levels_[k + 1];
+    if (!crew_.worthwhile())
+      last = std::min(last, first + kFlats);  // one box, which stays in caches
+    if (boxes_.size() * kFlats < last - first) boxes_.resize((last - first + kFlats - 1) / kFlats);
+    const std::size_t reached = parallel(
+        first, last, 0.0,
+        [&](Worker& w, std::size_t i) {
+          Outbox& box = boxes_[(i - first) / kFlats];
+          if ((i - first) % kFlats == 0) box.clear();
+          expand(w, store.at(i), k, box);
+          if ((i + 1 - first) % kFlats == 0 || i + 1 == last) box.close();
+        },
+        kFlats, false);
+    take_in(next, (reached - first + kFlats - 1) / kFlats);
+    return reached;
+  }
+
+  // Whatever stops the run, what was counted goes into the store.
+  void take_in(Store& store, std::size_t boxes) {
+    std::atomic<std::size_t> next{0};
+    share_out([&](std::size_t t) {
+      for (std::size_t s = next.fetch_add(1); s < Store::kShards; s = next.fetch_add(1)) {
+        for (std::size_t b = 0; b < boxes; ++b) workers_[t]->merged += store.take(boxes_[b], s);
+        if (t == 0) crew_.call_if_long();
+      }
+    });
+  }
+
+  // Calls work(worker, i) for first <= i < last, `chunk` of them at a time. Returns the number up
+  // to which all is done: `last`, unless the run is stopped or, where it may pause, a state is due.
   template <class Work>
   std::size_t parallel(std::size_t first, std::size_t last, double share, const Work& work,
-                       bool may_pause) {
+                       std::size_t chunk, bool may_pause) {
     std::atomic<std::size_t> next{first};
     std::atomic<bool> pause{false};
+    const double each = last > first ? share / static_cast<double>(last - first) : 0.0;
+    share_out([&](std::size_t t) {
+      // What was begun is finished, so that what is done has no gaps.
+      while (!control_.stopped() && !pause.load(std::memory_order_relaxed)) {
+        const std::size_t begin = next.fetch_add(chunk);
+        if (begin >= last) return;
+        const std::size_t end = std::min(last, begin + chunk);
+        for (std::size_t i = begin; i < end; ++i) work(*workers_[t], i);
+        control_.report(0, each * static_cast<double>(end - begin), t == 0);
+        if (may_pause && t == 0 && points_.due()) pause = true;
+        if (t == 0) crew_.call_if_long();
+      }
+    });
+    return std::min(next.load(), last);
+  }
+
+  // Every worker does the same, to share what there is to do; throws what one of them threw.
+  void share_out(const std::function<void(std::size_t)>& work) {
     std::exception_ptr error;
     std::mutex error_mutex;
-    constexpr std::size_t kChunk = 32;
-    const double each = last > first ? share / static_cast<double>(last - first) : 0.0;
-    const auto loop = [&](std::size_t t) {
+    crew_.run([&](std::size_t t) {
       try {
-        // What was begun is finished, so that what is done has no gaps.
-        while (!control_.stopped() && !pause.load(std::memory_order_relaxed)) {
-          const std::size_t begin = next.fetch_add(kChunk);
-          if (begin >= last) return;
-          const std::size_t end = std::min(last, begin + kChunk);
-          for (std::size_t i = begin; i < end; ++i) work(*workers_[t], i);
-          control_.report(0, each * static_cast<double>(end - begin), t == 0);
-          if (may_pause && t == 0 && points_.due()) pause = true;
-        }
+        work(t);
       } catch (...) {
         const std::lock_guard<std::mutex> lock(error_mutex);
         if (!error) error = std::current_exception();
-        next = last;
+        control_.stop(Status::kCancelled);
       }
-    };
-    // A thread costs some 30 us: as much as a hundred flats.
-    const std::size_t used = std::min(workers_.size(), (last - first) / 128 + 1);
-    std::vector<std::thread> threads;
-    for (std::size_t t = 1; t < used; ++t) {
-      try {
-        threads.emplace_back(loop, t);
-      } catch (const std::system_error&) {
-        break;  // the system has no more threads to give: go on with those that started
-      }
-    }
-    loop(0);
-    for (auto& thread : threads) thread.join();
+    });
     if (error) std::rethrow_exception(error);
-    return std::min(next.load(), last);
   }
+
+  // Flats that are restricted between two times of taking in.
+  std::size_t batch() const { return kFlats * std::max<std::size_t>(64, 8 * workers_.size()); }
 
   // Restricts hyperplanes 1, ..., m - 1 to the flat: out[t * m + j] is the coefficient of
   // hyperplane j at the t-th free coordinate, its constant for t = s. Returns the free coordinates.
@@ -304,10 +336,8 @@ class FlatCounter {
     w.coincidences += (m - 1 - lines) + (lines * (lines - 1) / 2 - points);
   }
 
-  // Adds the restrictions of the flat, whose number is given, to the next level; its parallel rows
-  // meet it nowhere.
-  void expand(Worker& w, const Flat& flat, std::size_t number, std::size_t k, Store& next) const {
-    if (number >> 33 != 0) throw std::overflow_error("too many flats of one codimension");
+  // The restrictions of a flat; rows parallel to it meet it nowhere.
+  void expand(Worker& w, const Flat& flat, std::size_t k, Outbox& box) const {
     std::size_t free_at[64];
     const std::size_t m = restrict_rows(w, flat, k, free_at), s = r_ - 1 - k;
     // Classes of equal restrictions: rows scaled to 1 at the first coefficient, in a hash table.
@@ -336,19 +366,15 @@ class FlatCounter {
       if (known) continue;
       w.slot[at] = static_cast<std::uint32_t>(j);
       ++classes;
-      const std::uint64_t place = std::uint64_t{number} << 31 | j;
-      if (!add_child(w, flat, k, row, lead, free_at[lead], static_cast<std::uint32_t>(j), place,
-                     next))
-        ++w.merged;
+      add_child(w, flat, k, row, lead, free_at[lead], static_cast<std::uint32_t>(j), box);
     }
     add_product(w.whitney[k + 1], flat.weight, classes);
     w.coincidences += m - 1 - classes;
   }
 
   // The child's map: free coordinate `lead` becomes a pivot, - (the rest of the row).
-  bool add_child(Worker& w, const Flat& flat, std::size_t k, const T* row, std::size_t lead,
-                 std::size_t coordinate, std::uint32_t least, std::uint64_t place,
-                 Store& next) const {
+  void add_child(Worker& w, const Flat& flat, std::size_t k, const T* row, std::size_t lead,
+                 std::size_t coordinate, std::uint32_t least, Outbox& box) const {
     const std::size_t s = r_ - 1 - k;
     const std::size_t before = static_cast<std::size_t>(
         __builtin_popcountll(flat.pivots & ((std::uint64_t{1} << coordinate) - 1)));
@@ -365,9 +391,12 @@ class FlatCounter {
       for (std::size_t t = 0; t <= s; ++t)
         if (t != lead) *out++ = f == 0 ? old[t] : field_.sub(old[t], field_.mul(f, row[t]));
     }
-    return next.add(w.map.data(), flat.pivots | (std::uint64_t{1} << coordinate), least,
-                    flat.weight, place);
+    box.add(w.map.data(), (k + 1) * s, flat.pivots | (std::uint64_t{1} << coordinate), least,
+            flat.weight);
   }
+
+  // Flats or planes that a worker takes at a time.
+  static constexpr std::size_t kFlats = 64, kPlanes = 32;
 
   Field field_;
   std::size_t n_, r_;
@@ -381,8 +410,10 @@ class FlatCounter {
   std::vector<T> columns_;   // columns_[c * n + i]: entry c of row i
   std::vector<std::unique_ptr<Store>> levels_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Outbox> boxes_;
   std::vector<Wide128> base_;  // of the runs before
   std::uint64_t base_flats_ = 0, base_merged_ = 0, base_coincidences_ = 0;
+  Crew crew_;  // ends before what its threads work on
 };
 
 }  // namespace

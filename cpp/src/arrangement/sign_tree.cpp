@@ -9,6 +9,8 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -92,16 +94,62 @@ class Run {
     ChamberBlock all;
     all.words = word_count(reduction_->n);
     if (blocks_.size() == 1) return std::move(blocks_.begin()->second);
-    std::size_t chambers = 0;
-    for (const auto& [path, block] : blocks_) chambers += block.n;
-    all.signs.reserve(chambers * all.words);
-    for (auto& [path, block] : blocks_) all.append(std::move(block));
+    std::vector<Piece> pieces;
+    for (auto& [path, block] : blocks_) {
+      for (auto& [at, text] : block.exact_points)
+        all.exact_points.emplace_back(all.n + at, std::move(text));
+      pieces.push_back({&block, all.n});
+      all.n += block.n;
+    }
+    if (all.n == 0) return all;
+    all.signs.resize(all.n * all.words);
+    if (options_.points) all.points.resize(all.n * reduction_->d);
+    join(pieces, all);
+    blocks_.clear();
     return all;
   }
 
  private:
   template <typename Engine>
   using Rest = std::map<TreePath, typename Engine::Node>;
+
+  struct Piece {
+    const ChamberBlock* block;
+    std::size_t first;  // number of its first chamber
+  };
+
+  // Every thread copies an equal share of the chambers.
+  void join(const std::vector<Piece>& pieces, ChamberBlock& all) const {
+    const auto copy = [&](std::size_t from, std::size_t to) {
+      for (const auto& [block, first] : pieces) {
+        const std::size_t begin = std::max(from, first), end = std::min(to, first + block->n);
+        if (begin >= end) continue;
+        const auto column = [&](const auto& source, auto& target, std::size_t each) {
+          std::copy_n(source.begin() + static_cast<std::ptrdiff_t>((begin - first) * each),
+                      (end - begin) * each,
+                      target.begin() + static_cast<std::ptrdiff_t>(begin * each));
+        };
+        column(block->signs, all.signs, all.words);
+        if (options_.points) column(block->points, all.points, reduction_->d);
+      }
+    };
+    constexpr std::size_t kPerThread = std::size_t{1} << 15;
+    const std::size_t shares = std::clamp<std::size_t>(all.n / kPerThread, 1, control_.threads);
+    std::vector<std::thread> threads;
+    std::size_t done = all.n / shares;  // the caller's own share comes first
+    for (std::size_t i = 1; i < shares; ++i) {
+      const std::size_t to = all.n * (i + 1) / shares;
+      try {
+        threads.emplace_back(copy, done, to);
+      } catch (const std::system_error&) {
+        break;  // the system has no more threads to give
+      }
+      done = to;
+    }
+    copy(0, all.n / shares);
+    copy(done, all.n);
+    for (std::thread& thread : threads) thread.join();
+  }
 
   // The sub-trees to begin with, by number.
   template <typename Engine>

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "arrangement/sweeper.hpp"
@@ -20,9 +21,11 @@ namespace {
 using sweeping::Binomials;
 using sweeping::Sweeper;
 
-// Chambers of a chunk: at most about two milliseconds, of a short range some for every thread. To
-// find its place costs a chunk as much as a hundred chambers.
-constexpr std::uint64_t kMostChunk = std::uint64_t{1} << 16, kLeastChunk = std::uint64_t{1} << 12;
+// Chambers of a chunk: some milliseconds at most, and towards the end ever fewer, so that threads
+// end together. To find its place costs a chunk as much as a hundred chambers, and a thread takes
+// as long to start as thousands of them.
+constexpr std::uint64_t kMostChunk = std::uint64_t{1} << 16, kLeastChunk = std::uint64_t{1} << 10;
+constexpr std::uint64_t kPerThread = std::uint64_t{1} << 13;
 
 struct Level {
   std::size_t level = 0;
@@ -55,8 +58,6 @@ class SweepRun {
         control_(control),
         out_(out),
         stride_(stride),
-        chunk_(std::clamp((last - std::min(first, last)) / (8 * std::uint64_t{control.threads}),
-                          kLeastChunk, kMostChunk)),
         next_(first) {
     if (first > last || last > levels_.back().first + levels_.back().size)
       throw std::invalid_argument("the range of ranks is not within the arrangement");
@@ -65,9 +66,9 @@ class SweepRun {
   SweepResult run() {
     control_.start();
     reached_ = last_;
-    const std::uint64_t chunks = (last_ - first_ + chunk_ - 1) / chunk_;
+    const std::uint64_t worthwhile = (last_ - first_) / kPerThread;
     std::vector<std::thread> threads;
-    for (unsigned i = 1; i < control_.threads && i < chunks; ++i) {
+    for (unsigned i = 1; i < control_.threads && i < worthwhile; ++i) {
       try {
         threads.emplace_back([this] { work(false); });
       } catch (const std::system_error&) {
@@ -89,9 +90,8 @@ class SweepRun {
     try {
       Sweeper sweeper(hyperplanes_, binomials_, arithmetic_);
       while (!control_.stopped()) {
-        const std::uint64_t begin = next_.fetch_add(chunk_);
-        if (begin >= last_) break;
-        const std::uint64_t end = std::min(last_, begin + chunk_);
+        const auto [begin, end] = take();
+        if (begin == end) break;
         const std::uint64_t reached = chunk(sweeper, begin, end, caller);
         if (reached < end) {
           const std::lock_guard lock(mutex_);
@@ -107,6 +107,17 @@ class SweepRun {
       if (!error_) error_ = std::current_exception();
       control_.stop(Status::kCancelled);
     }
+  }
+
+  // The ranks of the next chunk; none are left: an empty range.
+  std::pair<std::uint64_t, std::uint64_t> take() {
+    const std::uint64_t shares = 4 * std::uint64_t{control_.threads};
+    std::uint64_t begin = next_.load(), end = 0;
+    do {
+      end = begin +
+            std::min(last_ - begin, std::clamp((last_ - begin) / shares, kLeastChunk, kMostChunk));
+    } while (!next_.compare_exchange_weak(begin, end));
+    return {begin, end};
   }
 
   // Returns the rank up to which all chambers from `begin` on are done.
@@ -137,7 +148,6 @@ class SweepRun {
   RunControl& control_;
   std::uint64_t* const out_;
   const std::size_t stride_;
-  const std::uint64_t chunk_;
   std::atomic<std::uint64_t> next_;
   std::uint64_t reached_ = 0;
   std::mutex mutex_;

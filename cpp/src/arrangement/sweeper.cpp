@@ -219,7 +219,7 @@ void Sweeper::store_line(const Pivot* pivot, std::size_t first, std::size_t last
   if (pivot == nullptr) {
     for (std::size_t j = first; j < last; ++j)
       if (certified_)
-        exact_chamber(j, row(j));
+        exact_chamber(j, row(j), false);
       else
         std::fill_n(row(j), words_, std::uint64_t{0});  // an estimate anyway
     return;
@@ -230,9 +230,15 @@ void Sweeper::store_line(const Pivot* pivot, std::size_t first, std::size_t last
       kernels_.cells(line_, n_, first, last, one_.data() + wide_, out, stride, open_.data());
   if (!certified_) return;
   for (std::size_t i = 0; i < n_open; ++i)
-    known_[open_[i] >> 6] &= ~(std::uint64_t{1} << (open_[i] & 63));
-  for (std::size_t j = first; j < last; ++j)
-    if (!get_sign(known_.data(), j)) exact_chamber(j, row(j));
+    if (get_sign(known_.data(), open_[i])) exact_chamber(open_[i], row(open_[i]), true);
+  for (std::size_t j = first; j < last; ++j) {
+    const std::uint64_t unknown = ~known_[j / kWordBits] >> (j % kWordBits);
+    if (unknown == 0) {
+      j |= kWordBits - 1;  // none up to the end of the word
+    } else if ((unknown & 1) != 0) {
+      exact_chamber(j, row(j), false);
+    }
+  }
 }
 
 int Sweeper::exact_sign(bool offset) {
@@ -240,16 +246,17 @@ int Sweeper::exact_sign(bool offset) {
   return minors_.sign(chosen_, level_, offset);
 }
 
-// All signs of the chamber whose lowest vertex lies on the prefix and on `row`, by Cramer's rule.
-void Sweeper::exact_chamber(std::size_t row, std::uint64_t* words) {
+// Signs of the chamber whose lowest vertex lies on the prefix and on `row`, by Cramer's rule: all
+// of them; or, where the signs of the vertex' own rows are known, those that the line leaves open.
+void Sweeper::exact_chamber(std::size_t row, std::uint64_t* words, bool own_known) {
   ++exact_chambers_;
   const bool lower = level_ < d_;
   chosen_ = prefix_;
   chosen_.push_back(static_cast<std::uint32_t>(row));
   const int base = exact_sign(false);
   if (base == 0) not_simple("have dependent normals", chosen_, lower);
-  std::fill_n(words, words_, std::uint64_t{0});
-  for (std::size_t i = 0; i < level_; ++i) {
+  if (!own_known) std::fill_n(words, words_, std::uint64_t{0});
+  for (std::size_t i = 0; i < level_ && !own_known; ++i) {
     const std::uint32_t self = chosen_[i];
     chosen_[i] = static_cast<std::uint32_t>(n_);
     const int sign = exact_sign(false) * base;
@@ -263,11 +270,15 @@ void Sweeper::exact_chamber(std::size_t row, std::uint64_t* words) {
       ++next;
       continue;
     }
-    chosen_.push_back(static_cast<std::uint32_t>(k));
-    const int sign = exact_sign(true) * base;
-    if (sign == 0) not_simple("meet in a common point", chosen_, lower);
-    if (sign > 0) set_sign(words, k);
-    chosen_.pop_back();
+    double value = 0;
+    if (own_known) value = line_.t[row] * line_.alpha[k] + line_.beta[k];
+    if (!own_known || !(std::fabs(value) > line_.threshold[row])) {
+      chosen_.push_back(static_cast<std::uint32_t>(k));
+      value = exact_sign(true) * base;
+      if (value == 0) not_simple("meet in a common point", chosen_, lower);
+      chosen_.pop_back();
+    }
+    value > 0 ? set_sign(words, k) : clear_sign(words, k);
   }
 }
 

@@ -59,7 +59,7 @@ class Sweeper {
   bool choose_pivot(const Block& in, std::size_t row, Pivot& pivot) const;
   void line(const Pivot* pivot, std::size_t start, std::uint64_t base);
   void store_line(const Pivot* pivot, std::size_t first, std::size_t last);
-  void exact_chamber(std::size_t row, std::uint64_t* words);
+  void exact_chamber(std::size_t row, std::uint64_t* words, bool own_known);
   void level_zero(std::uint64_t* words);
   int exact_sign(bool offset);
 
