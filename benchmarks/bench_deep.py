@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: MIT
 """Measure counting in three and more dimensions: the cone engine, with the tree as yardstick.
 
-Every count must be the known number, and the tree must find it, too; `--long` adds networks that
-only the cone engine is asked about. CPU seconds of one thread, best of three; of two threads the
-wall time is compared.
+Random networks are those of several seeds together: the rate is the sum of their regions over the
+sum of their times, each the best of three. Every count must be the known number, and the tree must
+find it, too; `--long` adds networks that only the cone engine is asked about. Where
+LINEAR_REGIONS_DATA names a folder with published networks and their counts (truth.json), those
+with a box of three and more free inputs follow.
+
+CPU seconds of one thread; of two threads the wall time is compared, where one needs 20 ms. Listing
+takes all that `regions` gives: patterns, interior points, vertices, facets.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,36 +30,75 @@ import linear_regions as lr
 
 @dataclass(frozen=True)
 class Case:
-    """A He-normal MLP with N(0, 1) biases from a seed, in [-1, 1]^d or in R^d."""
+    """He-normal MLPs with N(0, 1) biases from seeds, in [-1, 1]^d or in R^d."""
 
     name: str
     widths: tuple[int, ...]
     box: bool
     target: float  # regions per second
-    regions: int | None  # None: not known beforehand
-    seed: int = 0
+    regions: dict[int, int | None]  # per seed; None: not known beforehand
+    listing: float | None = None  # target of listing; None: too many to keep
     long: bool = False
 
-    def network(self) -> lr.Network:
-        rng = np.random.default_rng(self.seed)
+    def network(self, seed: int) -> lr.Network:
+        rng = np.random.default_rng(seed)
         layers: list[Any] = []
         for n, m in zip(self.widths[:-1], self.widths[1:], strict=True):
             weight = rng.normal(size=(m, n)) * np.sqrt(2 / n)
             layers += [lr.Affine(weight, rng.normal(size=m)), lr.relu()]
         return lr.Network(self.widths[0], layers[:-1])
 
-    def domain(self) -> lr.Box | lr.Space:
-        return lr.Box(-1.0, 1.0) if self.box else lr.Space()
+    def problems(self) -> Iterator[Problem]:
+        domain = lr.Box(-1.0, 1.0) if self.box else lr.Space()
+        for seed, regions in self.regions.items():
+            yield Problem(self.network(seed), domain, regions)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A network on a domain, and how many regions it is known to have there."""
+
+    net: lr.Network
+    domain: lr.Domain
+    regions: int | None
+
+    def checked(self, count: lr.RegionCount) -> int:
+        if self.regions not in (None, count.value):
+            raise AssertionError(f"expected {self.regions} regions, got {count.value}")
+        return count.value
 
 
 CASES = (
-    Case("3-32-32-1 box", (3, 32, 32, 1), True, 4e6, 8_120),
-    Case("4-16-16-1 box", (4, 16, 16, 1), True, 3e6, 1_452),
-    Case("5-20-1 box", (5, 20, 1), True, 10e6, 2_809),
-    Case("6-16-16-1 R^6", (6, 16, 16, 1), False, 2.5e6, 1_359_403),
-    Case("8-16-8-1 box", (8, 16, 8, 1), True, 2.5e5, 25_314),
-    Case("4-64-64-64-1 box", (4, 64, 64, 64, 1), True, 1e6, None, long=True),
+    Case(
+        "3-32-32-1 box",
+        (3, 32, 32, 1),
+        True,
+        4e6,
+        {0: 8_120, 1: 3_085, 2: 4_437, 3: 5_187, 4: 8_010},
+        listing=1e6,
+    ),
+    Case(
+        "4-16-16-1 box",
+        (4, 16, 16, 1),
+        True,
+        3e6,
+        {0: 1_452, 1: 3_598, 2: 2_854, 3: 2_534, 4: 1_164},
+    ),
+    Case("5-20-1 box", (5, 20, 1), True, 10e6, {0: 2_809, 1: 2_586, 2: 2_358, 3: 2_234, 4: 4_554}),
+    Case("6-9-8-1 R^6", (6, 9, 8, 1), False, 2.5e6, {0: 17_510}, listing=2e5),
+    Case("6-16-16-1 R^6", (6, 16, 16, 1), False, 2.5e6, {0: 1_359_403}),
+    Case(
+        "8-16-8-1 box",
+        (8, 16, 8, 1),
+        True,
+        2.5e5,
+        {0: 25_314, 1: 35_616, 2: 66_223, 3: 21_774, 4: 29_771},
+    ),
+    Case("4-64-64-64-1 box", (4, 64, 64, 64, 1), True, 1e6, {0: None}, long=True),
 )
+
+# Regions per second on published networks, by how their case is called.
+PUBLISHED = {"acasxu": 4e5, "robot": 3e5, "vdp": 1e6}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,8 +110,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the results here")
     options = parser.parse_args(arguments)
     results = []
-    print(f"{'case':18} {'regions':>14} {'cones':>12} {'float':>6} {'two':>6} {'tree':>12}  target")
-    for case in CASES:
+    print(
+        f"{'case':22} {'seeds':>5} {'regions':>13} {'cones':>12} {'target':>10} {'':6}"
+        f" {'float':>6} {'two':>6} {'tree':>11} {'listing':>11}"
+    )
+    for case in (*CASES, *_published()):
         if (options.case and case.name not in options.case) or (case.long and not options.long):
             continue
         results.append(_measure(case, yardstick=not (case.long or options.no_yardstick)))
@@ -76,53 +124,123 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measure(case: Case, *, yardstick: bool) -> dict[str, Any]:
-    net, domain = case.network(), case.domain()
-    regions, seconds = _best(net, domain, "cones", "certified", 1 if case.long else 3)
-    if case.regions not in (None, regions):
-        raise AssertionError(f"{case.name}: expected {case.regions} regions, got {regions}")
+@dataclass(frozen=True)
+class Published:
+    """A network and a box that others have published, with the number of its regions."""
+
+    name: str
+    target: float
+    network: Path
+    box: Path
+    regions: int
+    listing: None = None
+    long: bool = False
+
+    def problems(self) -> Iterator[Problem]:
+        (box,) = lr.read_vnnlib(self.box)
+        yield Problem(lr.load(self.network), box, self.regions)
+
+
+def _published() -> Iterator[Published]:
+    where = os.environ.get("LINEAR_REGIONS_DATA")
+    if where is None:
+        print("(published networks: LINEAR_REGIONS_DATA is not set)")
+        return
+    folder = Path(where)
+    for truth in json.loads((folder / "truth.json").read_text())["cases"]:
+        domain, name = truth["domain"], truth["case"]
+        target = PUBLISHED.get(name.split("_")[0])
+        if target is not None and domain["kind"] == "box" and domain["free_inputs"] > 2:
+            yield Published(
+                name, target, folder / truth["network"], folder / domain["file"], truth["regions"]
+            )
+
+
+def _measure(case: Case | Published, *, yardstick: bool) -> dict[str, Any]:
+    runs = 1 if case.long else 3
+    problems = list(case.problems())
+    regions, seconds = _counted(problems, runs)
     row: dict[str, Any] = {"case": case.name, "regions": regions, "seconds": seconds}
+    if isinstance(case, Case):
+        row["seeds"] = list(case.regions)
     row["rate"] = regions / seconds
-    _, plain = _best(net, domain, "cones", "float", 1 if case.long else 3)
+    row["target"] = case.target
+    # Plain floating point may be wrong: its counts are not checked.
+    _, plain = _total([_count(p, arithmetic="float") for p in problems], runs)
     row["certified_over_float"] = seconds / plain
-    if seconds > 0.02:  # a shorter run ends before a second thread is worth starting
-        row["two_threads"] = _gain(net, domain, 1 if case.long else 3)
-    tree = ""
+    if seconds > 0.02 * len(problems):  # a shorter run ends before a second thread is of use
+        row["two_threads"] = _gain(problems, runs)
     if yardstick:
-        same, row["tree_seconds"] = _best(net, domain, "tree", "certified", 1)
-        if same != regions:
-            raise AssertionError(f"{case.name}: cones count {regions}, the tree {same}")
-        tree = f"{same / row['tree_seconds']:,.0f}/s"
+        found, row["tree_seconds"] = _total(
+            [_count(p, method="tree", check=True) for p in problems], 1
+        )
+        row["tree_rate"] = found / row["tree_seconds"]
+    if case.listing is not None:
+        found, row["listing_seconds"] = _total([_list(p) for p in problems], runs)
+        row["listing_rate"], row["listing_target"] = found / row["listing_seconds"], case.listing
     met = "met" if row["rate"] >= case.target else "MISSED"
-    gain = f"{row['two_threads']:.2f}x" if "two_threads" in row else ""
     print(
-        f"{case.name:18} {regions:14,} {row['rate']:10,.0f}/s {seconds / plain:5.2f}x {gain:>6}"
-        f" {tree:>12}"
-        f"  {case.target:,.0f}/s {met}"
+        f"{case.name:22} {len(row.get('seeds', '')) or '':>5} {regions:13,} {row['rate']:10,.0f}/s"
+        f" {case.target:8,.0f}/s {met:6} {seconds / plain:5.2f}x"
+        f" {_shown(row, 'two_threads', '.2f', 'x'):>6} {_shown(row, 'tree_rate', ',.0f', '/s'):>11}"
+        f" {_shown(row, 'listing_rate', ',.0f', '/s'):>11}"
     )
     return row
 
 
-def _gain(net: lr.Network, domain: lr.Box | lr.Space, runs: int) -> float:
+def _shown(row: dict[str, Any], name: str, form: str, unit: str) -> str:
+    return f"{row[name]:{form}}{unit}" if name in row else ""
+
+
+def _count(problem: Problem, *, check: bool = False, **options: Any) -> Callable[[], int]:
+    def run() -> int:
+        chosen = {"method": "cones", "threads": 1, **options}
+        count = lr.count(problem.net, problem.domain, **chosen)
+        return problem.checked(count) if check else count.value
+
+    return run
+
+
+def _list(problem: Problem) -> Callable[[], int]:
+    def run() -> int:
+        found = lr.regions(problem.net, problem.domain, method="cones", threads=1)
+        if len(found.interior_points) != problem.regions:
+            raise AssertionError(f"expected {problem.regions} regions, got {len(found)}")
+        return len(found)
+
+    return run
+
+
+def _counted(problems: list[Problem], runs: int) -> tuple[int, float]:
+    return _total([_count(p, check=True) for p in problems], runs)
+
+
+def _total(calls: list[Callable[[], int]], runs: int) -> tuple[int, float]:
+    """Return the sum of what the calls return, and of their best CPU times."""
+    regions, seconds = 0, 0.0
+    for call in calls:
+        best, value = float("inf"), 0
+        for _ in range(runs):
+            begin = time.process_time()
+            value = call()
+            best = min(best, time.process_time() - begin)
+        regions += value
+        seconds += best
+    return regions, seconds
+
+
+def _gain(problems: list[Problem], runs: int) -> float:
     """Return the wall time on one thread over that on two."""
-    best = [float("inf")] * 2
-    for _ in range(runs):
-        for i in range(2):
-            begin = time.perf_counter()
-            lr.count(net, domain, method="cones", threads=i + 1)
-            best[i] = min(best[i], time.perf_counter() - begin)
-    return best[0] / best[1]
-
-
-def _best(
-    net: lr.Network, domain: lr.Box | lr.Space, method: str, arithmetic: str, runs: int
-) -> tuple[int, float]:
-    best, value = float("inf"), 0
-    for _ in range(runs):
-        begin = time.process_time()
-        value = lr.count(net, domain, method=method, arithmetic=arithmetic, threads=1).value
-        best = min(best, time.process_time() - begin)
-    return value, best
+    total = [0.0, 0.0]
+    for problem in problems:
+        best = [float("inf")] * 2
+        for _ in range(runs):
+            for i in range(2):
+                begin = time.perf_counter()
+                lr.count(problem.net, problem.domain, method="cones", threads=i + 1)
+                best[i] = min(best[i], time.perf_counter() - begin)
+        total = [total[0] + best[0], total[1] + best[1]]
+    return total[0] / total[1]
 
 
 if __name__ == "__main__":

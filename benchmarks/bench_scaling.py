@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     case = next(case for case in CASES if case.name == options.case)
-    found = measured(case.network(), case.domain(), options.workers, options.parts)
+    problem = next(case.problems())
+    found = measured(problem.net, problem.domain, options.workers, options.parts)
     sizes = np.array(found.pop("sizes"))
     overhead = found["overhead"] if options.overhead is None else options.overhead
     copies = max(1, round(options.hours * 3600 / sizes.sum()))

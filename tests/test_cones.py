@@ -356,3 +356,33 @@ def test_wide_last_layers_are_counted_as_they_are_listed(widths: list[int], half
         assert number == int(lr.count(net, box, method="tree"))
         if number < 20_000:
             assert number == len(listed(net, box)["patterns"])
+
+
+# --- deep networks: errors of rows along the path -------------------------------------------------
+
+
+@pytest.mark.parametrize("widths", [[3, 7, 7, 7, 7, 7, 1], [2, *[6] * 9, 1], [4, 7, 7, 7, 7, 1]])
+def test_deep_networks_are_counted_as_the_tree_counts_them(widths: list[int]) -> None:
+    for seed in range(3):
+        net = he_normal(widths, seed)
+        for domain in (lr.Box(-1.0, 1.0), lr.Space()):
+            found = lr.count(net, domain, method="cones", threads=1)
+            assert found.value == int(lr.count(net, domain, method="tree", threads=1))
+            assert found.value == len(patterns(net, listed(net, domain)))
+
+
+def test_deep_networks_need_hardly_any_exact_arithmetic() -> None:
+    # Bounds by norms alone leave a thousand signs open here.
+    net = he_normal([3, *[24] * 9, 1], 0)
+    found = lr.count(net, lr.Box(-1.0, 1.0), method="cones", threads=1)
+    assert found.work["exact_signs"] <= 10
+    assert found.value == int(lr.count(net, lr.Box(-1.0, 1.0), method="tree", threads=1))
+
+
+def test_threads_that_take_over_many_parts_count_the_same() -> None:
+    for widths in ([4, 20, 20, 12, 1], [6, 9, 8, 1]):
+        net = he_normal(widths, 2)
+        domain = lr.Box(-1.0, 1.0) if len(widths) > 4 else lr.Space()
+        one = count(net, domain)
+        for threads in (2, 3, 5):
+            assert lr.count(net, domain, method="cones", threads=threads).value == one

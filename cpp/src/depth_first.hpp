@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "arena.hpp"
@@ -64,14 +65,16 @@ class DepthFirst {
   void run(const Part& part, const Hooks& hooks) {
     hooks_ = &hooks;
     part_ = &part;
-    stack_.clear();
     expanding_ = -1;
     ahead_ = false;
-    engine().restart();
     bool opened = false;
     try {
       if (control_.halted()) throw Stopped{};
-      open();
+      if (!resume()) {
+        stack_.clear();
+        engine().restart();
+        open();
+      }
       opened = true;
       search();
     } catch (const Stopped&) {
@@ -117,6 +120,9 @@ class DepthFirst {
     decision_ = static_cast<std::uint64_t>(split) << 32 | static_cast<std::uint32_t>(member);
   }
 
+  // An expanded node is left for good; rewind() instead prepares it to be expanded again.
+  void forget(const Node& node) { engine().rewind(node); }
+
   // A look at the run control; also called by expansions that take long.
   void tick() {
     report_progress();
@@ -149,6 +155,37 @@ class DepthFirst {
     done_weight_ = 0;
   }
 
+  // Engines whose nodes can be expanded again, alike, keep the way to the last sub-tree.
+  static constexpr bool keeps_way() {
+    return requires { requires Engine::kKeepsWay; };
+  }
+
+  // Is the node part of the way to the only sub-tree of the part?
+  bool on_way(const Node& node) const {
+    if (part_->size() != 1 || hooks_->cut > 0 || hooks_->probe != nullptr) return false;
+    return node.guide.active() || stack_.size() == 1;
+  }
+
+  // Goes back to where the way to the part's sub-tree leaves that to the last one.
+  bool resume() {
+    if (!std::exchange(way_kept_, false)) return false;
+    if (part_->size() != 1 || part_->front().path.empty()) return false;
+    const TreePath& path = part_->front().path;
+    std::size_t depth = 0;  // of the deepest node above both
+    while (depth + 1 < std::min(stack_.size(), path.size()) &&
+           stack_[depth + 1].child == path[depth])
+      ++depth;
+    while (stack_.size() > depth + 1) {
+      engine().forget(stack_.back());
+      stack_.pop_back();
+    }
+    engine().rewind(stack_.back());
+    stack_.back().expanded = false;
+    for (std::size_t i = 0; i <= depth; ++i)
+      stack_[i].guide = {0, 1, static_cast<std::uint32_t>(i)};
+    return true;
+  }
+
   void open() {
     const bool whole = part_->size() == 1 && part_->front().path.empty();
     if (whole && hooks_->begin) hooks_->begin({});
@@ -173,7 +210,12 @@ class DepthFirst {
     while (!stack_.empty()) {
       Node& top = stack_.back();
       if (top.expanded || top.given) {
-        if (top.expanded) engine().rewind(top);
+        if constexpr (keeps_way())
+          if (top.expanded && on_way(top)) {
+            way_kept_ = true;
+            return;
+          }
+        if (top.expanded) engine().forget(top);
         stack_.pop_back();
         continue;
       }
@@ -187,6 +229,9 @@ class DepthFirst {
         // A run that pauses has got ahead, however short it was.
         if (control_.stopped() || (ahead_ && control_.halted())) break;
         if (stack_.back().given) continue;
+      } else if constexpr (keeps_way()) {  // nodes are large: nobody waits for the next look
+        if (hooks_->hungry != nullptr && hooks_->hungry->load(std::memory_order_relaxed) > 0)
+          give_away();
       }
       visit(static_cast<std::int32_t>(stack_.size()) - 1);
     }
@@ -315,7 +360,8 @@ class DepthFirst {
   std::uint64_t before_ = 0;     // regions before that
   std::uint64_t reported_ = 0;
   double setup_seconds_ = 0;
-  bool ahead_ = false;  // a node of the part was expanded
+  bool way_kept_ = false;  // the stack is the way to the last sub-tree
+  bool ahead_ = false;     // a node of the part was expanded
   unsigned ticks_ = 0, tick_interval_ = 1;
   double last_tick_ = 0;
 };

@@ -19,6 +19,7 @@ ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller
       width_(root.dim + 1),
       stride_(root.stride),
       maps_(root.tape, root.dim),
+      path_errors_(root.tape, maps_),
       exact_(root.tape, root.with_axes, path_),
       opening_(root.dim + 2) {
   const std::size_t stages = tape_.stages().size();
@@ -180,6 +181,12 @@ template <int W>
 void ConeEngine<W>::rewind(const Node& node) {
   arena_.release(node.mark);
   lines_.resize(node.lines_mark);
+}
+
+template <int W>
+void ConeEngine<W>::forget(const Node& node) {
+  arena_.release(node.made_set ? node.mark_before : node.mark);
+  lines_.resize(node.made_set ? node.lines_before : node.lines_mark);
 }
 
 template <int W>

@@ -12,12 +12,14 @@
 
 #include <cstdint>
 #include <exception>
+#include <span>
 #include <vector>
 
 #include "arena.hpp"
 #include "deep/cone.hpp"
 #include "deep/cone_kernels.hpp"
 #include "deep/maps.hpp"
+#include "deep/path_errors.hpp"
 #include "depth_first.hpp"
 #include "exact_signs.hpp"
 #include "linear_regions/cones.hpp"
@@ -99,6 +101,7 @@ struct ConeLayerCell {
   std::int32_t m, words;   // cutting units: cuts (pointwise) or windows (max)
   std::int32_t* member;
   double* member_rows;   // d + 3 columns
+  std::uint64_t* loose;  // members whose errors may be bounded more closely; nullptr: none
   std::int32_t* winner;  // max: winner entry of windows fixed on the whole cell, else -1
 };
 
@@ -138,6 +141,11 @@ struct ConeNode : SearchNode {
   std::uint64_t* list_signs = nullptr;  // their words again, in the order of the list
   std::int32_t n_list = 0;
   std::int32_t wait = 0;  // cuts before it makes sense to ask for all rays again
+  // Where the node made the set itself: what was there before. Its mark is behind the set, which
+  // thus stays when the node is expanded again.
+  bool made_set = false;
+  Arena::Mark mark_before;
+  std::size_t lines_before = 0;
 };
 
 template <int W>
@@ -147,6 +155,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
  public:
   using typename Search::Hooks;
   using typename Search::Node;
+  static constexpr bool kKeepsWay = true;
 
   ConeEngine(const ConeRoot& root, RunControl& control, bool caller);
 
@@ -202,6 +211,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   bool open(Node& root);
   void expand(std::int32_t index);
   void rewind(const Node& node);
+  void forget(const Node& node);
   void leave_layer(std::int32_t index);
   void report(const Node& node, const std::uint64_t* pattern);
   bool last_split(int split) const {
@@ -267,7 +277,9 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   int sign_of_cut(const LayerCell& cell, std::int32_t cut, Ray& ray, const Mask<W>& mask,
                   const Through& through);
   int vanishing_sign(const LayerCell& cell, std::int32_t cut, const Ray& ray) const;
-  void cut_row(const LayerCell& cell, std::int32_t cut, double* row) const;
+  void cut_row(const LayerCell& cell, std::int32_t cut, double* row);
+  double cut_error(const LayerCell& cell, std::int32_t cut, double error, double norm);
+  bool tighten(const LayerCell& cell, const std::uint64_t* open);
   bool zero_cut(const LayerCell& cell, std::int32_t cut, const double* row);
   void base_pointwise(LayerCell& cell);
   void open_fixed_units(const LayerCell& cell, const Pointwise& pointwise, std::size_t n);
@@ -299,12 +311,12 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
     std::size_t first_new = 0;  // rays before it are rays of the section above
     std::vector<Ray*> ray;
     std::vector<Mask<W>> mask;  // facets of the whole cell
+    std::vector<std::int32_t> cutting;
   };
   bool find_vertices(Node& node);
   std::size_t cut_sections(const Node& node, std::size_t depth,
                            const std::vector<std::int32_t>& units);
-  bool cutting_units(const Section& section, std::size_t words,
-                     const std::vector<std::int32_t>& units,
+  bool cutting_units(const Section& section, std::size_t words, std::span<const std::int32_t> units,
                      std::vector<std::int32_t>& cutting) const;
   void make_corners(const Node& node, std::size_t depth);
   void keep_vertices(Node& node);
@@ -411,6 +423,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   Arena arena_;
   DeepMaps maps_;
   Path path_;
+  PathErrors path_errors_;
   ExactSigns exact_;
   std::vector<PathLine> lines_;
   std::vector<double*> blocks_;
@@ -443,7 +456,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   std::vector<Ray*> vertices_;
   std::vector<Mask<W>> vertex_masks_;
   std::vector<std::int32_t> vertex_members_, vertex_way_;
-  std::vector<std::uint64_t> vertex_wanted_, half_signs_;
+  std::vector<std::uint64_t> vertex_wanted_, vertex_open_, half_signs_;
   std::size_t most_vertices_ = 0;
   std::int32_t first_vertex_line_ = 0;
   // Counting by sections.
@@ -452,7 +465,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   bool values_filled_ = false;          // of the first level
   std::size_t lead_ = 0;
   LineVector unit_rows_, unit_columns_;  // of the units that are counted: by row and by column
-  std::vector<std::int32_t> unit_cut_, section_;
+  std::vector<std::int32_t> list_cuts_, section_;
   std::vector<double> section_at_;  // of the edges
   const LayerCell* counted_ = nullptr;
   Through count_through_;

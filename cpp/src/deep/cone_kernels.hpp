@@ -91,6 +91,11 @@ struct ConeKernels {
   void (*add_rows)(double* out, std::size_t lead, std::size_t columns, const double* weight,
                    const std::int32_t* active, std::size_t n_active, const double* rows,
                    bool errors);
+
+  // The other way round: out[j] = sum of weight[j * lead + i] * slope[i] over i < lead, for the
+  // active inputs j.
+  void (*pull)(const double* weight, std::size_t lead, const std::int32_t* active,
+               std::size_t n_active, const double* slope, double* out);
 };
 
 inline std::size_t solve_room(std::size_t d) {

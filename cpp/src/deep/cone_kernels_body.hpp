@@ -229,3 +229,17 @@ inline void add_row_block(double* out, std::size_t lead, std::size_t columns, co
       k += take;
     }
 }
+
+inline void pull_slopes(const double* weight, std::size_t lead, const std::int32_t* active,
+                        std::size_t n_active, const double* slope, double* out) {
+  for (std::size_t a = 0; a < n_active; ++a) {
+    const auto j = static_cast<std::size_t>(active[a]);
+    const double* row = weight + j * lead;
+    V sum = V::zero();
+    for (std::size_t i = 0; i < lead; i += 8) sum = fma(V::load(row + i), V::load(slope + i), sum);
+    double part[8];
+    sum.store(part);
+    out[j] =
+        ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+  }
+}

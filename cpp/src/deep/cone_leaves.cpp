@@ -85,6 +85,8 @@ void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
   const std::size_t lead = padded(cuts);
   last.m = static_cast<std::int32_t>(cuts);
   last.words = 1;
+  last.loose = arena_.make<std::uint64_t>(1);
+  last.loose[0] = ~std::uint64_t{0};
   last.member = arena_.make<std::int32_t>(cuts);
   last.member_rows = arena_.make<double>((width_ + 2) * lead);
   std::memcpy(last.member_rows, last.cut_rows, (width_ + 1) * lead * sizeof(double));
@@ -126,7 +128,6 @@ void ConeEngine<W>::open_units(const LayerCell& cell, const Node& node,
   const std::size_t all = tape_.split(cell.split).pointwise.unit_of_cut.size(), from = padded(all);
   lead_ = padded(m);
   counted_ = &cell;
-  unit_cut_ = cuts;
   unit_columns_.assign((width_ + 2) * lead_, 0.0);
   unit_rows_.resize(m * (width_ + 2));
   for (std::size_t i = 0; i < m; ++i) {
@@ -136,7 +137,8 @@ void ConeEngine<W>::open_units(const LayerCell& cell, const Node& node,
       unit_columns_[k * lead_ + i] = unit_rows_[i * (width_ + 2) + k] = g;
       norm += std::fabs(g);
     }
-    const double e = 1.0001 * cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
+    const double known = cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
+    const double e = 1.0001 * cut_error(cell, cuts[i], known, norm);
     unit_columns_[width_ * lead_ + i] = unit_rows_[i * (width_ + 2) + width_] = e;
     unit_columns_[(width_ + 1) * lead_ + i] = unit_rows_[i * (width_ + 2) + width_ + 1] = norm;
   }
@@ -201,7 +203,8 @@ template <int W>
 std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
                                         std::uint64_t cutting) {
   const VertexSet<W>& set = *leaf.vertices;
-  std::vector<std::int32_t> cuts;
+  std::vector<std::int32_t>& cuts = list_cuts_;
+  cuts.clear();
   for (std::uint64_t rest = cutting; rest != 0; rest &= rest - 1)
     cuts.push_back(std::countr_zero(rest));
   const auto n = static_cast<std::size_t>(leaf.n_list);

@@ -13,6 +13,8 @@
 namespace linear_regions {
 namespace {
 
+constexpr double kLoose = 0x1p-40;  // errors above this share of a row are worth a closer look
+
 std::uint64_t valid_bits(std::size_t n, std::size_t word) {
   const std::size_t rest = n - 64 * word;
   return rest >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << rest) - 1;
@@ -41,10 +43,38 @@ bool ConeEngine<W>::enter_pointwise(Node& node, LayerCell& cell) {
 
 // Row of a cut with the columns e and N.
 template <int W>
-void ConeEngine<W>::cut_row(const LayerCell& cell, std::int32_t cut, double* row) const {
+void ConeEngine<W>::cut_row(const LayerCell& cell, std::int32_t cut, double* row) {
   const std::size_t cuts = tape_.split(cell.split).pointwise.unit_of_cut.size();
   maps_.row_at(cell.cut_rows, cuts, cut, row);
   row[width_ + 1] = maps_.norm(row);
+  row[width_] = cut_error(cell, cut, row[width_], row[width_ + 1]);
+}
+
+// A closer bound of a cut's error where it is large: a pass backwards through the layers.
+template <int W>
+double ConeEngine<W>::cut_error(const LayerCell& cell, std::int32_t cut, double error,
+                                double norm) {
+  if (!(error > kLoose * norm) || !tape_.split(cell.split).pointwise.one_cut_at_zero) return error;
+  return path_errors_.row_error(cell.split, cut, error, path_, blocks_);
+}
+
+// The same for open members that were not looked at yet; false where there are none.
+template <int W>
+bool ConeEngine<W>::tighten(const LayerCell& cell, const std::uint64_t* open) {
+  if (cell.loose == nullptr) return false;
+  const std::size_t lead = padded(static_cast<std::size_t>(cell.m));
+  bool any = false;
+  for (std::int32_t w = 0; w < cell.words; ++w) {
+    for (std::uint64_t rest = open[w] & cell.loose[w]; rest != 0; rest &= rest - 1) {
+      const auto i = static_cast<std::size_t>(64 * w + std::countr_zero(rest));
+      double* e = cell.member_rows + width_ * lead + i;
+      const double closer = 1.0001 * cut_error(cell, cell.member[i], *e, e[lead]);
+      any = any || closer < *e;
+      *e = std::min(*e, closer);
+    }
+    cell.loose[w] &= ~open[w];
+  }
+  return any;
 }
 
 template <int W>
@@ -297,7 +327,7 @@ void ConeEngine<W>::gather_members(Node& node, LayerCell& cell) {
       if (k < width_)
         norm[i] += std::fabs(to[i]);
       else
-        to[i] *= 1.0001;
+        to[i] = 1.0001 * cut_error(cell, cell.member[i], to[i], norm[i]);
   }
   node.mixed = arena_.make<std::uint64_t>(2 * words);
   node.on = node.mixed + words;
@@ -342,8 +372,18 @@ void ConeEngine<W>::ray_signs(const LayerCell& cell, Ray& ray, const Mask<W>& ma
   } else {
     const Columns rows{cell.member_rows, lead, width_};
     kernels_.evaluate(rows, ray.x(), slack_of(ray), nullptr, positive, negative);
-    std::uint64_t open = 0;
-    for (std::size_t w = 0; w < words; ++w) open |= wanted[w] & ~(positive[w] | negative[w]);
+    vertex_open_.resize(words);
+    const auto find_open = [&] {
+      std::uint64_t some = 0;
+      for (std::size_t w = 0; w < words; ++w)
+        some |= vertex_open_[w] = wanted[w] & ~(positive[w] | negative[w]);
+      return some;
+    };
+    std::uint64_t open = find_open();
+    if (open != 0 && tighten(cell, vertex_open_.data())) {
+      kernels_.evaluate(rows, ray.x(), slack_of(ray), nullptr, positive, negative);
+      open = find_open();
+    }
     // The first look at the ray, whoever comes here: it stays the same for all.
     if (open != 0 && !ray.refreshed) {
       improve(ray, mask, through);

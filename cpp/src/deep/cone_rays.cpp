@@ -72,8 +72,11 @@ Ray* ConeEngine<W>::mix_rays(const Ray& p, const Ray& q, const double* row, cons
   const double total = vp - vq;
   const double t = total > 0 && total < kInfinity ? vp / total : 0.5;
   const double size = kernels_.mix_point(p.x(), q.x(), 1 - t, t, stride_, ray->x());
+  double length = 0.0;
+  for (std::size_t k = 0; k < width_; ++k)
+    length = std::max(length, std::fabs(p.x()[k] - q.x()[k]));
   ray->error = mixed_error(t, p.error, q.error, vp, vq, 1.0001 * e + norm * slack_of(p),
-                           1.0001 * e + norm * slack_of(q), 2.0);
+                           1.0001 * e + norm * slack_of(q), length);
   ray->alive = p.alive || q.alive;
   if (p.x()[dim_] + q.x()[dim_] > 0 && !(ray->x()[dim_] > kLeastFinite))
     ray->x()[dim_] = kLeastFinite;

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "deep/cone_engine.hpp"
 #include "linear_regions/sign_vector.hpp"
@@ -46,7 +47,13 @@ template <int W>
 void ConeEngine<W>::expand_pointwise(std::int32_t index) {
   Node parent = stack_[static_cast<std::size_t>(index)];
   const LayerCell& cell = *parent.cell;
-  if (parent.vertices != nullptr || find_vertices(parent)) {
+  if (parent.vertices == nullptr && find_vertices(parent)) {
+    parent.made_set = true;
+    parent.mark_before = std::exchange(parent.mark, arena_.mark());
+    parent.lines_before = std::exchange(parent.lines_mark, lines_.size());
+    stack_[static_cast<std::size_t>(index)] = parent;
+  }
+  if (parent.vertices != nullptr) {
     split_list(index, parent);
     return;
   }

@@ -101,10 +101,9 @@ std::size_t ConeEngine<W>::cut_sections(const Node& node, std::size_t depth,
     sort_rays(sign_.data(), static_cast<std::int32_t>(section.ray.size()));
     vertex_way_.push_back(first_vertex_line_ + units[i]);
     make_corners(node, depth);
-    const std::vector<std::int32_t> earlier(units.begin(),
-                                            units.begin() + static_cast<std::ptrdiff_t>(i));
-    std::vector<std::int32_t> next;
-    const bool again = !cutting_units(sections_[depth + 1], words, earlier, next);
+    std::vector<std::int32_t>& next = sections_[depth + 1].cutting;
+    next.clear();
+    const bool again = !cutting_units(sections_[depth + 1], words, {units.data(), i}, next);
     bool done = again;
     if (!again) {
       const Section& made = sections_[depth + 1];
@@ -125,7 +124,7 @@ std::size_t ConeEngine<W>::cut_sections(const Node& node, std::size_t depth,
 // was made before, by that unit.
 template <int W>
 bool ConeEngine<W>::cutting_units(const Section& section, std::size_t words,
-                                  const std::vector<std::int32_t>& units,
+                                  std::span<const std::int32_t> units,
                                   std::vector<std::int32_t>& cutting) const {
   for (const std::int32_t i : units) {
     const std::int32_t v = vertex_members_[static_cast<std::size_t>(i)];

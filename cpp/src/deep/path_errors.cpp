@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "deep/path_errors.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "linear_regions/sign_vector.hpp"
+#include "polygon.hpp"
+
+namespace linear_regions {
+namespace {
+
+constexpr double kTiny = 0x1p-600;      // covers underflow: parameters are at least 2^-200
+constexpr double kRounded = 1.0000001;  // of a few dozen positive terms
+
+}  // namespace
+
+PathErrors::PathErrors(const Tape& tape, const DeepMaps& maps)
+    : tape_(tape), maps_(maps), kernels_(cone_kernels()) {
+  if (!tape.moderate()) return;
+  for (int s = 0; s < static_cast<int>(tape.splits().size()); ++s) {
+    if (s == 0) {
+      weights_.emplace_back();
+      continue;
+    }
+    const Op& before = tape.split(s - 1);
+    const Stage& stage = tape.stages()[static_cast<std::size_t>(s)];
+    if (before.kind != OpKind::kPointwise || !before.pointwise.is_relu ||
+        !before.pointwise.one_cut_at_zero || stage.ops.size() != 1)
+      break;
+    const Op& op = tape.ops()[stage.ops[0]];
+    if (op.kind != OpKind::kDense || op.inputs.size() != 1 || op.inputs[0] != before.output ||
+        op.output != tape.split(s).inputs[0])
+      break;
+    add_weights(op);
+  }
+  layers_.resize(weights_.size());
+}
+
+void PathErrors::add_weights(const Op& op) {
+  Weights w;
+  w.op = &op;
+  const std::size_t lead = padded(op.dense.n_out);
+  w.gamma = 1.01 * kUlp * (op.fan_in + 4);
+  w.back = 1.01 * kUlp * static_cast<double>(lead + 4);
+  w.norm.assign(lead, 0.0);
+  for (std::size_t j = 0; j < op.dense.n_in; ++j)
+    for (std::size_t i = 0; i < lead; ++i) {
+      const double x = op.dense.weight[j * lead + i];
+      w.norm[i] += x * x;
+    }
+  double squares = 0.0;
+  for (double& x : w.norm) {
+    squares += x;
+    x = std::sqrt(x) * kRounded + kTiny;
+  }
+  w.frobenius = std::sqrt(squares) * kRounded + kTiny;
+  weights_.push_back(std::move(w));
+}
+
+// The Euclidean norm of a layer's roundings, once these are there.
+void PathErrors::close(Layer& layer, std::size_t n) {
+  double squares = 0.0;
+  for (std::size_t i = 0; i < n; ++i) squares += layer.own[i] * layer.own[i];
+  layer.length = std::sqrt(squares) * kRounded + kTiny;
+}
+
+// What the rows of a split's input round off when they are made from those of the split before.
+void PathErrors::find_roundings(int split, const std::vector<double*>& blocks) {
+  Layer& layer = layers_[static_cast<std::size_t>(split)];
+  const Weights& w = weights_[static_cast<std::size_t>(split)];
+  const Op& before = tape_.split(split - 1);
+  const std::size_t lead = padded(tape_.slots()[before.inputs[0]].size);
+  const double* map = maps_.stored(before.inputs[0], blocks);
+  double squares = 0.0;
+  for (const std::int32_t j : layer.active) {
+    double norm = 0.0;
+    for (std::size_t k = 0; k + 1 < maps_.columns(); ++k)
+      norm += std::fabs(map[k * lead + static_cast<std::size_t>(j)]);
+    const double rounding = w.gamma * norm * kRounded + kTiny;
+    squares += rounding * rounding;
+  }
+  const double size = std::sqrt(squares) * kRounded + kTiny;
+  layer.room.resize(w.norm.size());
+  for (std::size_t i = 0; i < w.norm.size(); ++i)
+    layer.room[i] = w.norm[i] * size + w.gamma * std::fabs(w.op->bias[i]) * kRounded + kTiny;
+  layer.own = layer.room.data();
+  close(layer, w.norm.size());
+}
+
+void PathErrors::enter(int split, const Path& path, const std::vector<double*>& blocks) {
+  Layer& layer = layers_[static_cast<std::size_t>(split)];
+  const std::uint64_t owner = path.cell[static_cast<std::size_t>(split)];
+  if (layer.owner == owner) return;
+  layer.owner = owner;
+  if (split == 0) {
+    const int slot = tape_.split(0).inputs[0];
+    const std::size_t lead = padded(tape_.slots()[slot].size);
+    layer.own = maps_.stored(slot, blocks) + (maps_.columns() - 1) * lead;
+    close(layer, lead);
+    return;
+  }
+  const CutsOn& on = path.cuts[static_cast<std::size_t>(split) - 1];
+  const std::size_t n = tape_.slots()[tape_.split(split - 1).output].size;
+  layer.active.clear();
+  for (std::size_t w = 0; w < word_count(n); ++w)
+    for (std::uint64_t rest = on.on[w]; rest != 0; rest &= rest - 1)
+      layer.active.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
+  for (std::int32_t i = 0; i < on.m; ++i)
+    if (get_sign(on.member_on, i)) layer.active.push_back(on.member[i]);
+  find_roundings(split, blocks);
+}
+
+double PathErrors::row_error(int split, std::int32_t unit, double known, const Path& path,
+                             const std::vector<double*>& blocks) {
+  if (split < 1 || static_cast<std::size_t>(split) >= weights_.size()) return known;
+  for (int s = split; s >= 0; --s) enter(s, path, blocks);
+  const Layer* layer = &layers_[static_cast<std::size_t>(split)];
+  const Weights* w = &weights_[static_cast<std::size_t>(split)];
+  const std::size_t lead = padded(w->op->dense.n_out);
+  slopes_.assign(padded(w->op->dense.n_in), 0.0);
+  for (const std::int32_t j : layer->active)
+    slopes_[static_cast<std::size_t>(j)] =
+        w->op->dense.weight[static_cast<std::size_t>(j) * lead + static_cast<std::size_t>(unit)];
+  double total = layer->own[unit], doubt = 0.0;  // doubt: Euclidean, of the slopes
+  for (int s = split - 1;; --s) {
+    const Layer& below = layers_[static_cast<std::size_t>(s)];
+    double squares = 0.0;
+    for (const std::int32_t j : layer->active) {
+      const double slope = slopes_[static_cast<std::size_t>(j)];
+      total += std::fabs(slope) * below.own[j];
+      squares += slope * slope;
+    }
+    total += doubt * below.length;
+    if (s == 0) break;
+    w = &weights_[static_cast<std::size_t>(s)];
+    layer = &below;
+    next_.assign(padded(w->op->dense.n_in), 0.0);
+    kernels_.pull(w->op->dense.weight.data(), padded(w->op->dense.n_out), layer->active.data(),
+                  layer->active.size(), slopes_.data(), next_.data());
+    doubt = (doubt + w->back * std::sqrt(squares) * kRounded) * w->frobenius + kTiny;
+    std::swap(slopes_, next_);
+  }
+  total = total * kRounded * kRounded + kTiny;
+  return total < known ? total : known;  // NaN: nothing better
+}
+
+}  // namespace linear_regions
