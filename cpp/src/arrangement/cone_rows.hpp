@@ -52,7 +52,7 @@ struct ConeRows {
     n = 0;
     dim = columns;
     integral = true;
-    stride = (dim + 3) / 4 * 4;
+    stride = (dim + kLanes - 1) / kLanes * kLanes;
     padded = (capacity + kLanes - 1) / kLanes * kLanes;
     by_row.assign(padded * stride, 0.0);
     by_column.assign(padded * dim, 0.0);

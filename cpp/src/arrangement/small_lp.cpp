@@ -13,12 +13,6 @@ constexpr double kEnough = 0.25;
 // Below these relative sizes a number is taken for a structural zero; proofs do not rely on it.
 constexpr double kDependent = 1e-11, kReorthogonalise = 1e-3, kNoMultiplier = 1e-10;
 
-double dot(const double* a, const double* b, std::size_t n) {
-  double sum = 0;
-  for (std::size_t k = 0; k < n; ++k) sum += a[k] * b[k];
-  return sum;
-}
-
 void add_multiple(double* y, double factor, const double* x, std::size_t n) {
   for (std::size_t k = 0; k < n; ++k) y[k] += factor * x[k];
 }
@@ -28,27 +22,23 @@ void add_multiple(double* y, double factor, const double* x, std::size_t n) {
 void LpState::reset(const ConeRows& problem) {
   active = 0;
   x.assign(problem.stride, 0.0);
-  u.assign(problem.dim + 1, 0.0);
-  inverse.assign((problem.dim + 1) * problem.stride, 0.0);
+  u.assign(problem.stride, 0.0);
+  inverse.assign(problem.dim * problem.stride, 0.0);
   rows.assign(problem.dim + 1, {});
 }
 
-SmallLp::SmallLp(const ConeRows& rows)
+SmallLp::SmallLp(const ConeRows& rows, const LpKernels& kernels)
     : rows_(rows),
+      kernels_(kernels),
       values_(rows.padded),
-      r_(rows.dim + 1),
-      part_(rows.dim + 1),
+      r_(rows.stride),
+      part_(rows.stride),
+      gone_(rows.stride),
       proof_(rows.dim + 1),
       z_(rows.stride) {}
 
 void SmallLp::evaluate(const double* x, double* values) const {
-  const std::size_t n = (rows_.n + ConeRows::kLanes - 1) / ConeRows::kLanes * ConeRows::kLanes;
-  for (std::size_t i = 0; i < n; ++i) values[i] = 0;
-  for (std::size_t k = 0; k < rows_.dim; ++k) {
-    const double* column = rows_.by_column.data() + k * rows_.padded;
-    const double at = x[k];
-    for (std::size_t i = 0; i < n; ++i) values[i] += at * column[i];
-  }
+  kernels_.evaluate(rows_, x, values);
 }
 
 double SmallLp::size_of(const double* x) const {
@@ -76,16 +66,7 @@ SmallLp::Answer SmallLp::solve(LpState& state, const double* weight, std::int32_
       const Answer answer = include(state, {next, weight[next] < 0 ? -1 : 1});
       if (answer != Answer::kInterior) return answer;
     }
-    evaluate(state.x.data(), values_.data());
-    double least = kEnough;
-    next = -1;
-    for (std::size_t i = 0; i < rows_.n; ++i) {
-      const double slack = weight[i] * values_[i];
-      if (weight[i] != 0 && !(slack >= least)) {
-        least = slack;
-        next = static_cast<std::int32_t>(i);
-      }
-    }
+    next = kernels_.worst(rows_, state.x.data(), weight, kEnough, values_.data());
     if (next < 0) return Answer::kInterior;
   }
   return Answer::kUnknown;
@@ -97,17 +78,13 @@ void SmallLp::project(const LpState& state, SignedRow row) {
   const std::size_t m = rows_.stride;
   const double* g = rows_.row(static_cast<std::size_t>(row.row));
   for (std::size_t k = 0; k < m; ++k) z_[k] = row.sign * g[k];
-  for (std::size_t i = 0; i < state.active; ++i) r_[i] = 0;
+  std::fill(r_.begin(), r_.end(), 0.0);
   const double length = rows_.norm[static_cast<std::size_t>(row.row)];
   for (int pass = 0; pass < 2; ++pass) {
-    for (std::size_t i = 0; i < state.active; ++i)
-      part_[i] = dot(state.inverse.data() + i * m, z_.data(), m);
-    for (std::size_t i = 0; i < state.active; ++i) {
-      const SignedRow a = state.rows[i];
-      add_multiple(z_.data(), -part_[i] * a.sign, rows_.row(static_cast<std::size_t>(a.row)), m);
-      r_[i] += part_[i];
-    }
-    zz_ = dot(z_.data(), z_.data(), m);
+    kernels_.coefficients(state.inverse.data(), m, rows_.dim, state.active, z_.data(),
+                          part_.data());
+    zz_ = kernels_.subtract(rows_, state.rows.data(), state.active, part_.data(), z_.data());
+    for (std::size_t i = 0; i < m; ++i) r_[i] += part_[i];
     if (zz_ > kReorthogonalise * length * length) break;
   }
   if (zz_ <= kDependent * kDependent * length * length || state.active >= rows_.dim) zz_ = 0;
@@ -130,7 +107,7 @@ SmallLp::Answer SmallLp::include(LpState& state, SignedRow row) {
         at = i;
       }
     }
-    const double missing = length - row.sign * dot(g, state.x.data(), rows_.stride);
+    const double missing = length - row.sign * kernels_.dot(g, state.x.data(), rows_.stride);
     const double full = zz_ > 0 ? missing / zz_ : kInfinite;
     const double step = std::min(blocked, full);
     if (step == kInfinite) return conclude_empty(state, row);
@@ -151,10 +128,8 @@ SmallLp::Answer SmallLp::include(LpState& state, SignedRow row) {
 // p_h = z / |z|^2, and the others become orthogonal to the new row.
 void SmallLp::append(LpState& state, SignedRow row, double multiplier) {
   const std::size_t m = rows_.stride;
-  double* last = state.inverse.data() + state.active * m;
-  for (std::size_t k = 0; k < m; ++k) last[k] = z_[k] / zz_;
-  for (std::size_t i = 0; i < state.active; ++i)
-    add_multiple(state.inverse.data() + i * m, -r_[i], last, m);
+  for (std::size_t k = 0; k < m; ++k) part_[k] = z_[k] / zz_;
+  kernels_.append(state.inverse.data(), m, rows_.dim, state.active, r_.data(), part_.data());
   state.u[state.active] = multiplier;
   state.rows[state.active++] = row;
 }
@@ -162,14 +137,17 @@ void SmallLp::append(LpState& state, SignedRow row, double multiplier) {
 // The others lose their part along p_at, which leaves the span.
 void SmallLp::drop(LpState& state, std::size_t at) {
   const std::size_t m = rows_.stride;
-  double* gone = state.inverse.data() + at * m;
-  const double square = dot(gone, gone, m);
-  for (std::size_t i = 0; i < state.active; ++i) {
-    double* p = state.inverse.data() + i * m;
-    if (i != at) add_multiple(p, -dot(p, gone, m) / square, gone, m);
-  }
+  double* inverse = state.inverse.data();
+  for (std::size_t k = 0; k < rows_.dim; ++k) gone_[k] = inverse[k * m + at];
+  kernels_.coefficients(inverse, m, rows_.dim, state.active, gone_.data(), part_.data());
+  const double square = part_[at];
+  for (std::size_t i = 0; i < m; ++i) part_[i] = i == at ? 0.0 : part_[i] / square;
+  kernels_.remove(inverse, m, rows_.dim, state.active, part_.data(), gone_.data());
   const std::size_t last = --state.active;
-  std::copy_n(state.inverse.data() + last * m, m, gone);
+  for (std::size_t k = 0; k < rows_.dim; ++k) {
+    inverse[k * m + at] = inverse[k * m + last];
+    inverse[k * m + last] = 0.0;
+  }
   state.u[at] = state.u[last];
   state.rows[at] = state.rows[last];
 }
@@ -238,17 +216,19 @@ bool SmallLp::bounded_dependence(const LpState& state) const {
   const SignedRow row = support_.back();
   const auto h = static_cast<std::size_t>(row.row);
   double e = 0, largest = 0, rounding = 0;
+  std::vector<double> column(m, 0.0);
+  const double* p = column.data();
   for (std::size_t j = 0; j < count; ++j) {
-    const double* p = state.inverse.data() + j * m;
+    for (std::size_t k = 0; k < count; ++k) column[k] = state.inverse[k * m + j];
     const double size = size_of(p);
     double sum = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const auto a = static_cast<std::size_t>(state.rows[i].row);
-      const double product = state.rows[i].sign * dot(rows_.row(a), p, m);
+      const double product = state.rows[i].sign * kernels_.dot(rows_.row(a), p, m);
       sum += std::abs(product - (i == j ? 1.0 : 0.0)) + rows_.bound[a] * size;
     }
     e = std::max(e, sum);
-    const double r = row.sign * dot(rows_.row(h), p, m);
+    const double r = row.sign * kernels_.dot(rows_.row(h), p, m);
     proof_[j] = r;
     largest = std::max(largest, std::abs(r));
     rounding = std::max(rounding, rows_.bound[h] * size);

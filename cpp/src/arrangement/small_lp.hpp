@@ -16,7 +16,7 @@
 // contain A; a solve may stop at any time, here once every constraint holds by a fixed share of its
 // norm. Answers are *candidates*: `holds` and `proves_empty` prove them, with error bounds.
 //
-// Cost: a step is 4 |A| dim + n dim multiply-adds; most solves take one or two.
+// Cost: a step is 3 |A| dim + n dim multiply-adds, eight at a time; most solves take one or two.
 //
 // References: Goldfarb and Idnani, A numerically stable dual method for solving strictly convex
 // quadratic programs, Mathematical Programming 27 (1983), 1-33, section 3; the theorem of the
@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "arrangement/cone_rows.hpp"
+#include "arrangement/lp_kernels.hpp"
 
 namespace linear_regions::arrangement {
 
@@ -35,8 +36,8 @@ namespace linear_regions::arrangement {
 struct LpState {
   std::size_t active = 0;
   std::vector<double> x;        // dim, padded with zeros to the stride
-  std::vector<double> u;        // multipliers of the active rows
-  std::vector<double> inverse;  // p_i: one stride each
+  std::vector<double> u;        // multipliers of the active rows, padded
+  std::vector<double> inverse;  // component k of p_i at k * stride + i
   std::vector<SignedRow> rows;  // the active rows
 
   // x = 0, no active row.
@@ -50,7 +51,7 @@ class SmallLp {
     std::uint64_t solves = 0, steps = 0;
   };
 
-  explicit SmallLp(const ConeRows& rows);
+  explicit SmallLp(const ConeRows& rows, const LpKernels& kernels = kLpGeneric);
 
   // weight[i] = s_i / n_i for the constraints, 0 for other rows. Starts with the constraint
   // `first` if one is named. The state is changed in any case; keep a copy where kEmpty or
@@ -62,6 +63,8 @@ class SmallLp {
   // After kEmpty: rows of a circuit with positive multipliers.
   std::span<const SignedRow> support() const { return {support_.data(), support_.size()}; }
   std::span<const double> multipliers() const { return {multipliers_.data(), multipliers_.size()}; }
+  // After kEmpty: the last row of the support is the sum of these times the state's active rows.
+  std::span<const double> coefficients() const { return {r_.data(), r_.size()}; }
   const Effort& effort() const { return effort_; }
 
   // ---- values and proofs ----
@@ -85,7 +88,8 @@ class SmallLp {
   bool bounded_dependence(const LpState& state) const;
 
   const ConeRows& rows_;
-  std::vector<double> values_, r_, part_;
+  const LpKernels& kernels_;
+  std::vector<double> values_, r_, part_, gone_;
   mutable std::vector<double> proof_;
   std::vector<double> z_;
   double zz_ = 0;

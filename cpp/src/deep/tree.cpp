@@ -12,16 +12,6 @@ namespace {
 
 constexpr unsigned kNodesPerTick = 16;
 
-void put_bit(std::vector<std::uint64_t>& words, std::size_t i, bool value) {
-  const std::uint64_t one = std::uint64_t{1} << (i & 63);
-  words[i >> 6] = value ? words[i >> 6] | one : words[i >> 6] & ~one;
-}
-
-void clear_from(std::vector<std::uint64_t>& words, std::size_t k) {
-  for (std::size_t w = k >> 6; w < words.size(); ++w)
-    words[w] &= w == k >> 6 ? (std::uint64_t{1} << (k & 63)) - 1 : 0;
-}
-
 }  // namespace
 
 Tree::Tree(const TreeRoot& root, RunControl& control, bool caller)
@@ -34,10 +24,13 @@ Tree::Tree(const TreeRoot& root, RunControl& control, bool caller)
       exact_(root.tape, root.place, path_),
       rows_(root.place.dim + 1, root.most_rows),
       weight_(rows_.padded, 0.0),
-      lp_(rows_),
+      lp_(rows_, arrangement::lp_kernels()),
       source_(*this),
       exact_lp_(root.place.dim + 1, source_),
+      refutations_(root),
       opening_(width_),
+      block_row_(width_),
+      block_out_(width_),
       values_(rows_.padded),
       across_(rows_.padded) {
   const std::size_t stages = tape_.stages().size();
@@ -118,89 +111,6 @@ void Tree::tick() {
   if (hooks_->hungry != nullptr && hooks_->hungry->load(std::memory_order_relaxed) > 0) give_away();
 }
 
-// From the current node to a leaf.
-void Tree::visit() {
-  const std::uint64_t before = regions_;
-  since_ = below_.some() || hooks_->probe != nullptr ? control_.seconds() : 0;
-  descend();
-  if (below_.some()) throw ForeignPart();
-  if (hooks_->cut > 0 && regions_ != before) {
-    regions_ = before;
-    leave_node();
-  }
-  if (hooks_->probe == nullptr) return;
-  hooks_->probe->regions += static_cast<double>(regions_ - before) / share_;
-  hooks_->probe->cells += 1 / share_;
-  hooks_->probe->seconds += (control_.seconds() - since_) / share_;
-}
-
-// Before the children of a branching are looked at.
-void Tree::branch(std::size_t children, std::int32_t member) {
-  decision_ = static_cast<std::uint64_t>(split_) << 32 | static_cast<std::uint32_t>(member);
-  children_ = children;
-  if (hooks_->probe != nullptr) {
-    const double now = control_.seconds();
-    hooks_->probe->cells += 1 / share_;
-    hooks_->probe->seconds += (now - since_) / share_;
-    since_ = now;
-    drawn_ = hooks_->probe->random() % children;
-  }
-  share_ /= static_cast<double>(children);
-}
-
-// What is to be searched below a child of the current node.
-Tree::Below Tree::below(std::uint32_t child) const {
-  const std::uint64_t name = name_of_child(name_, decision_, children_, child);
-  if (!below_.some()) return {0, 0, hooks_->probe == nullptr || child == drawn_, false, name};
-  const std::size_t depth = trail_.size();
-  Below found = below_;
-  while (found.first != found.last && part_[found.first].path[depth] < child) ++found.first;
-  found.last = found.first;
-  while (found.last != below_.last && part_[found.last].path[depth] == child) ++found.last;
-  found.wanted = found.some();
-  found.entry = found.wanted && part_[found.first].path.size() == depth + 1;
-  found.name = name;
-  if (found.entry && part_[found.first].name != name) throw ForeignPart();
-  if (found.entry) found.last = found.first;
-  return found;
-}
-
-void Tree::descend_to(std::uint32_t child, const Below& below) {
-  if (!below.wanted) throw ForeignPart();
-  trail_.push_back(child);
-  name_ = below.name;
-  below_ = below;
-  if (!below.entry) return;
-  setup_seconds_ += control_.seconds() - since_;
-  if (hooks_->begin) hooks_->begin(trail_);
-}
-
-Part Tree::part_of(const Frame& frame) const {
-  if (frame.below.some())
-    return {part_.begin() + frame.below.first, part_.begin() + frame.below.last};
-  SubTree tree{{trail_.begin(), trail_.begin() + static_cast<std::ptrdiff_t>(frame.depth)},
-               frame.share,
-               frame.below.name};
-  tree.path.push_back(frame.child);
-  return {std::move(tree)};
-}
-
-void Tree::leave_node() {
-  if (below_.some())
-    rest_.insert(rest_.end(), part_.begin() + below_.first, part_.begin() + below_.last);
-  else
-    rest_.push_back({trail_, share_, name_});
-}
-
-// A stopped run: the current node and all that wait on the stack.
-void Tree::leave_all() {
-  if (inside_) leave_node();
-  for (std::size_t i = stack_.size(); i-- > bottom_;) {
-    const Part part = part_of(stack_[i]);
-    rest_.insert(rest_.end(), part.begin(), part.end());
-  }
-}
-
 // The domain's rows and a witness of it.
 void Tree::start(TreeTask&& task) {
   truncate(0);
@@ -224,44 +134,6 @@ void Tree::start(TreeTask&& task) {
   if (!tape_.splits().empty()) enter();
 }
 
-// Takes the decisions of another tree over; what they need is computed as it was there.
-void Tree::restore(TreeTask&& task) {
-  TreeTask above;
-  above.layers = task.layers;
-  above.share = task.share;
-  start(std::move(above));
-  const int end = static_cast<int>(task.layers.size()) - 1;
-  for (split_ = 0; split_ <= end; ++split_) {
-    const auto s = static_cast<std::size_t>(split_);
-    layers_[s] = std::move(task.layers[s]);
-    const TreeLayer& layer = layers_[s];
-    path_.cell[s] = next_cell_++;
-    known_[s].clear();
-    if (pointwise(split_)) gather_member_rows(split_);
-    for (std::size_t k = 0; k < layer.k; ++k) {
-      if (!get_sign(layer.bounds.data(), k)) continue;
-      if (pointwise(split_))
-        push_member(split_, k, get_sign(layer.member_on.data(), k) ? 1 : -1);
-      else
-        push_winner(layer.member[k], layer.choice[k], static_cast<std::int32_t>(k));
-    }
-    if (!last(split_)) {
-      if (pointwise(split_))
-        base_pointwise(split_);
-      else
-        base_max(split_);
-      base_[s + 1].resize(maps_.block_size(split_ + 1));
-      maps_.base(split_ + 1, opening_, blocks_, base_[s + 1].data());
-    }
-    if (split_ < end) compute_block(split_);
-  }
-  split_ = end;
-  now_ = std::move(task.witness);
-  state_ = std::move(task.state);
-  fresh_ = false;
-  apply_choice(split_, task.choice);
-}
-
 // Takes the decision of member k of the split's layer cell, and pushes its rows.
 void Tree::apply_choice(int split, std::int32_t choice) {
   TreeLayer& layer = layers_[static_cast<std::size_t>(split)];
@@ -270,6 +142,7 @@ void Tree::apply_choice(int split, std::int32_t choice) {
   put_bit(layer.bounds, k, true);
   if (pointwise(split)) {
     put_bit(layer.member_on, k, choice > 0);
+    if (refutations_.usable()) refutations_.know(split, layer.member[k], choice > 0);
     push_member(split, k, choice);
   } else {
     layer.choice[k] = choice;
@@ -279,21 +152,22 @@ void Tree::apply_choice(int split, std::int32_t choice) {
 }
 
 // Before the current node moves on to one of its other children.
-void Tree::push_frame(std::int32_t choice, std::size_t rows, Candidate&& side, std::uint32_t child,
+void Tree::push_frame(std::int32_t choice, std::size_t rows, Candidate& side, std::uint32_t child,
                       const Below& below) {
-  Frame frame;
+  if (spare_.empty()) spare_.emplace_back();
+  Frame& frame = stack_.emplace_back(std::move(spare_.back()));
+  spare_.pop_back();
   frame.split = split_;
   frame.choice = choice;
   frame.k = layers_[static_cast<std::size_t>(split_)].k;
   frame.rows = rows;
-  frame.witness = std::move(side.witness);
-  frame.state = std::move(side.state);
+  std::swap(frame.witness, side.witness);
+  std::swap(frame.state, side.state);
   frame.fresh = side.fresh;
   frame.share = share_;
   frame.depth = trail_.size();
   frame.child = child;
   frame.below = below;
-  stack_.push_back(std::move(frame));
 }
 
 void Tree::resume(Frame&& frame) {
@@ -303,11 +177,15 @@ void Tree::resume(Frame&& frame) {
   descend_to(frame.child, frame.below);
   truncate(frame.rows);
   split_ = frame.split;
-  now_ = std::move(frame.witness);
-  state_ = std::move(frame.state);
+  std::swap(now_, frame.witness);
+  std::swap(state_, frame.state);
   fresh_ = frame.fresh;
-  layers_[static_cast<std::size_t>(split_)].k = frame.k;
+  TreeLayer& layer = layers_[static_cast<std::size_t>(split_)];
+  if (refutations_.usable())
+    for (std::size_t k = frame.k; k < layer.k; ++k) refutations_.forget(split_, layer.member[k]);
+  layer.k = frame.k;
   apply_choice(split_, frame.choice);
+  spare_.push_back(std::move(frame));
 }
 
 // From the current node down to a leaf, the first side of every decision first.
@@ -345,10 +223,11 @@ void Tree::descend() {
 void Tree::enter() {
   ++work_.layer_cells;
   const auto s = static_cast<std::size_t>(split_);
-  layers_[s] = {};
+  layers_[s].clear();
   known_[s].clear();
   path_.cell[s] = next_cell_++;
   if (control_.stopped()) throw Stopped{};
+  if (refutations_.usable()) refutations_.enter(split_);
   if (pointwise(split_))
     enter_pointwise();
   else
@@ -371,7 +250,7 @@ void Tree::compute_block(int split) {
   block_[s + 1] = base_[s + 1];
   double* block = block_[s + 1].data();
   const double* map = maps_.stored(op.inputs[0], blocks_);
-  std::vector<double> row(width_), out(width_);
+  std::vector<double>&row = block_row_, &out = block_out_;
   if (pointwise(split)) {
     const Pointwise& p = op.pointwise;
     const std::size_t n = tape_.slots()[op.output].size;
@@ -443,28 +322,6 @@ void Tree::fill_pattern() {
           put_bit(pattern_, static_cast<std::size_t>(op.pattern_bit[w] + b), true);
     }
   }
-}
-
-// Cuts off the node of the stack that comes last in the order.
-void Tree::give_away() {
-  if (stack_.size() < bottom_ + 2) return;
-  Frame frame = std::move(stack_[bottom_++]);
-  TreeTask task;
-  for (int s = 0; s <= frame.split; ++s)
-    task.layers.push_back(layers_[static_cast<std::size_t>(s)]);
-  task.layers.back().k = frame.k;
-  clear_from(task.layers.back().bounds, frame.k);
-  task.choice = frame.choice;
-  task.witness = std::move(frame.witness);
-  task.state = std::move(frame.state);
-  task.share = frame.share;
-  Part part = part_of(frame);
-  task.path.assign(trail_.begin(), trail_.begin() + static_cast<std::ptrdiff_t>(frame.depth));
-  task.path.push_back(frame.child);
-  task.name = frame.below.name;
-  if (frame.below.some()) task.part = std::move(part);
-  ++work_.stolen;
-  hooks_->give(std::move(task));
 }
 
 // The point in engine coordinates; where moving it rounds, the error enters the bound.

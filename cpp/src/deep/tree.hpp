@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -31,11 +32,22 @@
 #include "arrangement/exact_lp.hpp"
 #include "arrangement/small_lp.hpp"
 #include "deep/maps.hpp"
+#include "deep/tree_refutations.hpp"
 #include "exact_signs.hpp"
 #include "linear_regions/deep_tree.hpp"
 #include "linear_regions/part.hpp"
+#include "linear_regions/sign_vector.hpp"
 
 namespace linear_regions {
+
+// Words of bits of a layer cell.
+inline void put_bit(std::vector<std::uint64_t>& words, std::size_t i, bool value) {
+  assign_sign(words.data(), i, value);
+}
+inline void clear_from(std::vector<std::uint64_t>& words, std::size_t k) {
+  for (std::size_t w = k >> 6; w < words.size(); ++w)
+    words[w] &= w == k >> 6 ? (std::uint64_t{1} << (k & 63)) - 1 : 0;
+}
 
 // What all threads share and nobody changes after the start.
 struct TreeRoot {
@@ -67,6 +79,16 @@ struct TreeLayer {
   std::vector<std::uint64_t> bounds;     // members whose decision cuts the cell: they are rows
   std::vector<std::int32_t> winner;      // max: winner entry of every window; -1 for members
   std::vector<std::int32_t> choice;      // max: winner entry of every decided member
+
+  void clear() {
+    k = m = 0;
+    member.clear();
+    on.clear();
+    member_on.clear();
+    bounds.clear();
+    winner.clear();
+    choice.clear();
+  }
 };
 
 // A sub-tree: a decision of member layers.back().k that is still to be taken.
@@ -145,6 +167,7 @@ class Tree {
   };
   struct PathRow {
     Line line;
+    int shift = 0;             // the row is the unit's times two to this power
     std::int32_t member = -1;  // of its split; -1 for the domain
     bool asked = false;        // the exact program knows it
   };
@@ -154,12 +177,27 @@ class Tree {
       std::vector<std::uint64_t> first, second;  // positive and negative, or members and signs
       std::vector<double> x;
     };
-    std::vector<Signs> points, circuits;
-    std::size_t next_point = 0, next_circuit = 0;
+    // The first `used` entries of each list; the others keep their memory. Where a list is full,
+    // its oldest entry makes room.
+    struct List {
+      std::vector<Signs> entries;
+      std::size_t used = 0, next = 0;
+      Signs& take(std::size_t most) {
+        if (used < most) {
+          if (used == entries.size()) entries.emplace_back();
+          return entries[used++];
+        }
+        Signs& oldest = entries[next];
+        next = (next + 1) % most;
+        return oldest;
+      }
+      std::span<const Signs> all() const { return {entries.data(), used}; }
+      void clear() { used = next = 0; }
+    };
+    List points, circuits;
     void clear() {
       points.clear();
       circuits.clear();
-      next_point = next_circuit = 0;
     }
   };
   // The exact rows of the path, for the exact program.
@@ -193,16 +231,19 @@ class Tree {
   bool last(int split) const { return split + 1 == static_cast<int>(root_.tape.splits().size()); }
   bool pointwise(int split) const { return root_.tape.split(split).kind == OpKind::kPointwise; }
   void fill_pattern();
+  void know_layer(int split);
   void apply_choice(int split, std::int32_t choice);
-  void push_frame(std::int32_t choice, std::size_t rows, Candidate&& side, std::uint32_t child,
+  void push_frame(std::int32_t choice, std::size_t rows, Candidate& side, std::uint32_t child,
                   const Below& below);
 
   // tree_pointwise.cpp
   void cut_row(int split, std::int32_t cut, double* row) const;
   void enter_pointwise();
+  void know_fixed(std::int32_t cut, bool positive);
   int fixed_sign(const double* row) const;
   void base_pointwise(int split);
   bool decide_cut();
+  void take_found(Candidate& side);
   void gather_member_rows(int split);
   void push_member(int split, std::size_t k, int sign);
 
@@ -223,13 +264,17 @@ class Tree {
   void set_sign(std::size_t row, int sign);
   double value_at(std::size_t row, const double* x) const;
   int sign_at_witness(std::size_t row);
+  int sign_at(const double* row, const double* x, double size) const;
   bool exists(std::size_t row, int sign);
+  bool impossible(std::int32_t cut, std::int32_t member, int sign);
+  bool search(std::size_t row, int sign);
   bool known_impossible(std::size_t member, int sign);
   bool known_point(std::size_t member, int sign);
   bool solve(std::int32_t first);
   bool step_across(std::size_t row, int sign);
   bool accept(const double* x, const double* values);
   bool proves_empty();
+  bool refutes();
   bool solve_exactly(std::int32_t first);
   void note_point(const std::vector<double>& x);
   void note_circuit(std::span<const arrangement::SignedRow> support);
@@ -251,6 +296,8 @@ class Tree {
   arrangement::SmallLp lp_;
   Source source_;
   arrangement::ExactLp exact_lp_;
+  Refutations refutations_;
+  std::vector<RefutedSign> refuted_;
 
   std::vector<TreeLayer> layers_;                   // per split
   std::vector<Known> known_;                        // per split
@@ -259,7 +306,7 @@ class Tree {
   std::vector<LineVector> base_, block_;            // per stage
   std::vector<double*> blocks_;
   int split_ = 0;
-  std::vector<Frame> stack_;
+  std::vector<Frame> stack_, spare_;  // spare frames keep their memory
   std::size_t bottom_ = 0;
 
   // The current node: its path and what of it is to be searched. A *branching* is a decision that
@@ -282,8 +329,10 @@ class Tree {
   TreeWitness found_;
   arrangement::LpState found_state_;
   bool found_fresh_ = false;
+  Candidate other_;
 
   DeepRows opening_;
+  std::vector<double> block_row_, block_out_, cut_row_, piece_row_;
   std::vector<double> row_, values_, across_, pattern_values_;
   std::vector<std::uint64_t> pattern_;
   std::uint64_t next_cell_ = 1;

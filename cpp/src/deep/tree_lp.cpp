@@ -23,10 +23,6 @@ constexpr std::size_t kMostPoints = 128, kMostCircuits = 128;
 // Rounding an exact witness times these tries that many directions near it.
 constexpr unsigned kFactors[] = {1, 3, 5, 7, 9, 11, 13, 15};
 
-void put_bit(std::vector<std::uint64_t>& words, std::size_t i) {
-  words[i >> 6] |= std::uint64_t{1} << (i & 63);
-}
-
 }  // namespace
 
 std::vector<std::string> Tree::Source::exact_row(std::size_t i) const {
@@ -38,6 +34,7 @@ std::vector<std::string> Tree::Source::exact_row(std::size_t i) const {
 // replaced by one of which nothing is certain; then everything about it is decided exactly.
 std::size_t Tree::push_row(const double* row, const Line& line, std::int32_t member, int sign) {
   const std::size_t d = width_ - 2;
+  int shift = 0;
   double largest = 0, error = row[d + 1];
   bool usable = true;
   for (std::size_t k = 0; k <= d; ++k) {
@@ -47,18 +44,19 @@ std::size_t Tree::push_row(const double* row, const Line& line, std::int32_t mem
   usable = usable && largest > 0x1p-900 && largest < 0x1p900;
   row_.assign(d + 1, 0.0);
   if (usable) {
-    const int shift = -std::ilogb(largest);
+    shift = -std::ilogb(largest);
+    const double factor = std::ldexp(1.0, shift);  // exact where no entry becomes tiny
     for (std::size_t k = 0; k <= d; ++k) {
-      row_[k] = std::ldexp(row[k], shift);
+      row_[k] = row[k] * factor;
       if (row[k] != 0.0 && std::fabs(row_[k]) < 0x1p-900) error = std::max(error, 0x1p-900);
     }
-    error = std::ldexp(error, shift);
+    error *= factor;
   } else {
     row_[d] = 1.0;
     error = kInfinity;
   }
   const std::size_t i = rows_.push(row_.data(), error);
-  path_rows_.push_back({line, member, false});
+  path_rows_.push_back({line, shift, member, false});
   weight_[i] = sign * rows_.inverse_norm[i];
   return i;
 }
@@ -95,19 +93,46 @@ int Tree::sign_at_witness(std::size_t row) {
                                : exact_lp_.sign_at(row, now_.x.data());
 }
 
+// Sign of a row of maps at a point of this size, as ConeRows bounds it; 0 where that leaves it
+// open.
+int Tree::sign_at(const double* row, const double* x, double size) const {
+  double value = 0, norm = 0;
+  for (std::size_t k = 0; k + 1 < width_; ++k) {
+    value += row[k] * x[k];
+    norm = std::max(norm, std::fabs(row[k]));
+  }
+  const double error = row[width_ - 1];
+  const double bound =
+      ((2.0 * static_cast<double>(width_) + 8) * arrangement::kRounding * (norm + error) +
+       error * 1.0001) *
+          size +
+      0x1p-900;
+  return value > bound ? 1 : value < -bound ? -1 : 0;
+}
+
 // Has the cell a point where the last row has this sign? Leaves it, with a proof, in found_.
 bool Tree::exists(std::size_t row, int sign) {
+  const PathRow& asked = path_rows_[row];
+  return !impossible(asked.line.first, asked.member, sign) && search(row, sign);
+}
+
+// Is a proof known that a cut of the split (a member, or -1) has not this sign on the current cell?
+bool Tree::impossible(std::int32_t cut, std::int32_t member, int sign) {
+  const bool known = refutations_.usable()
+                         ? refutations_.refutes(split_, cut, sign > 0)
+                         : member >= 0 && known_impossible(static_cast<std::size_t>(member), sign);
+  work_.questions += known;
+  work_.circuits_reused += known;
+  return known;
+}
+
+// The same question without known proofs of a "no".
+bool Tree::search(std::size_t row, int sign) {
   ++work_.questions;
   const std::int32_t member = path_rows_[row].member;
-  if (member >= 0) {
-    if (known_impossible(static_cast<std::size_t>(member), sign)) {
-      ++work_.circuits_reused;
-      return false;
-    }
-    if (known_point(static_cast<std::size_t>(member), sign)) {
-      ++work_.points_reused;
-      return true;
-    }
+  if (member >= 0 && known_point(static_cast<std::size_t>(member), sign)) {
+    ++work_.points_reused;
+    return true;
   }
   weight_[row] = 0;
   if (step_across(row, sign)) {
@@ -134,7 +159,7 @@ void Tree::refresh() {
 
 bool Tree::known_impossible(std::size_t member, int sign) {
   const TreeLayer& layer = layers_[static_cast<std::size_t>(split_)];
-  for (const auto& c : known_[static_cast<std::size_t>(split_)].circuits) {
+  for (const auto& c : known_[static_cast<std::size_t>(split_)].circuits.all()) {
     if (!get_sign(c.first.data(), member) || get_sign(c.second.data(), member) != (sign > 0))
       continue;
     bool holds = true;
@@ -155,7 +180,7 @@ bool Tree::known_impossible(std::size_t member, int sign) {
 
 bool Tree::known_point(std::size_t member, int sign) {
   const TreeLayer& layer = layers_[static_cast<std::size_t>(split_)];
-  for (const auto& p : known_[static_cast<std::size_t>(split_)].points) {
+  for (const auto& p : known_[static_cast<std::size_t>(split_)].points.all()) {
     if (!get_sign((sign > 0 ? p.first : p.second).data(), member)) continue;
     bool inside = true;
     for (std::size_t w = 0; w < layer.bounds.size() && inside; ++w) {
@@ -177,33 +202,14 @@ void Tree::note_point(const std::vector<double>& x) {
   const auto s = static_cast<std::size_t>(split_);
   if (!pointwise(split_) || layers_[s].m == 0) return;
   const std::size_t m = layers_[s].m, words = (m + 63) / 64;
-  Known::Signs* p = nullptr;
-  Known& known = known_[s];
-  if (known.points.size() < kMostPoints) {
-    p = &known.points.emplace_back();
-  } else {
-    p = &known.points[known.next_point];
-    known.next_point = (known.next_point + 1) % kMostPoints;
-  }
+  Known::Signs* p = &known_[s].points.take(kMostPoints);
   p->x = x;
   p->first.assign(words, 0);
   p->second.assign(words, 0);
   const double size = lp_.size_of(x.data());
   for (std::size_t i = 0; i < m; ++i) {
-    const double* row = member_rows_[s].data() + i * width_;
-    double value = 0, norm = 0;
-    for (std::size_t k = 0; k + 1 < width_; ++k) {
-      value += row[k] * x[k];
-      norm = std::max(norm, std::fabs(row[k]));
-    }
-    // As ConeRows bounds it.
-    const double error = row[width_ - 1];
-    const double bound =
-        ((2.0 * static_cast<double>(width_) + 8) * arrangement::kRounding * (norm + error) +
-         error * 1.0001) *
-        size;
-    if (value > bound) put_bit(p->first, i);
-    if (value < -bound) put_bit(p->second, i);
+    const int sign = sign_at(member_rows_[s].data() + i * width_, x.data(), size);
+    if (sign != 0) put_bit(sign > 0 ? p->first : p->second, i, true);
   }
 }
 
@@ -220,17 +226,11 @@ void Tree::note_circuit(std::span<const SignedRow> support) {
     const PathRow& row = path_rows_[static_cast<std::size_t>(r.row)];
     if (row.member < 0 || row.line.split != split_) continue;
     any = true;
-    put_bit(circuit.first, static_cast<std::size_t>(row.member));
-    if (r.sign > 0) put_bit(circuit.second, static_cast<std::size_t>(row.member));
+    put_bit(circuit.first, static_cast<std::size_t>(row.member), true);
+    if (r.sign > 0) put_bit(circuit.second, static_cast<std::size_t>(row.member), true);
   }
   if (!any) return;
-  Known& known = known_[s];
-  if (known.circuits.size() < kMostCircuits) {
-    known.circuits.push_back(std::move(circuit));
-  } else {
-    known.circuits[known.next_circuit] = std::move(circuit);
-    known.next_circuit = (known.next_circuit + 1) % kMostCircuits;
-  }
+  known_[s].circuits.take(kMostCircuits) = std::move(circuit);
 }
 
 // From the witness x along the row's normal: x + t s v, where every row of the path stays positive.
@@ -279,6 +279,7 @@ bool Tree::solve(std::int32_t first) {
   }
   if (root_.arithmetic == Arithmetic::kFloat) return false;
   if (answer == SmallLp::Answer::kEmpty) {
+    if (refutes()) return false;
     if (proves_empty() || lp_.proves_empty(found_state_)) {
       note_circuit(lp_.support());
       return false;
@@ -291,6 +292,31 @@ bool Tree::solve(std::int32_t first) {
     }
   }
   return solve_exactly(first);
+}
+
+// Multipliers of a dependence that leaves a margin: with e_0 = sum t_i g_i, the row of x_0 in terms
+// of the active rows, row = sum r_i g_i gives row + sum (-r_i - e t_i) g_i = -e e_0, for the
+// largest e that leaves no factor negative.
+bool Tree::refutes() {
+  if (!refutations_.usable()) return false;
+  const std::size_t d = width_ - 2, stride = rows_.stride;
+  const auto r = lp_.coefficients();
+  double e = kInfinity;
+  for (std::size_t i = 0; i < found_state_.active; ++i) {
+    const double t = found_state_.inverse[d * stride + i];
+    if (t > 0) e = std::min(e, std::max(0.0, -r[i]) / t);
+  }
+  if (!(e > 0 && e < kInfinity)) e = 0;
+  refuted_.clear();
+  const auto put = [&](SignedRow row, double y) {
+    const PathRow& p = path_rows_[static_cast<std::size_t>(row.row)];
+    if (p.line.kind == Line::Kind::kCut && y > 0)
+      refuted_.push_back({p.line.split, p.line.first, row.sign, std::ldexp(y, p.shift)});
+  };
+  put(lp_.support().back(), 1.0);
+  for (std::size_t i = 0; i < found_state_.active; ++i)
+    put(found_state_.rows[i], std::max(0.0, -r[i]) - e * found_state_.inverse[d * stride + i]);
+  return refutations_.add(split_, refuted_);
 }
 
 // The support's rows times their multipliers, summed up: where the sum is negative on the whole

@@ -143,7 +143,7 @@ std::size_t Tree::branch_windows(std::int32_t window, Winners& winners, std::siz
   while (here + 1 < winners.size() && !below(number(here)).wanted) ++here;
   for (std::size_t i = winners.size(); i-- > here + 1;)
     if (const Below next = below(number(i)); next.wanted)
-      push_frame(winners[i].first, rows, std::move(winners[i].second), number(i), next);
+      push_frame(winners[i].first, rows, winners[i].second, number(i), next);
   descend_to(number(here), below(number(here)));
   return here;
 }

@@ -14,11 +14,6 @@ namespace {
 
 constexpr std::size_t kPointsAtEntry = 8;
 
-void put_bit(std::vector<std::uint64_t>& words, std::size_t i, bool value) {
-  const std::uint64_t one = std::uint64_t{1} << (i & 63);
-  words[i >> 6] = value ? words[i >> 6] | one : words[i >> 6] & ~one;
-}
-
 }  // namespace
 
 void Tree::cut_row(int split, std::int32_t cut, double* row) const {
@@ -52,6 +47,10 @@ int Tree::fixed_sign(const double* row) const {
   return 0;
 }
 
+void Tree::know_fixed(std::int32_t cut, bool positive) {
+  if (refutations_.usable()) refutations_.know(split_, cut, positive);
+}
+
 // Finds the members; found points are known for all of them afterwards.
 void Tree::enter_pointwise() {
   const auto s = static_cast<std::size_t>(split_);
@@ -59,18 +58,27 @@ void Tree::enter_pointwise() {
   const std::size_t cuts = tape_.split(split_).pointwise.unit_of_cut.size();
   layer.on.assign((cuts + 63) / 64, 0);
   std::vector<std::vector<double>> points;
-  std::vector<double> row(width_);
+  cut_row_.resize(width_);
+  std::vector<double>& row = cut_row_;
   const std::size_t n = rows_.n;
+  const double size = lp_.size_of(now_.x.data());
   for (std::size_t q = 0; q < cuts; ++q) {
     const auto cut = static_cast<std::int32_t>(q);
     cut_row(split_, cut, row.data());
     if (const int sign = fixed_sign(row.data()); sign != 0) {
       put_bit(layer.on, q, sign > 0);
+      know_fixed(cut, sign > 0);
+      continue;
+    }
+    int near = now_.exact == nullptr ? sign_at(row.data(), now_.x.data(), size) : 0;
+    if (near != 0 && impossible(cut, -1, -near)) {
+      put_bit(layer.on, q, near > 0);
+      know_fixed(cut, near > 0);
       continue;
     }
     const Line line{Line::Kind::kCut, split_, cut, 0};
     const std::size_t r = push_row(row.data(), line, -1, 0);
-    const int near = sign_at_witness(r);
+    if (near == 0) near = sign_at_witness(r);
     bool member = false;
     if (near == 0 && root_.arithmetic == Arithmetic::kCertified) {
       member = !exact_.zero(line);  // a hyperplane through an inner point cuts
@@ -79,12 +87,16 @@ void Tree::enter_pointwise() {
       for (std::size_t i = first; i < points.size() && !member; ++i)
         member =
             -near * value_at(r, points[i].data()) > rows_.bound[r] * lp_.size_of(points[i].data());
-      if (!member && exists(r, -near)) {
+      if (!member && search(r, -near)) {
         member = true;
         if (found_.exact == nullptr) points.push_back(found_.x);
       }
-      if (!member) put_bit(layer.on, q, near > 0);
+      if (!member) {
+        put_bit(layer.on, q, near > 0);
+        know_fixed(cut, near > 0);
+      }
     }
+    if (near == 0 && !member) know_fixed(cut, false);
     if (member) layer.member.push_back(cut);
     truncate(n);
   }
@@ -140,19 +152,32 @@ void Tree::push_member(int split, std::size_t k, int sign) {
            static_cast<std::int32_t>(k), sign);
 }
 
+// Moves the answer of the last question; buffers go back, so that nothing is allocated.
+void Tree::take_found(Candidate& side) {
+  std::swap(side.witness, found_);
+  std::swap(side.state, found_state_);
+  side.fresh = found_fresh_;
+}
+
 // Decides member k; false where the cell was counted on the spot.
 bool Tree::decide_cut() {
   TreeLayer& layer = layers_[static_cast<std::size_t>(split_)];
   const std::size_t k = layer.k, r = rows_.n;
   const bool leaf = counting() && last(split_) && k + 1 == layer.m;
-  push_member(split_, k, 0);
-  const int near = sign_at_witness(r);
+  const std::int32_t cut = layer.member[k], number = static_cast<std::int32_t>(k);
+  int near = 0;
+  if (now_.exact == nullptr)
+    near = sign_at(member_rows_[static_cast<std::size_t>(split_)].data() + k * width_,
+                   now_.x.data(), lp_.size_of(now_.x.data()));
+  const bool known = near != 0 && impossible(cut, number, -near);
+  if (!known) push_member(split_, k, 0);
+  if (near == 0) near = sign_at_witness(r);
   bool both = false;
-  Candidate other;
+  Candidate& other = other_;
   if (near != 0) {
-    both = exists(r, -near);
+    both = !known && search(r, -near);
     if (both && !leaf) {
-      other = {std::move(found_), std::move(found_state_), found_fresh_};
+      take_found(other);
       fresh_ = false;  // the new row is not among the state's
       if (near < 0) {  // the positive side comes first
         std::swap(now_, other.witness);
@@ -165,7 +190,7 @@ bool Tree::decide_cut() {
     Candidate positive{found_, found_state_, found_fresh_};
     both = exists(r, -1);
     if (both && !leaf) {
-      other = {std::move(found_), std::move(found_state_), found_fresh_};
+      take_found(other);
       now_ = std::move(positive.witness);
       state_ = std::move(positive.state);
       fresh_ = positive.fresh;
@@ -182,11 +207,11 @@ bool Tree::decide_cut() {
     const Below first = below(0), second = below(1);
     positive = first.wanted;
     if (!positive) {
-      now_ = std::move(other.witness);
-      state_ = std::move(other.state);
+      std::swap(now_, other.witness);
+      std::swap(state_, other.state);
       fresh_ = other.fresh;
     } else if (second.wanted) {
-      push_frame(-1, r, std::move(other), 1, second);
+      push_frame(-1, r, other, 1, second);
     }
     descend_to(positive ? 0 : 1, positive ? first : second);
     set_sign(r, positive ? 1 : -1);
@@ -195,6 +220,7 @@ bool Tree::decide_cut() {
   }
   put_bit(layer.bounds, k, both);
   put_bit(layer.member_on, k, positive);
+  if (refutations_.usable()) refutations_.know(split_, layer.member[k], positive);
   layer.k = k + 1;
   return true;
 }
