@@ -52,7 +52,7 @@ STYLES = ("generic", "whole", "no bias", "twins", "low rank", "dead")
 @pytest.mark.parametrize("style", STYLES)
 def test_patterns_are_those_of_the_reference(style: str) -> None:
     boxes = (lr.Box(-1.0, 1.0), lr.Box(-0.5, 3.0))
-    for seed, widths in enumerate(([3, 5, 4], [4, 4, 3, 3], [2, 4, 3, 3, 2])):
+    for seed, widths in enumerate(([3, 4, 3], [2, 3, 3, 2])):
         net, box = draw(widths, style, seed), boxes[seed % 2]
         expected = {region.pattern for region in reference.regions(net, box, geometry="programs")}
         found = listed(net, box)
@@ -62,7 +62,7 @@ def test_patterns_are_those_of_the_reference(style: str) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_patterns_are_those_of_the_cones_for_all_numbers_of_threads(style: str) -> None:
-    for seed, widths in enumerate(([6, 8, 6, 4], [8, 9, 5], [5, 7, 6, 5, 4], [4, 40, 8])):
+    for seed, widths in enumerate(([5, 6, 4, 3], [6, 7, 4], [3, 20, 5])):
         net = draw(widths, style, seed)
         box = lr.Box(-1.0, 1.0)
         cones = lr.regions(net, box, method="cones", threads=1)
@@ -76,9 +76,9 @@ def test_patterns_are_those_of_the_cones_for_all_numbers_of_threads(style: str) 
 
 
 def test_layers_of_more_units_than_a_word_has_bits_agree() -> None:
-    net = draw([3, 70, 3, 40], "generic", 1)
+    net = draw([2, 70, 3, 40], "generic", 1)
     box = lr.Box(-0.3, 0.3)
-    assert int(lr.count(net, box, method="tree")) == int(lr.count(net, box, method="cones"))
+    assert int(lr.count(net, box, method="tree")) == int(lr.count(net, box, method="polygons"))
 
 
 def test_most_impossible_signs_of_a_deep_network_are_known_without_a_program() -> None:
