@@ -4,7 +4,9 @@
 
 namespace py = pybind11;
 
-PYBIND11_MODULE(_core, m) {
+// No GIL is needed: Python objects are touched by the calling thread alone, arrays that are handed
+// in are read and never kept, and what can be changed after it was made has a lock of its own.
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Compiled core of linear_regions; private.";
   m.attr("__version__") = LINEAR_REGIONS_VERSION;
   m.def(
