@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp, lgamma, log, sqrt
+from math import exp, inf, lgamma, log, sqrt
 from statistics import NormalDist
 from typing import Any
 
@@ -216,7 +216,8 @@ class SampleCount:
     status : str
         "complete", "time_limit" or "cancelled".
     domain_volume : float or None
-        Volume of a box or ball that was sampled uniformly, in its own coordinates.
+        Volume of a box or ball that was sampled uniformly, in its own coordinates; infinite beyond
+        doubles.
     patterns : uint64 array or None
         The patterns in the order of their words, if they were kept.
     frequencies : int64 array or None
@@ -393,7 +394,7 @@ class SampleCount:
             "device": self.device,
             "relative_error": self.relative_error,
             "status": self.status,
-            "domain_volume": self.domain_volume,
+            "domain_volume": None if self.domain_volume in (None, inf) else self.domain_volume,
             "frequency_counts": [
                 [decimal_string(times), decimal_string(number)]
                 for times, number in self.frequency_counts

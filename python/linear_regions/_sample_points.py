@@ -159,13 +159,18 @@ def _polygon_maker(frame: PlanarFrame, place: Domain, key: int) -> Maker:
 
 
 def volume_of(place: Domain) -> float | None:
-    """Return the volume of a box or ball in its own coordinates; None of other domains."""
+    """Return the volume of a box or ball in its own coordinates; None of other domains.
+
+    Infinite where it is beyond doubles, as the product of many long sides may be.
+    """
     sides = _box_sides(place)
-    if sides is not None and not isinstance(place, Segment):
-        return float(np.prod(sides[1] - sides[0]))
-    if isinstance(place, Ball):
-        half = place.dim / 2
-        return float(np.exp(half * np.log(np.pi) - lgamma(half + 1)) * place.radius**place.dim)
+    with np.errstate(over="ignore"):
+        if sides is not None and not isinstance(place, Segment):
+            return float(np.prod(sides[1] - sides[0]))
+        if isinstance(place, Ball):
+            half, radius = place.dim / 2, np.float64(place.radius)
+            unit = np.exp(half * np.log(np.pi) - lgamma(half + 1))
+            return float(unit * radius**place.dim)
     return None
 
 

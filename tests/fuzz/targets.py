@@ -23,7 +23,7 @@ from linear_regions._architecture_text import read_architecture
 from linear_regions._domain_files import read_slice
 from linear_regions.cli import main
 
-from . import ledgers
+from . import core, folders, ledgers
 from . import mutations as m
 
 Mutation = Callable[[Random, bytes], bytes]
@@ -92,6 +92,16 @@ def _read_regions(path: Path) -> None:
     table = lr.Regions.load(path)
     assert len(table) == len(table.patterns)
     assert repr(table)
+    # What is read may be false, but asking about it must not go wrong in the core.
+    for ask in (
+        lambda: table.neighbours,
+        lambda: table.volumes,
+        lambda: table.affine_maps(),
+        lambda: table.linear_regions(),
+        lambda: [region.facets for region in table],
+    ):
+        with contextlib.suppress(lr.LinearRegionsError):
+            ask()
 
 
 def _resigned(change: Mutation) -> Mutation:
@@ -442,6 +452,13 @@ TARGETS: dict[str, Target] = {
     "regions": Target(_regions, m.mutate_archive, _read_regions, "case.npz"),
     "checkpoint": Target(_checkpoints, _resigned(_record_body), _read_checkpoint),
     "ledger": Target(lambda: list(ledgers.states()), _resigned(_record_body), ledgers.read),
+    "core-part": Target(core.part_seeds, core.mutate, core.read_part),
+    "core-state": Target(core.state_seeds, core.mutate, core.read_state),
+    "core-table": Target(core.table_seeds, core.mutate, core.read_table),
+    "core-counter": Target(core.tally_seeds, core.mutate, core.read_tally),
+    "core-text": Target(core.text_seeds, _text(core.TEXT_WORDS), core.read_text),
+    "chamber-state": Target(folders.states, _resigned(_record_body), folders.read, "state"),
+    "chamber-chunk": Target(folders.chunks, m.mutate_archive, folders.read, "chunk-000000.npz"),
     "shard": Target(_shards, _resigned(_record_body), _read_shard),
     "listing-state": Target(
         lambda: [_listing()["state"]], _resigned(_record_body), _read_listing, "state"

@@ -21,8 +21,10 @@ from .._digest import digest
 from .._divisible import Poll, State
 from .._items import Items, ItemSearch, Piece
 from .._ledger import Ledger
+from .._numbers import short_number
 from .._part_runs import ExecutorOrMaker, PartRun
 from .._run import Run
+from ..errors import Unsupported
 from .windows import Part
 
 Words = npt.NDArray[np.uint64]
@@ -30,6 +32,7 @@ Indices = npt.NDArray[np.uint32]
 
 _NO_PLACES = np.zeros(0, dtype=np.uint32)
 _LARGEST_WORD = 2**64 - 1
+_MOST = 2**32  # the core numbers places, channels and filters in 32 bits
 
 
 @dataclass
@@ -246,6 +249,12 @@ class Sampler:
         self._entries = np.concatenate(entries)
         self._sizes = sizes
         self.places = np.concatenate(places).astype(np.uint32)
+        if max(part.channels, part.filters, prod(sizes)) >= _MOST:
+            raise Unsupported(
+                "an estimate takes fewer than 2^32 filters, channels and input places, got "
+                f"{short_number(part.filters)} filters and {short_number(part.channels)} channels; "
+                "bounds(...) gives lower and upper bounds"
+            )
         self.graph = _core.WindowGraph(
             np.array(starts), self._entries, prod(sizes), part.channels, part.filters
         )
