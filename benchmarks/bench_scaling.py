@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Measure one and two threads and processes, then predict many workers from sizes of sub-trees.
 
+``--idle`` instead measures how long threads wait for work, on even and on skewed trees: what is
+left of the time of all threads beside that in which a processor ran them. Other work on the
+machine counts as waiting, so the shares are upper bounds.
+
 The answer is checked in every run. The prediction is a simulation of what `executor=` does. It
 assumes that all workers are as fast as this core; that sub-trees fall into the first parts at
 random; that a task costs a fixed time to send and set up
@@ -18,9 +22,10 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -40,8 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parts", type=int, default=2000, metavar="N", help="sub-trees measured")
     parser.add_argument("--hours", type=float, default=100.0, metavar="H", help="of one core")
     parser.add_argument("--overhead", type=float, metavar="SECONDS", help="per task")
+    parser.add_argument("--idle", action="store_true", help="measure how long threads wait")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
+    if options.idle:
+        rows = [waiting(name, call, options.workers) for name, call in searches().items()]
+        sys.stdout.write(json.dumps(rows) + "\n" if options.json else "".join(map(line, rows)))
+        return 0
     case = next(case for case in CASES if case.name == options.case)
     problem = next(case.problems())
     found = measured(problem.net, problem.domain, options.workers, options.parts)
@@ -104,6 +114,73 @@ def timed(net: lr.Network, domain: lr.Domain, **options: Any) -> tuple[int, floa
     start = time.perf_counter()
     regions = int(lr.count(net, domain, **options))
     return regions, time.perf_counter() - start
+
+
+# --- how long threads wait -----------------------------------------------------------------------
+
+
+def searches() -> dict[str, Callable[[int], int]]:
+    """Return counts on a number of threads. Skewed: all units cross one corner of the box."""
+    rng = np.random.default_rng(3)
+
+    def mlp(*widths: int) -> lr.Network:
+        layers: list[lr.Layer] = []
+        for n_in, n_out in pairwise(widths):
+            weight = rng.normal(size=(n_out, n_in)) * (2.0 / n_in) ** 0.5
+            layers += [lr.Affine(weight, rng.normal(size=n_out)), lr.relu()]
+        return lr.Network(widths[0], layers[:-1])
+
+    even, corner = lr.Box(-1.0, 1.0), lr.Box(-1.0, 1000.0)
+    plane, space, deep = mlp(2, 300, 300, 300, 1), mlp(4, 40, 40, 1), mlp(8, 16, 8, 1)
+    normals = [row for row in product((0, 1), repeat=7) if any(row)]
+    resonance = lr.Arrangement(normals, [0] * len(normals))
+    small = lr.Arrangement([row[:6] for row in normals if row[6] == 0], [0] * 63)
+
+    def count(net: lr.Network, domain: lr.Domain, method: str) -> Callable[[int], int]:
+        return lambda n: int(lr.count(net, domain, method=method, threads=n))
+
+    def chambers(planes: lr.Arrangement, method: str) -> Callable[[int], int]:
+        return lambda n: int(planes.count(method=method, threads=n))
+
+    return {
+        "polygons": count(plane, even, "polygons"),
+        "polygons, skewed": count(plane, corner, "polygons"),
+        "cones": count(space, even, "cones"),
+        "cones, skewed": count(space, corner, "cones"),
+        "tree": count(deep, even, "tree"),
+        "tree, skewed": count(deep, corner, "tree"),
+        "rays": chambers(small, "rays"),
+        "sign tree": chambers(small, "tree"),
+        "recursion": chambers(resonance, "recursion"),
+    }
+
+
+def waiting(name: str, call: Callable[[int], int], threads: int) -> dict[str, Any]:
+    """Return seconds and the share of the threads' time in which they did not run."""
+    begin = time.perf_counter()
+    whole = call(1)
+    one = time.perf_counter() - begin
+    begin, used = time.perf_counter(), time.process_time()
+    assert call(threads) == whole
+    spent, used = time.perf_counter() - begin, time.process_time() - used
+    return {
+        "search": name,
+        "regions": whole,
+        "seconds": one,
+        "gain": one / spent,
+        "more work": used / one - 1,
+        "waiting": max(0.0, 1 - used / (threads * spent)),
+    }
+
+
+def line(row: dict[str, Any]) -> str:
+    return (
+        f"{row['search']:18} {row['regions']:12,} {row['seconds']:7.2f} s {row['gain']:5.2f}x "
+        f"more work {row['more work']:6.1%}, waiting {row['waiting']:6.1%}\n"
+    )
+
+
+# --- prediction ----------------------------------------------------------------------------------
 
 
 def simulated(sizes: np.ndarray, copies: int, workers: int, overhead: float) -> float:

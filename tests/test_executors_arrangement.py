@@ -226,29 +226,78 @@ def test_a_broken_executor_costs_a_maximum_nothing(method: str) -> None:
     assert said(found) == said(lr.one_layer_maximum(**options))
 
 
+CALLS: dict[str, Any] = {
+    "tree": lambda **options: lr.Arrangement(*resonance(6)).count(method="tree", **options),
+    "recursion": lambda **options: lr.Arrangement(*resonance(6)).count(**options),
+    "particles": lambda **options: lr.one_layer_maximum(
+        **LAYERS["particles"], method="particles", rng=3, **options
+    ),
+}
+
+
+class Killer:
+    """A progress function that kills a worker as soon as the workers are at it."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+        self.killed = 0
+
+    def __call__(self, found: int, fraction: float) -> None:
+        pid = 0 if self.killed else self._worker()
+        if pid:
+            self.killed = pid
+            os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="the worker is killed by a signal")
-def test_a_killed_worker_process_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["tree", "particles"])
+def test_a_killed_worker_process_costs_nothing_but_time(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_part_runs, "TASK_SECONDS", 0.1)
     made: list[ProcessPoolExecutor] = []
-    killed: list[int] = []
 
     def make() -> ProcessPoolExecutor:
         made.append(spawned())
         return made[-1]
 
-    def progress(found: int, fraction: float) -> None:
-        if not killed and made and made[0]._processes:  # the workers are at it, or about to
-            killed.append(next(iter(made[0]._processes)))
-            os.kill(killed[0], signal.SIGKILL)
+    def worker() -> int:
+        return next(iter(made[0]._processes), 0) if made and made[0]._processes else 0
 
-    def call(**options: Any) -> lr.RegionCount:
-        return lr.Arrangement(*resonance(6)).count(method="tree", **options)
-
+    killer = Killer(worker)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = call(executor=make, progress=progress)
-    assert said(found) == said(call())
-    assert killed
+        found = CALLS[name](executor=make, progress=killer)
+    assert said(found) == said(CALLS[name]())
+    assert killer.killed
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="the worker is killed by a signal")
+def test_dask_workers_are_killed_and_the_answers_are_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(_part_runs, "TASK_SECONDS", 0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Dask's own
+        with (
+            distributed.LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                host="127.0.0.1",
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            for call in CALLS.values():
+                client.wait_for_workers(2)
+                pids = list(client.run(os.getpid).values())
+                killer = Killer(iter([pids[0], *[0] * 10**6]).__next__)
+                found = call(executor=client.get_executor(), progress=killer)
+                assert said(found) == said(call())
+                assert killer.killed
 
 
 def test_what_a_worker_raises_comes_back_with_its_context(
