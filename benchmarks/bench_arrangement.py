@@ -4,12 +4,11 @@
 The yardstick is the same recursion without merging, in plain Python, over one large prime. Goals,
 in seconds of one core: resonance_7 6, threshold_6 1.5, E_8 20; two threads 1.9 times as fast.
 
-Then lists by rays, and the sweep of simple arrangements (n, d), with goals in millions of proved
-sign vectors a second of one core: (60, 5) 30, (25, 8) 15, (30, 10) 8, (200, 3) 15. "cost" is what
-certification adds to the time of ``arithmetic="float"`` (aim: at most 30 %), "exact" the share of
-signs that took exact arithmetic; "2 threads" is how many times as fast they are by the clock.
-Yardsticks in the same run: a tree with one linear program of SciPy per question, on the first
-hyperplanes of the case, and a compiled one in plain floating point (``method="tree",
+Then the sweep of simple arrangements (n, d), with goals in millions of proved sign vectors a second
+of one core: (60, 5) 30, (25, 8) 15, (30, 10) 8, (200, 3) 15. "cost" is what certification adds to
+the time of ``arithmetic="float"`` (aim: at most 30 %), "exact" the share of signs that took exact
+arithmetic. Yardsticks in the same run: a tree with one linear program of SciPy per question, on the
+first hyperplanes of the case, and a compiled one in plain floating point (``method="tree",
 arithmetic="float"``), over its first chambers; printed is how many times as many chambers a second
 the sweep finds. `benchmarks.bench_sign_tree` measures degenerate arrangements.
 """
@@ -62,23 +61,6 @@ def yardstick(normals: list[list[int]], offsets: list[int]) -> int:
     return plain_recursion(list(rows))
 
 
-def two_threads(call: Callable[[int], object], enough: float = 1.0) -> tuple[float, float, float]:
-    """Return the best times of `call(threads)`: processor time of one, wall time of one and two.
-
-    One and two threads take turns, so that other work on the machine disturbs both alike.
-    """
-    processor, wall = np.inf, {1: np.inf, 2: np.inf}
-    begin = time.perf_counter()
-    while wall[2] == np.inf or time.perf_counter() - begin < enough:
-        for threads in (1, 2):
-            start, spent = time.perf_counter(), time.process_time()
-            call(threads)
-            wall[threads] = min(wall[threads], time.perf_counter() - start)
-            if threads == 1:
-                processor = min(processor, time.process_time() - spent)
-    return float(processor), float(wall[1]), float(wall[2])
-
-
 def sweep(n: int, d: int) -> str:
     """Return the numbers of one simple arrangement: the best of three runs each."""
     table = np.random.default_rng(0).integers(-10_000, 10_001, size=(n, d + 1))
@@ -93,19 +75,17 @@ def sweep(n: int, d: int) -> str:
 
     def seconds(clock: Callable[[], float], limit: int, **options: Any) -> float:
         best = np.inf
-        for _ in range(5):
+        for _ in range(3):
             start = clock()
             found = planes.sign_vectors(limit=limit, **options)
             best = min(best, clock() - start)
             assert len(found) == limit
         return float(best)
 
-    def listed(threads: int) -> None:
-        assert len(planes.sign_vectors(limit=chambers, method="sweep", threads=threads)) == chambers
-
-    processor = time.process_time
-    ours, one, two = two_threads(listed, 2.0)
+    processor, wall = time.process_time, time.perf_counter
+    ours = seconds(processor, chambers, method="sweep", threads=1)
     plain = seconds(processor, chambers, method="sweep", threads=1, arithmetic="float")
+    one, two = (seconds(wall, chambers, method="sweep", threads=t) for t in (1, 2))
     some = 50_000
     tree = seconds(processor, some, method="tree", threads=1, arithmetic="float") / some
     few = d + 2
@@ -132,22 +112,13 @@ def main() -> None:
         print(f"{name:20} {chambers:>13,} {ours:8.3f} s   plain {plain:8.3f} s")
     for name, (generate, chambers) in {**LARGE, **COUNTED}.items():
         planes = lr.Arrangement(*generate())
-
-        def counted(threads: int, planes: lr.Arrangement = planes, chambers: int = chambers) -> int:
-            assert int(planes.count(threads=threads)) == chambers
-            return chambers
-
-        seconds, one, two = two_threads(counted)
-        print(f"{name:20} {chambers:>13,} {seconds:8.4f} s   2 threads {one / two:4.2f}")
-    for name in ("E_7", "resonance_6", "threshold_5"):
-        planes = lr.Arrangement(*LARGE[name][0]())
-
-        def listed(threads: int, planes: lr.Arrangement = planes, name: str = name) -> None:
-            assert len(planes.sign_vectors(method="rays", threads=threads)) == LARGE[name][1]
-
-        seconds, one, two = two_threads(listed)
-        found = LARGE[name][1] / seconds / 1e6
-        print(f"{f'list {name}':20} {found:8.1f} million/s   2 threads {one / two:4.2f}")
+        start = time.process_time()
+        assert int(planes.count(threads=1)) == chambers
+        seconds = time.process_time() - start
+        start = time.perf_counter()
+        assert int(planes.count(threads=2)) == chambers
+        gain = seconds / (time.perf_counter() - start)
+        print(f"{name:20} {chambers:>13,} {seconds:8.3f} s   2 threads {gain:4.2f}")
     for n, d in ((60, 5), (25, 8), (30, 10), (200, 3)):
         print(f"{f'sweep ({n}, {d})':20} {sweep(n, d)}")
 

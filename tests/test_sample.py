@@ -152,7 +152,7 @@ def test_ctrl_c_keeps_what_was_counted(monkeypatch) -> None:
     monkeypatch.setattr(sample_module, "_batch_rows", lambda net: 100)
     with pytest.raises(Interrupted) as stopped:
         sample(net, Box(-1.0, 1.0), 1000, rng=0, threads=1)
-    assert stopped.value.partial.samples == 200
+    assert stopped.value.partial.samples == sum(calls) > 0
 
 
 # ---- points: range and law ----

@@ -129,6 +129,14 @@ TEST(distances_count_differing_signs) {
         CHECK_EQUAL(distances[i * n + j], differing_bits_generic(rows.data() + i * width,
                                                                  rows.data() + j * width, width));
   }
+  // Asked now and then; a "no" ends it.
+  const std::size_t n = 40, width = 100'000;
+  const std::vector<Word> rows(n * width);
+  std::vector<std::int64_t> distances(n * n, -1);
+  int asked = 0;
+  pattern_distances(rows, n, width, distances, [&] { return ++asked < 3; });
+  CHECK_EQUAL(asked, 3);
+  CHECK_EQUAL(distances.back(), -1);
   std::vector<std::int64_t> small(1);
   CHECK_THROWS(pattern_distances(std::vector<Word>(4), 2, 2, small), std::invalid_argument);
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <chrono>
-
 #include "bindings.hpp"
 #include "linear_regions/region_maps.hpp"
 #include "linear_regions/region_sizes.hpp"
@@ -43,14 +41,8 @@ py::dict classes(const Tape& tape, const DomainFrame& frame, const Array<std::ui
   MapClasses found;
   {
     const py::gil_scoped_release release;  // arrays and tape are held by this frame
-    auto last = std::chrono::steady_clock::now();
-    const auto keep_going = [&] {
-      const auto now = std::chrono::steady_clock::now();
-      if (now - last < std::chrono::milliseconds(20)) return true;
-      last = now;
-      return poll(n, 1.0);
-    };
-    found = map_classes(tape, frame, view(patterns), n, keep_going);
+    Watch watch(poll, n, 1.0);
+    found = map_classes(tape, frame, view(patterns), n, [&watch] { return watch(); });
   }
   py::dict out;
   out["of"] = adopt(std::move(found.of), {static_cast<py::ssize_t>(n)});
@@ -99,21 +91,13 @@ py::dict region_of_point(const Tape& tape, const DomainFrame& frame, const Domai
   check(tape, frame);
   check(tape, point);
   Poll poll(std::move(callback));
+  Watch watch(poll);
   Located found;
   {
     const py::gil_scoped_release release;  // as above
-    auto last = std::chrono::steady_clock::now();
-    found = locate(tape, frame, point, view(guess), [&] {
-      const auto now = std::chrono::steady_clock::now();
-      if (now - last < std::chrono::milliseconds(20)) return true;
-      last = now;
-      return poll(0, 0.0);
-    });
+    found = locate(tape, frame, point, view(guess), [&watch] { return watch(); });
   }
-  if (found.stopped && poll.interrupted()) {
-    PyErr_SetNone(PyExc_KeyboardInterrupt);
-    throw py::error_already_set();
-  }
+  watch.rethrow();
   py::dict out;
   const auto words = static_cast<py::ssize_t>(found.pattern.size());
   out["pattern"] = adopt(std::move(found.pattern), {words});
@@ -143,25 +127,15 @@ py::array sizes(const Array<double>& vertices, const Array<std::int64_t>& vertex
   const auto chosen =
       whole ? Array<std::int64_t>(py::ssize_t{0}) : facets.cast<Array<std::int64_t>>();
   Poll poll(py::none{});
+  Watch watch(poll);
   std::vector<double> found;
-  bool stopped = false;
   {
     const py::gil_scoped_release release;  // the arrays are held by this frame
-    auto last = std::chrono::steady_clock::now();
-    const auto keep_going = [&] {
-      const auto now = std::chrono::steady_clock::now();
-      if (now - last < std::chrono::milliseconds(20)) return true;
-      last = now;
-      stopped = !poll(0, 0.0);
-      return !stopped;
-    };
+    const auto keep_going = [&watch] { return watch(); };
     found =
         whole ? region_sizes(columns, keep_going) : facet_sizes(columns, view(chosen), keep_going);
   }
-  if (stopped && poll.interrupted()) {
-    PyErr_SetNone(PyExc_KeyboardInterrupt);
-    throw py::error_already_set();
-  }
+  watch.rethrow();
   const auto n = static_cast<py::ssize_t>(found.size());
   return adopt(std::move(found), {n});
 }

@@ -35,11 +35,15 @@ py::array distances_of_patterns(const Array<std::uint64_t>& words) {
   if (words.ndim() != 2) throw std::invalid_argument("packed patterns have shape (n, words)");
   const py::ssize_t n = words.shape(0);
   std::vector<std::int64_t> distances(static_cast<std::size_t>(n * n));
+  Poll poll(py::none{});
+  Watch watch(poll);
   {
     const py::gil_scoped_release release;  // the array is held by this frame
     pattern_distances(view(words), static_cast<std::size_t>(n),
-                      static_cast<std::size_t>(words.shape(1)), distances);
+                      static_cast<std::size_t>(words.shape(1)), distances,
+                      [&watch] { return watch(); });
   }
+  watch.rethrow();
   return adopt(std::move(distances), {n, n});
 }
 

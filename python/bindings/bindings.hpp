@@ -6,6 +6,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -74,6 +75,34 @@ class Poll {
  private:
   py::object callback_;
   std::shared_ptr<py::error_already_set> error_;
+};
+
+// Asks `poll` every 20 ms at most; for loops that are told whether to go on.
+class Watch {
+ public:
+  explicit Watch(Poll& poll, std::uint64_t found = 0, double fraction = 0.0)
+      : poll_(poll), found_(found), fraction_(fraction) {}
+
+  bool operator()() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::milliseconds(20)) return true;
+    last_ = now;
+    stopped_ = !poll_(found_, fraction_);
+    return !stopped_;
+  }
+  // Raises KeyboardInterrupt where Ctrl-C stopped the loop, or what a handler raised.
+  void rethrow() const {
+    if (!stopped_ || !poll_.interrupted()) return;
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    throw py::error_already_set();
+  }
+
+ private:
+  Poll& poll_;
+  std::uint64_t found_;
+  double fraction_;
+  bool stopped_ = false;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 void bind_flat_count(py::module_& m);

@@ -38,7 +38,7 @@ from ._region_table import Regions
 from ._run import run_control
 from ._value import FloatArray
 from .domain import Ball, Box
-from .errors import Unsupported
+from .errors import Interrupted, Unsupported
 from .network import Network
 from .result import RegionCount
 
@@ -57,7 +57,13 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
     limit = options.pop("limit")
     start = time.monotonic()
     test = BallTest(net, ball)
-    whole = regions(net, test.box, **options)
+    interrupted = False
+    try:
+        whole = regions(net, test.box, **options)
+    except Interrupted as stop:
+        if stop.partial is None:
+            raise
+        whole, interrupted = stop.partial, True
     columns, count = test.kept(whole), whole.count
     status = count.status
     if limit is not None and limit <= len(columns.bounded):
@@ -72,12 +78,14 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
         whole.embedding,
         place=test.box,
     )
-    if what == "activation":
-        return table
-    del options["method"]
-    run = run_control(**{**options, "limit": None, "progress": False})
-    left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
-    return with_pieces(table, what, run, left)
+    if what != "activation":
+        del options["method"]
+        run = run_control(**{**options, "limit": None, "progress": False})
+        left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
+        table = with_pieces(table, what, run, left)
+    if interrupted:
+        raise Interrupted(partial=table)
+    return table
 
 
 def count_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -> RegionCount:
@@ -88,20 +96,29 @@ def count_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) 
     from ._regions import regions
 
     if what != "activation":
-        return list_in_ball(net, ball, what, options).count
+        try:
+            return list_in_ball(net, ball, what, options).count
+        except Interrupted as stop:
+            raise Interrupted(partial=getattr(stop.partial, "count", None)) from None
     _check(options)
     limit = options.pop("limit")
     options.pop("threads")
     test = BallTest(net, ball)
-    found = seen = 0
-    with regions(net, test.box, stream=True, block=4096, **options) as stream:
-        for part in stream:
-            found += len(test.kept(part).bounded)
-            seen += len(part)
-            if limit is not None and found >= limit:
-                base = RegionCount(found, method=part.count.method)
-                return _count_of(base, min(found, limit), "limit", test, seen)
-        count = stream.count
+    found, seen, method = 0, 0, ""
+    try:
+        with regions(net, test.box, stream=True, block=4096, **options) as stream:
+            for part in stream:
+                found += len(test.kept(part).bounded)
+                seen += len(part)
+                method = part.count.method
+                if limit is not None and found >= limit:
+                    base = RegionCount(found, method=method)
+                    return _count_of(base, min(found, limit), "limit", test, seen)
+            count = stream.count
+    except KeyboardInterrupt:
+        base = RegionCount(found, method=method)
+        partial = _count_of(base, found, "cancelled", test, seen)
+        raise Interrupted(partial=partial) from None
     assert count is not None
     return _count_of(count, found, count.status, test, seen)
 

@@ -16,7 +16,7 @@ from ._pattern_source import Packed, packed_patterns
 from ._segments import count_segments
 from ._torch_record import torch_module
 from .domain import Box, Polytope, Slice
-from .errors import InvalidInput, Unsupported
+from .errors import Interrupted, InvalidInput, Unsupported
 from .network import Network
 
 __all__ = ["LocalComplexity", "local_complexity"]
@@ -138,6 +138,8 @@ def local_complexity(
         If ``method="regions"`` is asked of a module or in more than four directions.
     TypeError
         If `net` is neither a Network nor a module.
+    Interrupted
+        On Ctrl-C, without a partial result.
 
     Notes
     -----
@@ -278,7 +280,10 @@ def _regions(
     values = np.ones(m, dtype=np.int64)
     if p == 1:
         step = radius * frames(0, m).reshape(-1, points.shape[1])
-        return count_segments(net, points + step, points - step, threads=threads)
+        try:
+            return count_segments(net, points + step, points - step, threads=threads)
+        except Interrupted:
+            raise Interrupted from None
     # The cross-polytope in the coordinates of the directions; a square in two.
     sides = np.array(np.meshgrid(*[[-1.0, 1.0]] * p, indexing="ij")).reshape(p, -1).T
     for i in range(m):
@@ -288,5 +293,8 @@ def _regions(
             domain = Slice(points[i], half, Box([-1.0, -1.0], [1.0, 1.0]))
         else:
             domain = Slice(points[i], radius * frame, Polytope(sides, np.ones(len(sides))))
-        values[i] = int(count(net, domain, threads=threads))
+        try:
+            values[i] = int(count(net, domain, threads=threads))
+        except Interrupted:  # of one point among many
+            raise Interrupted from None
     return values

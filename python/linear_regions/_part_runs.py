@@ -188,6 +188,16 @@ class PartRun:
 # --- executors -----------------------------------------------------------------------------------
 
 
+class _Stop:
+    """Says that a run has ended. A copy in another process never learns it."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def __reduce__(self) -> tuple[type[_Stop], tuple[()]]:
+        return _Stop, ()
+
+
 @lru_cache(maxsize=4)
 def _unpacked(pickled: bytes) -> Searchable:
     search: Searchable = pickle.loads(pickled)
@@ -195,10 +205,18 @@ def _unpacked(pickled: bytes) -> Searchable:
 
 
 def work_on(
-    pickled: bytes, part: Divisible, wide: bool, seconds: float, rows: int | None
+    pickled: bytes, part: Divisible, wide: bool, seconds: float, rows: int | None, stop: _Stop
 ) -> Outcome:
-    """Search a part for some seconds; what a worker of an executor runs."""
-    return _unpacked(pickled).run(part, pause_after=seconds, pause_at=rows, wide=wide)
+    """Search a part for some seconds; what a worker of an executor runs.
+
+    A thread of the process that waits for it ends early where nobody waits any more.
+    """
+
+    def goes_on(found: int, fraction: float) -> bool:
+        return not stop.said
+
+    search = _unpacked(pickled)
+    return search.run(part, pause_after=seconds, pause_at=rows, poll=goes_on, wide=wide)
 
 
 class _Desk:
@@ -210,6 +228,7 @@ class _Desk:
         self._executor = executor if isinstance(executor, Executor) else self._made()
         self._restarts = 0
         self._pickled = pickle.dumps(run.search)
+        self._stop = _Stop()
         self._waiting: list[Divisible] = []
         self._given: dict[Future[Outcome], Divisible] = {}
         self._back: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
@@ -244,6 +263,7 @@ class _Desk:
             run.interrupted, run.status = True, "cancelled"
             self._books()
         finally:
+            self._stop.said = True
             for future in self._given:
                 future.cancel()
             if self._make is not None:
@@ -286,7 +306,13 @@ class _Desk:
             seconds = max(min(seconds, left), 0.0)
         while self._waiting and len(self._given) < wanted:
             future = self._executor.submit(
-                work_on, self._pickled, self._waiting[-1], run.state.wide, seconds, run.rows
+                work_on,
+                self._pickled,
+                self._waiting[-1],
+                run.state.wide,
+                seconds,
+                run.rows,
+                self._stop,
             )
             self._given[future] = self._waiting.pop()
             future.add_done_callback(self._back.put)

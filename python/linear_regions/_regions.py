@@ -405,7 +405,11 @@ class RegionStream(Iterator[Regions]):
         """Return the next block."""
         if self._closed.is_set():
             raise StopIteration
-        kind, item = self._ready.get()
+        try:
+            kind, item = self._ready.get()
+        except KeyboardInterrupt:  # nobody will take what the thread still finds
+            self.close()
+            raise
         if kind == "columns":
             # A block by itself is a partial listing.
             part = {"regions": len(item["patterns"]), "status": "limit", "seconds": 0.0, "work": {}}

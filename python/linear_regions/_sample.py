@@ -266,7 +266,10 @@ def sample(
         return tally.distinct() if isinstance(tally, HostTally) else tally.samples
 
     try:
-        status, interrupted = run_batches(_batches(total, rows), total, add, found, run)
+        # A device works on whole batches, and its steps are set up for them.
+        status, interrupted = run_batches(
+            _batches(total, rows), total, add, found, run, short_steps=not is_cuda(device)
+        )
     finally:
         run.close()
     result = _summary(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,6 +20,8 @@ __all__ = ["HostTally", "run_batches"]
 
 _KINDS = {"exact": 0, "hll": 3}
 _TICK = 0.05  # seconds between looks at cancel, time limit and progress
+_STEP = 0.02  # seconds that a thread works on without a look, about
+_FIRST_STEP = 16  # points
 
 
 class HostTally:
@@ -60,21 +63,59 @@ class HostTally:
         return self._tally.contents()
 
 
+class _Steps:
+    """Adds batches in steps short enough that a stop is heard between two of them.
+
+    Parameters
+    ----------
+    add : callable
+        Of the first point and the one behind the last.
+    short : bool
+        False: batches are added in one piece.
+    """
+
+    def __init__(self, add: Callable[[int, int], None], short: bool) -> None:
+        self._add, self._short = add, short
+        self._points = _FIRST_STEP  # of a step; threads may change it at the same time
+        self.halt = threading.Event()
+
+    def one(self, start: int, stop: int) -> int:
+        """Add the first points of a batch; return where they end."""
+        points = self._points if self._short else stop - start
+        end = min(start + points, stop)
+        began = time.monotonic()
+        self._add(start, end)
+        spent = time.monotonic() - began
+        if spent > 2 * _STEP:
+            self._points = max(1, points // 2)
+        elif spent < _STEP / 2 and end - start == points:
+            self._points = 2 * points
+        return end
+
+    def all(self, start: int, stop: int) -> None:
+        """Add a batch, or what of it comes before the halt."""
+        while start < stop and not self.halt.is_set():
+            start = self.one(start, stop)
+
+
 def run_batches(
     batches: Iterator[tuple[int, int]],
     total: int,
     add: Callable[[int, int], None],
     found: Callable[[], int],
     run: Run,
+    *,
+    short_steps: bool = True,
 ) -> tuple[str, bool]:
-    """Call add(start, stop) for every batch, on the threads of `run`.
+    """Call add(start, stop) for every batch, or for steps of it, on the threads of `run`.
 
     Returns
     -------
     status : str
     interrupted : bool
-        Whether Ctrl-C came; the batches that were under way are counted.
+        Whether Ctrl-C came; the steps that were under way are counted.
     """
+    steps = _Steps(add, short_steps)
     deadline = None if run.time_limit is None else time.monotonic() + run.time_limit
     done = 0
 
@@ -86,10 +127,10 @@ def run_batches(
     if run.threads == 1:
         try:
             for start, stop in batches:
-                if early := stopped():
-                    return early, False
-                add(start, stop)
-                done = stop
+                while start < stop:
+                    if early := stopped():
+                        return early, False
+                    start = done = steps.one(start, stop)
         except KeyboardInterrupt:
             return "cancelled", True
         return "complete", False
@@ -105,13 +146,14 @@ def run_batches(
                     batch = next(batches, None)
                     more = batch is not None
                     if batch is not None:
-                        pending[_submit(pool, add, batch)] = batch[1] - batch[0]
+                        pending[_submit(pool, steps.all, batch)] = batch[1] - batch[0]
                 for future in wait(pending, _TICK, FIRST_COMPLETED).done:
                     done += pending.pop(future)
                     future.result()
         except KeyboardInterrupt:
             return "cancelled", True
         finally:
+            steps.halt.set()
             for future in pending:
                 future.cancel()
     return status or "complete", False

@@ -109,12 +109,17 @@ def _changing(
         return bool((candidates & ~seen).any())
 
     frame = frame_of(domain_frame(box, net.input_shape))
-    answer = _core.stream_tree(program(net), frame, True, 256, None, None, None, look)
+    interrupted = True
+    try:
+        answer = _core.stream_tree(program(net), frame, True, 256, None, None, None, look)
+        interrupted = answer["interrupted"]
+    except KeyboardInterrupt:  # that `look` was in the middle of
+        pass
     result, start = [], 0
     for units in bounds:
         result.append(seen[start : start + units.size].reshape(units.shape))
         start += units.size
-    if answer["interrupted"]:
+    if interrupted:
         raise Interrupted(partial=tuple(result))
     return tuple(result)
 

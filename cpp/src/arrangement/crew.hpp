@@ -60,7 +60,7 @@ class Crew {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr double kSerialSeconds = 0.004;
+  static constexpr double kSerialSeconds = 0.002;
   static constexpr std::chrono::microseconds kAlone{50};
   static constexpr int kSpins = 2000;  // some ten microseconds: the next phase is often near
 

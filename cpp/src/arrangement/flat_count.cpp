@@ -270,7 +270,7 @@ class FlatCounter {
   }
 
   // Flats that are restricted between two times of taking in.
-  std::size_t batch() const { return kFlats * std::max<std::size_t>(32, 8 * workers_.size()); }
+  std::size_t batch() const { return kFlats * std::max<std::size_t>(64, 8 * workers_.size()); }
 
   // Restricts hyperplanes 1, ..., m - 1 to the flat: out[t * m + j] is the coefficient of
   // hyperplane j at the t-th free coordinate, its constant for t = s. Returns the free coordinates.

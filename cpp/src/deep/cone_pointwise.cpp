@@ -13,7 +13,7 @@
 namespace linear_regions {
 namespace {
 
-constexpr double kLoose = 0x1p-33;  // errors above this share of a row are worth a closer look
+constexpr double kLoose = 0x1p-40;  // errors above this share of a row are worth a closer look
 
 std::uint64_t valid_bits(std::size_t n, std::size_t word) {
   const std::size_t rest = n - 64 * word;

@@ -15,7 +15,7 @@ namespace linear_regions {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kImprove = 1e-7;   // bounds above this are worth a linear system,
+constexpr double kImprove = 1e-8;   // bounds above this are worth a linear system,
 constexpr double kGrowth = 256;     // unless the rows themselves allow little better,
 constexpr double kWorn = 1e-6;      // up to this
 constexpr double kListed = 1e-12;   // ... where rays are listed

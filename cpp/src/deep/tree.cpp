@@ -111,6 +111,15 @@ void Tree::tick() {
   if (hooks_->hungry != nullptr && hooks_->hungry->load(std::memory_order_relaxed) > 0) give_away();
 }
 
+// Signals and limits by the clock: a single way down takes seconds in a layer of 100,000 units.
+void Tree::look() {
+  if ((++looks_ & 15) != 0) return;  // some ten microseconds of linear programs
+  const auto now = RunControl::Clock::now();
+  if (now < next_look_) return;
+  next_look_ = now + std::chrono::milliseconds(10);
+  control_.report(0, 0, caller_);
+}
+
 // The domain's rows and a witness of it.
 void Tree::start(TreeTask&& task) {
   truncate(0);
@@ -202,6 +211,7 @@ void Tree::descend() {
       return;
     }
     while (layer.k < layer.m) {
+      look();
       if (control_.stopped()) throw Stopped{};
       if (share_ <= hooks_->cut && !below_.some()) {
         leave_node();

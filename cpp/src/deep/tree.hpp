@@ -220,6 +220,7 @@ class Tree {
   void report_region();
   void give_away();
   void tick();
+  void look();
   void visit();
   void branch(std::size_t children, std::int32_t member);
   Below below(std::uint32_t child) const;
@@ -339,6 +340,8 @@ class Tree {
   std::uint64_t regions_ = 0, reported_ = 0;
   double done_ = 0;
   unsigned ticks_ = 0;
+  unsigned looks_ = 0;
+  RunControl::Clock::time_point next_look_{};
   TreeWork work_;
 };
 

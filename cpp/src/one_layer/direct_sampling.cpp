@@ -185,7 +185,7 @@ DirectResult run_direct(const WindowGraph& graph, const DirectPlan& plan, RunCon
             if (chunk.ranks_tested == plan.ranks_per_chunk) continue;
             ++chunk.ranks_tested;
             chunk.ranks_full += one_layer::shared_rows_independent(
-                ordered, plan.places, trial.neurons_per_window(), random);
+                ordered, plan.places, trial.neurons_per_window(), random, source);
           }
           chunks[number] = chunk;
           source.finish(number, chunk.successes);

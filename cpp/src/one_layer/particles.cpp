@@ -213,8 +213,8 @@ ParticleResult run_particles(const WindowGraph& graph, const ParticlePlan& plan,
           const bool alive = std::isfinite(outcome.log_estimate);
           while (alive && outcome.tested < plan.ranks_per_batch && source.go_on()) {
             ++outcome.tested;
-            outcome.full +=
-                one_layer::shared_rows_independent(graph, plan.places, batch.pick(random), random);
+            outcome.full += one_layer::shared_rows_independent(graph, plan.places,
+                                                               batch.pick(random), random, source);
           }
           source.finish(number, 1);
         }

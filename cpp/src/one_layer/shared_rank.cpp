@@ -88,7 +88,8 @@ void check_places(const WindowGraph& graph, const std::vector<std::uint32_t>& pl
 }
 
 bool shared_rows_independent(const WindowGraph& graph, const std::vector<std::uint32_t>& places,
-                             const std::vector<Index>& neurons, RandomStream& random) {
+                             const std::vector<Index>& neurons, RandomStream& random,
+                             const WorkSource& source) {
   const std::size_t channels = graph.channels;
   const std::size_t n_places = *std::max_element(places.begin(), places.end()) + std::size_t{1};
   const std::size_t per_filter = n_places * channels;
@@ -102,6 +103,7 @@ bool shared_rows_independent(const WindowGraph& graph, const std::vector<std::ui
     const auto [low, high] = std::minmax_element(entries.begin(), entries.end());
     const std::size_t first_pair = graph.first_pair(window);
     for (Index i = 0; i < neurons[window]; ++i) {
+      if (!source.go_on()) return false;
       // The first `neurons[window]` steps of a random permutation.
       const auto other = i + static_cast<Index>(random.below(graph.filters - i));
       std::swap(filters[i], filters[other]);

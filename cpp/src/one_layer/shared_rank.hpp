@@ -7,6 +7,7 @@
 
 #include "linear_regions/window_graph.hpp"
 #include "one_layer/random_stream.hpp"
+#include "one_layer/work_sharing.hpp"
 
 namespace linear_regions::one_layer {
 
@@ -18,8 +19,10 @@ void check_places(const WindowGraph& graph, const std::vector<std::uint32_t>& pl
 //
 // "True" is a proof of independence for generic weights. "False" is wrong with probability at most
 // (number of rows) / (2^61 - 1) (Schwartz-Zippel). Cost: rows x (bandwidth of the layer)^2
-// multiplications, where the bandwidth is that of the windows in their order.
+// multiplications, where the bandwidth is that of the windows in their order: seconds for large
+// layers, so `source` is asked at every row, and a run that was stopped gives "false", unheard.
 bool shared_rows_independent(const WindowGraph& graph, const std::vector<std::uint32_t>& places,
-                             const std::vector<WindowGraph::Index>& neurons, RandomStream& random);
+                             const std::vector<WindowGraph::Index>& neurons, RandomStream& random,
+                             const WorkSource& source);
 
 }  // namespace linear_regions::one_layer

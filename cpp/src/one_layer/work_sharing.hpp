@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -29,9 +30,13 @@ class WorkSource {
     return number < done_.size();
   }
 
-  // To be asked within a piece, every few microseconds to milliseconds.
+  // To be asked within a piece, every few microseconds to milliseconds. The calling thread looks at
+  // signals and limits by the clock: how long it is from question to question differs by layers.
   bool go_on() const {
-    if ((++asked_ & 63) == 0) control_.report(0, 0.0, caller_);
+    if (caller_ && RunControl::Clock::now() >= next_look_) {
+      control_.report(0, 0.0, true);
+      next_look_ = RunControl::Clock::now() + std::chrono::milliseconds(5);
+    }
     return !control_.stopped();
   }
 
@@ -47,7 +52,7 @@ class WorkSource {
   std::vector<std::atomic<std::uint8_t>>& done_;
   RunControl& control_;
   bool caller_;
-  mutable std::uint64_t asked_ = 0;
+  mutable RunControl::Clock::time_point next_look_{};
 };
 
 // Run `work` on control.threads threads, the calling one among them, until the pieces are used up

@@ -26,20 +26,28 @@ DifferingBits differing_bits() {
 }
 
 void pattern_distances(std::span<const Word> rows, std::size_t n, std::size_t width,
-                       std::span<std::int64_t> distances) {
+                       std::span<std::int64_t> distances, const std::function<bool()>& keep_going) {
   if (rows.size() != n * width || distances.size() != n * n)
     throw std::invalid_argument("rows or distances have the wrong size");
   const DifferingBits differ = differing_bits();
   // A block of rows that fits the first cache is compared with all later rows.
   constexpr std::size_t kBlockWords = 2048;
   const std::size_t block = std::max<std::size_t>(1, kBlockWords / std::max<std::size_t>(1, width));
+  constexpr std::size_t kWordsPerQuestion = std::size_t{1} << 20;
+  std::size_t words = 0;
   for (std::size_t first = 0; first < n; first += block) {
     const std::size_t last = std::min(n, first + block);
-    for (std::size_t j = first; j < n; ++j)
+    for (std::size_t j = first; j < n; ++j) {
+      words += (last - first) * width;
+      if (words >= kWordsPerQuestion) {
+        if (!keep_going()) return;
+        words = 0;
+      }
       for (std::size_t i = first; i < std::min(last, j + 1); ++i) {
         const std::int64_t d = differ(rows.data() + i * width, rows.data() + j * width, width);
         distances[i * n + j] = distances[j * n + i] = d;
       }
+    }
   }
 }
 

@@ -339,6 +339,8 @@ def one_layer_sizes(
         if stopped.interrupted:
             raise Interrupted from None
         raise Unsupported(f"stopped ({stopped.status}) before the sizes were counted") from None
+    except KeyboardInterrupt:  # between two calls of the core
+        raise Interrupted from None
     while total[-1] == 0:
         total.pop()
     return tuple(total)
