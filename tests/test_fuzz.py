@@ -16,7 +16,7 @@ import linear_regions as lr
 from fuzz.run import CORPUS, cases, check
 from fuzz.targets import TARGETS, files_of
 
-MUTATIONS = {"checkpoint": 40, "arguments": 40, "ledger": 60}
+MUTATIONS = {"checkpoint": 40, "arguments": 40, "ledger": 60, "chamber-chunk": 40}
 
 
 def _target(name):
