@@ -124,6 +124,9 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
     if (std::strcmp(wish, "always") == 0) looking = Looking::kAlways;
     if (std::strcmp(wish, "reduce") == 0) looking = Looking::kReduce;
   }
+  // LINEAR_REGIONS_SHARPEN=always: rows in twice the precision in every layer cell, for tests.
+  if (const char* wish = std::getenv("LINEAR_REGIONS_SHARPEN"); wish != nullptr)
+    always_sharp = std::strcmp(wish, "always") == 0;
   later.resize(t.splits().size());
   for (std::size_t s = later.size(); s-- > 1;) {
     later[s - 1] = later[s];
@@ -141,6 +144,7 @@ Engine::Engine(const PlanarRoot& root, RunControl& control, bool caller)
       tape_(root.tape),
       kernels_(kernels()),
       maps_(root.tape),
+      sharp_(root.tape, root.domain, path_, root.scale_x, root.scale_y),
       exact_(root.tape, root.domain, path_) {
   const std::size_t stages = tape_.stages().size();
   path_.cuts.resize(stages);
@@ -194,9 +198,21 @@ void Engine::enter(Node& node, int split, std::uint64_t* pattern, const LayerCel
     cell->rows = maps_.stored(op.inputs[0], blocks_);
   }
   path_.cell[static_cast<std::size_t>(split)] = next_cell_++;
+  if (cell->reduced == nullptr && root_.tame &&
+      (root_.always_sharp || blunt(cell->rows, cell->stride, tape_.slots()[op.inputs[0]].size)))
+    sharpen(*cell);
   const bool search =
       op.kind == OpKind::kPointwise ? enter_pointwise(node, *cell) : enter_max(node, *cell);
   if (!search) node.cell = nullptr;
+}
+
+// New rows for a cell whose error bounds have grown with the depth of the network.
+void Engine::sharpen(LayerCell& cell) {
+  const auto split = static_cast<std::size_t>(cell.split);
+  double* block = arena_.make<double>(tape_.stages()[split].block);
+  sharp_.fill(cell.split, block);
+  blocks_[split] = block;
+  cell.rows = maps_.stored(tape_.split(cell.split).inputs[0], blocks_);
 }
 
 Engine::Node Engine::child_of(std::int32_t parent) const {

@@ -18,6 +18,7 @@
 
 #include "arena.hpp"
 #include "depth_first.hpp"
+#include "double_double_maps.hpp"
 #include "exact_planar.hpp"
 #include "linear_regions/planar.hpp"
 #include "polygon.hpp"
@@ -43,6 +44,7 @@ struct PlanarRoot {
   std::vector<double> later;
   enum class Looking : std::uint8_t { kNever, kWherePaid, kAlways, kReduce };
   Looking looking = Looking::kWherePaid;
+  bool always_sharp = false;
 };
 
 class RegionSink;
@@ -186,6 +188,7 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
                 double* map);
 
   void enter(Node& node, int split, std::uint64_t* pattern, const LayerCell* from);
+  void sharpen(LayerCell& cell);
 
   const PlanarRoot& root_;
   const Tape& tape_;
@@ -194,6 +197,7 @@ class Engine : public DepthFirst<Engine, PlanarNode, RegionSink> {
   Arena arena_;
   RowMaps maps_;
   Path path_;
+  DoubleDoubleMaps sharp_;
   ExactStage exact_;
   std::vector<EdgeLine> lines_;
   std::vector<double*> blocks_;

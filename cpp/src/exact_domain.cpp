@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "double_double_maps.hpp"
 #include "exact_algebra.hpp"
 #include "exact_rows.hpp"
 #include "exact_signs.hpp"
@@ -15,6 +16,30 @@ ExactColumns columns_of(const DomainFrame& domain) {
   columns.exact = domain.exact_columns;
   columns.denominator = domain.exact_denominator;
   return columns;
+}
+
+std::vector<double> rests_of_columns(const PlanarDomain& domain) {
+  const std::vector<double>* columns[3] = {&domain.direction1, &domain.direction2, &domain.origin};
+  const std::size_t n = domain.origin.size();
+  if (domain.exact_columns.empty() && domain.rest1.empty()) return {};
+  std::vector<double> rests(3 * n, 0.0);
+  std::copy(domain.rest1.begin(), domain.rest1.end(), rests.begin());
+  if (domain.exact_columns.empty()) return rests;
+  const Integer denominator = parse_hex(domain.exact_denominator);
+  for (std::size_t k = 0; k < 3; ++k)
+    for (std::size_t j = 0; j < n; ++j) {
+      const Dyadic near = dyadic((*columns[k])[j]);
+      Integer numerator = parse_hex(domain.exact_columns[k * n + j]), below = denominator;
+      Integer taken = near.mantissa * denominator;
+      if (near.exponent >= 0) {
+        taken <<= static_cast<unsigned>(near.exponent);
+      } else {
+        numerator <<= static_cast<unsigned>(-near.exponent);
+        below <<= static_cast<unsigned>(-near.exponent);
+      }
+      rests[k * n + j] = ratio(numerator - taken, below);
+    }
+  return rests;
 }
 
 std::vector<Vector> exact_sides(const DomainFrame& domain) {

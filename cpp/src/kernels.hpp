@@ -48,6 +48,11 @@ struct Kernels {
   void (*add_rows)(double* const* out, const double* weight, std::size_t lead,
                    const std::int32_t* active, std::size_t n_active, const double* rows,
                    bool errors);
+
+  // The same as add_row for rows in twice the precision: three high and three low columns and the
+  // error; see double_double_maps.hpp. Sums are left as they come, without a carry.
+  void (*add_row_double_double)(double* const* out, const double* weight, std::size_t n,
+                                const double* row);
 };
 
 const Kernels& kernels();  // the best set that this processor runs

@@ -12,7 +12,7 @@ constexpr int kBlock = 1;
 
 }  // namespace
 
-const Kernels kAvx2Kernels = {"avx2", classify, signs_at, add_row, add_rows};
+const Kernels kAvx2Kernels = {"avx2", classify, signs_at, add_row, add_rows, add_row_double_double};
 
 }  // namespace linear_regions
 #endif

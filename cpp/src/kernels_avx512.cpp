@@ -12,7 +12,8 @@ constexpr int kBlock = 5;  // 20 accumulators, 4 row values, 5 weights: fits 32 
 
 }  // namespace
 
-const Kernels kAvx512Kernels = {"avx512", classify, signs_at, add_row, add_rows};
+const Kernels kAvx512Kernels = {"avx512", classify, signs_at,
+                                add_row,  add_rows, add_row_double_double};
 
 }  // namespace linear_regions
 #endif

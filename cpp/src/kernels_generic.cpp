@@ -11,6 +11,7 @@ constexpr int kBlock = 1;
 
 }  // namespace
 
-const Kernels kGenericKernels = {"generic", classify, signs_at, add_row, add_rows};
+const Kernels kGenericKernels = {"generic", classify, signs_at,
+                                 add_row,   add_rows, add_row_double_double};
 
 }  // namespace linear_regions

@@ -87,6 +87,8 @@ void Engine::reduce(Node& node) {
       impulses(*reduced, s, i, std::min(kTogether, count - i), map);
     }
   }
+  // Cells below would never be sharpened.
+  if (blunt(map, lead, lead)) return;
   auto* own = arena_.make<LayerCell>(1);
   *own = cell;
   own->reduced = reduced;

@@ -11,8 +11,21 @@ namespace linear_regions {
 namespace {
 
 constexpr double kTiny = 0x1p-600;
+// Bounds of errors beside slopes that are worth new rows, and beside norms that can be mended.
+constexpr double kBlunt = 0x1p-22, kRounded = 0x1p-45;
 
 }  // namespace
+
+bool blunt(const double* map, std::size_t stride, std::size_t n) {
+  double slope = 0, norm = 0, error = 0;
+  for (std::size_t i = 0, step = n / 8 + 1; i < n; i += step) {
+    const Row4 row = row_in(map, stride, i);
+    slope = std::max(slope, std::fabs(row.v[0]) + std::fabs(row.v[1]));
+    norm = std::max(norm, row.norm());
+    error = std::max(error, row.v[3]);
+  }
+  return error > kBlunt * slope && error > kRounded * norm && slope > 0;
+}
 
 Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece) {
   const double slope = table.slopes[piece], intercept = table.intercepts[piece];
@@ -147,24 +160,9 @@ void RowMaps::scatter(const Op& op, int input, std::int32_t unit, const Row4& r,
   if (op.kind == OpKind::kDense) {
     kernels_.add_row(gx, gy, c, e, op.dense.weight.data() + u * lead, lead, r.v);
   } else if (op.kind == OpKind::kConv) {
-    const Conv& conv = op.conv;
-    const std::size_t group_in = conv.channels / conv.groups;
-    const std::size_t group_out = conv.filters / conv.groups;
-    const auto channel = static_cast<std::size_t>(conv.channel_of[u]);
-    const auto position = static_cast<std::size_t>(conv.position_of[u]);
-    const std::size_t group = channel / group_in;
-    const std::size_t offsets =
-        static_cast<std::size_t>(conv.kernel[0] * conv.kernel[1] * conv.kernel[2]);
-    const double* weight =
-        conv.weight.data() + (group * group_in + channel % group_in) * offsets * group_out;
-    const auto end = static_cast<std::size_t>(conv.reader_start[position + 1]);
-    for (auto k = static_cast<std::size_t>(conv.reader_start[position]); k < end; ++k) {
-      const std::size_t at =
-          static_cast<std::size_t>(conv.reader_position[k]) * conv.filters + group * group_out;
-      kernels_.add_row(gx + at, gy + at, c + at, e + at,
-                       weight + static_cast<std::size_t>(conv.reader_offset[k]) * group_out,
-                       group_out, r.v);
-    }
+    op.conv.for_readers(unit, [&](std::size_t at, const double* weight, std::size_t n) {
+      kernels_.add_row(gx + at, gy + at, c + at, e + at, weight, n, r.v);
+    });
   } else {
     const auto& in = op.sparse.inputs[static_cast<std::size_t>(input)];
     const auto end = static_cast<std::size_t>(in.by_input_start[u + 1]);

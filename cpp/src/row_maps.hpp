@@ -73,6 +73,10 @@ inline void set_row(double* map, std::size_t n, std::int32_t unit, const Row4& r
   for (std::size_t k = 0; k < 4; ++k) map[k * lead + i] = row.v[k];
 }
 
+// Do the error bounds leave a map so little that twice the precision pays (double_double_maps.hpp)?
+// By eight of its rows: bounds grow alike in a layer.
+bool blunt(const double* map, std::size_t stride, std::size_t n);
+
 // Row of a pointwise unit on one of its pieces.
 Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece);
 

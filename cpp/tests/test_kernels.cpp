@@ -14,6 +14,8 @@ using namespace linear_regions;
 
 namespace {
 
+__extension__ using Wide = __int128;
+
 std::vector<const Kernels*> variants() {
   std::vector<const Kernels*> all = {&kGenericKernels};
 #if defined(__x86_64__)
@@ -47,6 +49,61 @@ bool bit(const std::vector<std::uint64_t>& words, std::size_t i) {
 }
 
 }  // namespace
+
+// Sums of doubles that fit into 128-bit integers are known exactly, whatever cancels.
+TEST(rows_in_twice_the_precision_lose_next_to_nothing) {
+  constexpr std::size_t kTerms = 200, kOutputs = 13;
+  constexpr double kUnit = 0x1p-53;
+  std::mt19937_64 random(5);
+  const auto integer = [&](int bits) {
+    return static_cast<std::int64_t>(random() >> (64 - bits)) - (std::int64_t{1} << (bits - 1));
+  };
+  for (const Kernels* k : variants()) {
+    std::vector<std::vector<double>> out(7, std::vector<double>(kOutputs));
+    std::vector<double*> columns;
+    for (auto& column : out) columns.push_back(column.data());
+    std::vector<Wide> exact(3 * kOutputs), size(3 * kOutputs);
+    std::vector<double> errors(kOutputs);
+    for (std::size_t t = 0; t < kTerms; ++t) {
+      double row[7] = {};
+      std::int64_t high[3], low[3];
+      for (int c = 0; c < 3; ++c) {  // high in units of 2^10, low below half of its last bit
+        high[c] = integer(52);
+        low[c] = integer(9);
+        row[c] = std::ldexp(static_cast<double>(high[c]), 10);
+        row[3 + c] = static_cast<double>(low[c]);
+      }
+      row[6] = 0.25;
+      std::vector<double> weight(kOutputs);
+      for (std::size_t i = 0; i < kOutputs; ++i) {
+        // The second half takes back most of the first: what is left is far below the terms.
+        const std::int64_t w = integer(50);
+        weight[i] = static_cast<double>(w);
+        errors[i] += 0.25 * std::fabs(weight[i]);
+        for (std::size_t c = 0; c < 3; ++c) {
+          const Wide term = static_cast<Wide>(w) * ((static_cast<Wide>(high[c]) << 10) + low[c]);
+          exact[c * kOutputs + i] += term;
+          size[c * kOutputs + i] += term < 0 ? -term : term;
+        }
+      }
+      k->add_row_double_double(columns.data(), weight.data(), kOutputs, row);
+    }
+    const double share = 1.1 * (kTerms + 4.0) * (kTerms + 4.0) * kUnit * kUnit;
+    double worst = 0;
+    for (std::size_t c = 0; c < 3; ++c)
+      for (std::size_t i = 0; i < kOutputs; ++i) {
+        // Both parts are integers of less than 120 bits here, but for the roundings of the low one.
+        const auto found = static_cast<Wide>(out[c][i]) + static_cast<Wide>(out[3 + c][i]);
+        const double error = std::fabs(static_cast<double>(found - exact[c * kOutputs + i]));
+        const double bound = share * static_cast<double>(size[c * kOutputs + i]) + 2;
+        CHECK(error <= bound);
+        worst = std::max(worst, std::fabs(out[3 + c][i]));
+      }
+    CHECK(worst > 0);  // doubles alone would not do
+    for (std::size_t i = 0; i < kOutputs; ++i)
+      CHECK(std::fabs(out[6][i] - errors[i]) <= 1e-12 * errors[i]);
+  }
+}
 
 TEST(classify_agrees_with_the_definition) {
   const std::vector<Probe> probes = {{0.5, 0.25, 1}, {-0.75, 0.1, 1}, {0.2, -0.9, 1}, {1, 0.5, 0}};

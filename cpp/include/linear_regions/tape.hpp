@@ -69,6 +69,22 @@ struct Conv {
   std::vector<std::int32_t> reader_start, reader_offset, reader_position;
   std::vector<std::int32_t> channel_of, position_of;  // of every internal input index
   std::vector<std::int32_t> input_at;                 // internal index of [position][channel]
+
+  // Calls add(first output, weights, number) for every run of outputs that reads an input.
+  template <typename Add>
+  void for_readers(std::int32_t unit, const Add& add) const {
+    const std::size_t group_in = channels / groups, group_out = filters / groups;
+    const auto channel = static_cast<std::size_t>(channel_of[static_cast<std::size_t>(unit)]);
+    const auto position = static_cast<std::size_t>(position_of[static_cast<std::size_t>(unit)]);
+    const std::size_t group = channel / group_in;
+    const auto offsets = static_cast<std::size_t>(kernel[0] * kernel[1] * kernel[2]);
+    const double* from =
+        weight.data() + (group * group_in + channel % group_in) * offsets * group_out;
+    const auto end = static_cast<std::size_t>(reader_start[position + 1]);
+    for (auto k = static_cast<std::size_t>(reader_start[position]); k < end; ++k)
+      add(static_cast<std::size_t>(reader_position[k]) * filters + group * group_out,
+          from + static_cast<std::size_t>(reader_offset[k]) * group_out, group_out);
+  }
 };
 
 // out[i] = sum of coefficient * in[slot][j] / divisor: average pooling, per-channel scale, sums of

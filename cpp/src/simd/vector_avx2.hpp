@@ -34,6 +34,10 @@ inline V operator*(V x, V y) {
 inline V fma(V x, V y, V z) {
   return {_mm256_fmadd_pd(x.a, y.a, z.a), _mm256_fmadd_pd(x.b, y.b, z.b)};
 }
+// x * y - p for the rounded product p, without error.
+inline V product_rest(V x, V y, V p) {
+  return {_mm256_fmsub_pd(x.a, y.a, p.a), _mm256_fmsub_pd(x.b, y.b, p.b)};
+}
 inline V abs(V x) {
   const __m256d sign = _mm256_set1_pd(-0.0);
   return {_mm256_andnot_pd(sign, x.a), _mm256_andnot_pd(sign, x.b)};

@@ -33,6 +33,10 @@ inline V operator*(V x, V y) {
 inline V fma(V x, V y, V z) {
   return {_mm512_fmadd_pd(x.v, y.v, z.v)};
 }
+// x * y - p for the rounded product p, without error.
+inline V product_rest(V x, V y, V p) {
+  return {_mm512_fmsub_pd(x.v, y.v, p.v)};
+}
 inline V abs(V x) {
   return {_mm512_abs_pd(x.v)};
 }

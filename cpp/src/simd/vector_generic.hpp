@@ -46,6 +46,16 @@ inline V operator*(const V& a, const V& b) {
 inline V fma(const V& a, const V& b, const V& c) {
   return a * b + c;
 }
+// a * b - p for the rounded product p, without error (Dekker 1971; factors below 2^900).
+inline V product_rest(const V& a, const V& b, const V& p) {
+  V r;
+  for (int i = 0; i < 8; ++i) {
+    const double c = 134217729.0 * a.v[i], d = 134217729.0 * b.v[i];
+    const double a1 = c - (c - a.v[i]), a2 = a.v[i] - a1, b1 = d - (d - b.v[i]), b2 = b.v[i] - b1;
+    r.v[i] = ((a1 * b1 - p.v[i]) + a1 * b2 + a2 * b1) + a2 * b2;
+  }
+  return r;
+}
 inline V abs(const V& a) {
   V r;
   for (int i = 0; i < 8; ++i) r.v[i] = a.v[i] < 0 ? -a.v[i] : a.v[i];
