@@ -98,7 +98,10 @@ void DoubleDoubleMaps::advance(int stage) {
   const auto at = static_cast<std::size_t>(stage);
   owner_[at] = 0;
   open(stage);
-  for (const int index : tape_.stages()[at].ops) apply(index);
+  for (const int index : tape_.stages()[at].ops) {
+    if (keep_going_ && !keep_going_()) throw Stopped{};
+    apply(index);
+  }
   owner_[at] = path_.cell[at];
 }
 

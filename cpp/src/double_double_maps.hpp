@@ -4,10 +4,10 @@
 // The bounds e of RowMaps follow the triangle inequality, so from layer to layer they grow by the
 // sum of absolute weights where signals keep their size: 4 to 30 times. After a dozen layers they
 // leave signs open by the thousand, each of them an exact sign. So where the rows of a layer cell
-// have lost a third of their digits, they are computed anew from the input, through the decisions
-// of the path, as unevaluated sums high + low of two doubles, and handed back rounded: with that,
-// e is about one rounding again. Each stage is kept until the path leaves its layer cell, so a cell
-// costs about ten times one pass over the stages since the last one that was kept.
+// have lost more than half of their digits, they are computed anew from the input, through the
+// decisions of the path, as unevaluated sums high + low of two doubles, and handed back rounded:
+// with that, e is about one rounding again. Each stage is kept until the path leaves its layer
+// cell, so a cell costs about ten times one pass over the stages since the last one that was kept.
 //
 // Error. Products are split without error (fused multiply-add, or Dekker 1971), sums likewise
 // (Knuth), and what they leave is summed in the low parts: the dot product Dot2 of Ogita, Rump,
@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -38,6 +39,9 @@ class DoubleDoubleMaps {
   // Inputs are ldexp(direction1, scale_x) x + ldexp(direction2, scale_y) y + origin.
   DoubleDoubleMaps(const Tape& tape, const PlanarDomain& domain, const Path& path, int scale_x,
                    int scale_y);
+
+  // Asked before every operation; where it says no, Stopped is thrown.
+  void watch(std::function<bool()> keep_going) { keep_going_ = std::move(keep_going); }
 
   // Fills a block of the stage before `split` for the current layer cell of that split.
   void fill(int split, double* block);
@@ -66,8 +70,9 @@ class DoubleDoubleMaps {
   const Path& path_;
   const Kernels& kernels_;
   int scale_x_, scale_y_;
-  std::vector<std::uint64_t> owner_;          // per stage: the layer cell that its maps belong to
-  std::vector<LineVector> maps_;              // per slot
+  std::vector<std::uint64_t> owner_;  // per stage: the layer cell that its maps belong to
+  std::vector<LineVector> maps_;      // per slot
+  std::function<bool()> keep_going_;
   std::optional<std::vector<double>> rests_;  // of the domain's columns, when they are asked for
 };
 

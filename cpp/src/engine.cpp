@@ -156,10 +156,12 @@ Engine::Engine(const PlanarRoot& root, RunControl& control, bool caller)
   look_.winner.resize(stages);
   look_.live.resize(stages);
   look_.sizes.resize(stages);
-  exact_.watch([this] {
+  const auto keep_going = [this] {
     control_.report(0, 0, caller_);
     return !control_.stopped();
-  });
+  };
+  exact_.watch(keep_going);
+  sharp_.watch(keep_going);
 }
 
 Work Engine::work() const {
