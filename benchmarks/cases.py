@@ -196,6 +196,13 @@ CASES = (
         grows_from="dense-box",
     ),
     Case(
+        "deep-box",
+        "[2, 20 layers of 32 units, 1] in [-1, 1]^2",
+        regions=3893,
+        build=lambda: (dense([2, *[32] * 20, 1], seed=0), lr.Box(-1.0, 1.0)),
+        yardstick=False,  # nothing proves that doubles are enough for it
+    ),
+    Case(
         "wide-slice",
         "[784, 256, 256, 10] on a plane",
         regions=14934,
