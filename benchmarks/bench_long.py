@@ -15,44 +15,31 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import linear_regions as lr
 
-from .machine import facts
+from .cases import dense
+from .machine import facts, speed
 
-_WIDTHS = (2, 48, 512, 1)
+_WIDTHS = [2, 48, 512, 1]
 _BOX = lr.Box(-1.0, 1.0)
 
 
-def weights(seed: int) -> list[tuple[Any, Any]]:
-    """Return He-normal weights and standard normal biases, layer by layer."""
-    rng = np.random.default_rng(seed)
-    return [
-        (rng.normal(size=(m, n)) * np.sqrt(2 / n), rng.normal(size=m)) for n, m in pairwise(_WIDTHS)
-    ]
-
-
-def network(layers: Sequence[tuple[Any, Any]]) -> lr.Network:
-    """Return the network with ReLU after every layer but the last."""
-    made = [layer for pair in layers for layer in (lr.Affine(*pair), lr.relu())]
-    return lr.Network(layers[0][0].shape[1], made[:-1])
-
-
-def side_by_side(
-    one: Sequence[tuple[Any, Any]], other: Sequence[tuple[Any, Any]]
-) -> list[tuple[Any, Any]]:
-    """Return the layers of both networks on separate inputs."""
-    layers = []
-    for (a, b), (c, d) in zip(one, other, strict=True):
-        upper = np.hstack([a, np.zeros((len(a), c.shape[1]))])
-        lower = np.hstack([np.zeros((len(c), a.shape[1])), c])
-        layers.append((np.vstack([upper, lower]), np.hstack([b, d])))
-    return layers
+def side_by_side(one: lr.Network, other: lr.Network) -> lr.Network:
+    """Return both dense networks on separate inputs."""
+    layers: list[lr.Affine | lr.Pointwise] = []
+    for x, y in zip(one.layers, other.layers, strict=True):
+        if not isinstance(x, lr.Affine) or not isinstance(y, lr.Affine):
+            layers.append(lr.relu())
+            continue
+        (a, b), (c, d) = x.weight.shape, y.weight.shape
+        weight = np.zeros((a + c, b + d))
+        weight[:a, :b], weight[a:, b:] = x.weight, y.weight
+        layers.append(lr.Affine(weight, np.hstack([x.bias, y.bias])))
+    return lr.Network(one.input_size + other.input_size, layers)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,15 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     where = facts()
     print(f"{where['processor']}, {where['simd']}, commit {where['commit']}", flush=True)
-    one, other = map(weights, options.seeds)
-    factors = [int(lr.count(network(layers), _BOX, method="polygons")) for layers in (one, other)]
+    print(f"{speed():.2f} of the speed of the machine that goals were set on", flush=True)
+    one, other = (dense(_WIDTHS, seed) for seed in options.seeds)
+    factors = [int(lr.count(net, _BOX, method="polygons")) for net in (one, other)]
     expected = factors[0] * factors[1]
     print(f"{factors[0]:,} x {factors[1]:,} = {expected:,} regions expected", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         file = options.checkpoint or Path(folder) / "count.checkpoint"
         wall, cpu = time.perf_counter(), time.process_time()
         found = lr.count(
-            network(side_by_side(one, other)),
+            side_by_side(one, other),
             _BOX,
             method="cones",
             threads=options.threads,

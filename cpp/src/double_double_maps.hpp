@@ -7,7 +7,7 @@
 // have lost more than half of their digits, they are computed anew from the input, through the
 // decisions of the path, as unevaluated sums high + low of two doubles, and handed back rounded:
 // with that, e is about one rounding again. Each stage is kept until the path leaves its layer
-// cell, so a cell costs about ten times one pass over the stages since the last one that was kept.
+// cell, so a cell costs several times one pass over the stages since the last one that was kept.
 //
 // Error. Products are split without error (fused multiply-add, or Dekker 1971), sums likewise
 // (Knuth), and what they leave is summed in the low parts: the dot product Dot2 of Ogita, Rump,
