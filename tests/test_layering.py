@@ -56,7 +56,7 @@ GROUPS = {
         "_decision_boundary", "_exact_facets", "_first_layer", "_flat_count", "_flat_parts",
         "_hyperplanes",
         "_least_distance", "_lineality", "_pattern_counter", "_pieces", "_preactivations",
-        "_proved_patterns", "_region", "_region_at",
+        "_proved_patterns", "_region", "_region_arrays", "_region_at",
         "_region_columns", "_region_files", "_region_frames", "_region_table", "_regions",
         "_sample", "_sample_device", "_sample_points", "_sample_tally", "_segments", "_sweep",
         "_sweep_device", "_sweep_points",
@@ -77,7 +77,7 @@ GROUPS = {
     ],
     "command": [
         "cli", "__main__", "_architecture_text", "_cli_inputs", "_commands", "_commands_analysis",
-        "_commands_arrangement", "_commands_boundary", "_commands_shards",
+        "_commands_arrangement", "_commands_boundary", "_commands_regions", "_commands_shards",
     ],
 }  # fmt: skip
 

@@ -88,6 +88,8 @@ def put(name, index, value):
         lambda header, arrays: header.update(domain={"kind": "Network"}),
         lambda header, arrays: header.update(network=[]),
         lambda header, arrays: header.update(whole=1),
+        lambda header, arrays: header.update(faces=1),
+        lambda header, arrays: header.update(faces=False),
         lambda header, arrays: header.update(exact_points={"9999": ["1/1"]}),
         lambda header, arrays: header.update(exact_points={"0": ["1/0", "1/1", "1/1"]}),
     ],

@@ -6,6 +6,7 @@
 #include <limits>
 #include <stdexcept>
 #include <tuple>
+#include <utility>
 
 namespace linear_regions {
 namespace {
@@ -118,19 +119,17 @@ void BlockSink::add_edge(Engine& engine, std::int32_t edge) {
   block_.rows.push_back(side * line.c + 0.0);
 }
 
-// The exact stage may stop the run in here: the columns are extended only when all is known.
-void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) {
+// The vertices as precise as doubles are, into corners_.
+void BlockSink::place_corners(Engine& engine, const Polygon& polygon) {
   const bool certified = engine.root().arithmetic == Arithmetic::kCertified;
   const int sx = engine.root().scale_x, sy = engine.root().scale_y;
   const auto line = [&](std::int32_t i) -> const EdgeLine& {
     return engine.lines()[static_cast<std::size_t>(i)];
   };
   const double extent = extent_of(polygon);
-  bool bounded = true;
   corners_.clear();
   for (std::int32_t i = 0; i < polygon.n; ++i) {
     Vertex v = polygon.vertices[i];
-    bounded = bounded && v.w != 0;
     // Interpolation leaves the rounding of the far end in a vertex near zero; solving for the
     // meeting point of its lines does not, and is as good unless they are nearly parallel.
     const Vertex direct = intersection(line(v.a), line(v.b), v.a, v.b);
@@ -143,6 +142,18 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
       std::tie(x, y) = engine.exact().vertex(line(v.a).line, line(v.b).line);
     corners_.insert(corners_.end(), {x + 0.0, y + 0.0, v.w});  // no negative zeros
   }
+}
+
+// The exact stage may stop the run in here: the columns are extended only when all is known.
+void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) {
+  const bool certified = engine.root().arithmetic == Arithmetic::kCertified;
+  const int sx = engine.root().scale_x, sy = engine.root().scale_y;
+  const auto line = [&](std::int32_t i) -> const EdgeLine& {
+    return engine.lines()[static_cast<std::size_t>(i)];
+  };
+  bool bounded = true;
+  for (std::int32_t i = 0; i < polygon.n; ++i) bounded = bounded && polygon.vertices[i].w != 0;
+  if (block_.faces) place_corners(engine, polygon);
   const double nan = std::numeric_limits<double>::quiet_NaN();
   double point[2] = {nan, nan};
   bool found = find_point(engine, polygon, bounded, certified, point);
@@ -164,10 +175,12 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
     }
   }
 
-  for (std::int32_t i = 0; i < polygon.n; ++i) add_edge(engine, polygon.edges[i]);
+  if (block_.faces) {
+    for (std::int32_t i = 0; i < polygon.n; ++i) add_edge(engine, polygon.edges[i]);
+    block_.vertices.insert(block_.vertices.end(), corners_.begin(), corners_.end());
+    block_.vertex_counts.push_back(polygon.n);
+  }
   block_.patterns.insert(block_.patterns.end(), pattern, pattern + block_.words);
-  block_.vertices.insert(block_.vertices.end(), corners_.begin(), corners_.end());
-  block_.vertex_counts.push_back(polygon.n);
   block_.bounded.push_back(bounded);
   block_.points.push_back(std::ldexp(point[0], sx));
   block_.points.push_back(std::ldexp(point[1], sy));
@@ -177,6 +190,10 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
 }
 
 void RegionBlock::append(RegionBlock&& o) {
+  if (n == 0) {
+    *this = std::move(o);
+    return;
+  }
   words = o.words;
   patterns.insert(patterns.end(), o.patterns.begin(), o.patterns.end());
   vertices.insert(vertices.end(), o.vertices.begin(), o.vertices.end());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Turning a found region into columns: pattern, vertices, edges and a proved interior point.
+// Turning a found region into columns: pattern and a proved interior point; vertices and edges
+// where the block wants them.
 #pragma once
 
 #include "engine.hpp"
@@ -8,11 +9,15 @@ namespace linear_regions {
 
 class BlockSink : public RegionSink {
  public:
-  BlockSink(RegionBlock& block, std::size_t words) : block_(block) { block_.words = words; }
+  BlockSink(RegionBlock& block, std::size_t words, bool faces) : block_(block) {
+    block_.words = words;
+    block_.faces = faces;
+  }
   void region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) override;
 
  private:
   static FacetLabel label(Engine& engine, const EdgeLine& edge);
+  void place_corners(Engine& engine, const Polygon& polygon);
   void add_edge(Engine& engine, std::int32_t edge);
 
   RegionBlock& block_;

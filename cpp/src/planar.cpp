@@ -18,9 +18,10 @@ struct PlanarSearch {
   struct Restart {};  // never
 
   const PlanarRoot& root;
+  bool faces = true;
 
   Engine engine(RunControl& control, bool caller) const { return {root, control, caller}; }
-  BlockSink sink(RegionBlock& block) const { return {block, root.tape.pattern_words()}; }
+  BlockSink sink(RegionBlock& block) const { return {block, root.tape.pattern_words(), faces}; }
 };
 
 }  // namespace
@@ -35,27 +36,28 @@ PlanarResult count_planar(const Tape& tape, const PlanarDomain& domain, Arithmet
 }
 
 PlanarResult list_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
-                         RunControl& control, RegionBlock& out) {
+                         RunControl& control, RegionBlock& out, bool faces) {
   const DefaultFloatingPoint environment;
   const PlanarRoot root(tape, domain, arithmetic);
   if (control.limit != RunControl::kNoLimit) control.threads = 1;  // exactly the first regions
   control.start();
-  const PlanarSearch search{root};
+  const PlanarSearch search{root, faces};
   ReplayTeam team(search, control, true);
   PlanarResult result = team.run();
   for (auto& [path, block] : team.blocks()) out.append(std::move(block));
   out.words = tape.pattern_words();
+  out.faces = faces;
   return result;
 }
 
 PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
                            RunControl& control, std::size_t block,
-                           const std::function<bool(RegionBlock&&)>& sink) {
+                           const std::function<bool(RegionBlock&&)>& sink, bool faces) {
   class Stream : public RegionSink {
    public:
-    Stream(std::size_t words, std::size_t size, RunControl& control,
+    Stream(std::size_t words, bool faces, std::size_t size, RunControl& control,
            const std::function<bool(RegionBlock&&)>& out)
-        : size_(size), control_(control), out_(out), inner_(block_, words), words_(words) {}
+        : size_(size), control_(control), out_(out), inner_(block_, words, faces), empty_(block_) {}
     void region(Engine& engine, const Polygon& polygon, const std::uint64_t* pattern) override {
       inner_.region(engine, polygon, pattern);
       if (block_.n >= size_) flush();
@@ -64,8 +66,7 @@ PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithme
       if (block_.n == 0 || !wanted_) return;
       wanted_ = out_(std::move(block_));
       if (!wanted_) control_.stop(Status::kCancelled);
-      block_ = RegionBlock{};
-      block_.words = words_;
+      block_ = empty_;
     }
 
    private:
@@ -75,14 +76,14 @@ PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithme
     const std::function<bool(RegionBlock&&)>& out_;
     RegionBlock block_;
     BlockSink inner_;
-    std::size_t words_;
+    const RegionBlock empty_;
   };
   const DefaultFloatingPoint environment;
   const PlanarRoot root(tape, domain, arithmetic);
   control.threads = 1;
   control.start();
   Engine engine(root, control, true);
-  Stream stream(tape.pattern_words(), std::max<std::size_t>(1, block), control, sink);
+  Stream stream(tape.pattern_words(), faces, std::max<std::size_t>(1, block), control, sink);
   Engine::Hooks hooks;
   hooks.sink = &stream;
   engine.run(whole_search(), hooks);
@@ -98,7 +99,7 @@ PlanarResult search_planar(const Tape& tape, const PlanarDomain& domain, Arithme
   check_part(part);
   const PlanarRoot root(tape, domain, arithmetic);
   control.start();
-  const PlanarSearch search{root};
+  const PlanarSearch search{root, options.faces};
   ReplayTeam team(search, control, options.list);
   const PlanarResult result = team.run_part(part);
   out = team.outcome();
@@ -111,7 +112,7 @@ Part cut_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithme
   check_part(part);
   const PlanarRoot root(tape, domain, arithmetic);
   control.start();
-  const PlanarSearch search{root};
+  const PlanarSearch search{root, options.faces};
   return cut_part(search, part, options, control);
 }
 

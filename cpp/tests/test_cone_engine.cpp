@@ -75,7 +75,7 @@ TEST(sub_trees_in_any_order_list_the_same_regions) {
     std::vector<std::pair<TreePath, ConeBlock>> blocks;
     for (const SubTree& tree : pieces(p, true, 7)) {
       blocks.emplace_back(tree.path, ConeBlock{});
-      ConeBlockSink<1> sink(blocks.back().second, p.tape.pattern_words(), p.domain.dim);
+      ConeBlockSink<1> sink(blocks.back().second, p.tape.pattern_words(), p.domain.dim, true);
       Engine::Hooks hooks;
       hooks.sink = &sink;
       engine.run({tree}, hooks);

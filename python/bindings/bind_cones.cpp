@@ -11,6 +11,12 @@ py::dict columns_of(ConeBlock&& block) {
   const auto size = [](const auto& column) { return static_cast<py::ssize_t>(column.size()); };
   py::dict out;
   out["patterns"] = adopt(std::move(block.patterns), {n, static_cast<py::ssize_t>(block.words)});
+  out["points"] = adopt(std::move(block.points), {n, dim});
+  out["bounded"] = adopt(std::move(block.bounded), {n});
+  py::list exact;
+  for (const auto& p : block.exact_points) exact.append(py::make_tuple(p.region, p.coordinates));
+  out["exact_points"] = exact;
+  if (!block.faces) return out;
   const py::ssize_t vertices = size(block.vertices) / (dim + 1), facets = size(block.labels) / 3;
   const py::ssize_t corners = size(block.corners);
   out["vertices"] = adopt(std::move(block.vertices), {vertices, dim + 1});
@@ -20,11 +26,6 @@ py::dict columns_of(ConeBlock&& block) {
   out["facet_counts"] = adopt(std::move(block.facet_counts), {n});
   out["corners"] = adopt(std::move(block.corners), {corners});
   out["corner_counts"] = adopt(std::move(block.corner_counts), {facets});
-  out["points"] = adopt(std::move(block.points), {n, dim});
-  out["bounded"] = adopt(std::move(block.bounded), {n});
-  py::list exact;
-  for (const auto& p : block.exact_points) exact.append(py::make_tuple(p.region, p.coordinates));
-  out["exact_points"] = exact;
   return out;
 }
 
@@ -32,6 +33,7 @@ struct Cones {
   using Domain = DomainFrame;
   using Result = ConeResult;
   using Block = ConeBlock;
+  static constexpr bool kFaces = true;
   static constexpr auto count = &count_cones;
   static constexpr auto list = &list_cones;
   static constexpr auto stream = &stream_cones;

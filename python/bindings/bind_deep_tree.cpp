@@ -34,13 +34,32 @@ py::dict columns_of(TreeBlock&& block) {
   return out;
 }
 
+// A tree knows its cells by inequalities and points, not by their faces.
+void refuse_faces(bool faces) {
+  if (faces) throw std::invalid_argument("a tree lists regions without faces only");
+}
+
+TreeResult list(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+                RunControl& control, TreeBlock& out, bool faces) {
+  refuse_faces(faces);
+  return list_tree(tape, domain, arithmetic, control, out);
+}
+
+TreeResult stream(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
+                  RunControl& control, std::size_t block,
+                  const std::function<bool(TreeBlock&&)>& sink, bool faces) {
+  refuse_faces(faces);
+  return stream_tree(tape, domain, arithmetic, control, block, sink);
+}
+
 struct Trees {
   using Domain = DomainFrame;
   using Result = TreeResult;
   using Block = TreeBlock;
+  static constexpr bool kFaces = false;
   static constexpr auto count = &count_tree;
-  static constexpr auto list = &list_tree;
-  static constexpr auto stream = &stream_tree;
+  static constexpr auto list = &linear_regions::bindings::list;
+  static constexpr auto stream = &linear_regions::bindings::stream;
   static constexpr auto search = &search_tree;
   static constexpr auto cut = &cut_tree;
   static constexpr auto probe = &probe_tree;

@@ -34,18 +34,19 @@ PlanarDomain make_domain(const Array<double>& columns, const Array<double>& edge
 
 py::dict columns_of(RegionBlock&& block) {
   const auto n = static_cast<py::ssize_t>(block.n);
-  const auto total = static_cast<py::ssize_t>(block.vertices.size() / 3);
   py::dict out;
   out["patterns"] = adopt(std::move(block.patterns), {n, static_cast<py::ssize_t>(block.words)});
-  out["vertices"] = adopt(std::move(block.vertices), {total, 3});
-  out["labels"] = adopt_labels(std::move(block.labels));
-  out["rows"] = adopt(std::move(block.rows), {total, 3});
-  out["vertex_counts"] = adopt(std::move(block.vertex_counts), {n});
   out["points"] = adopt(std::move(block.points), {n, 2});
   out["bounded"] = adopt(std::move(block.bounded), {n});
   py::list exact;
   for (const auto& p : block.exact_points) exact.append(py::make_tuple(p.region, p.x, p.y));
   out["exact_points"] = exact;
+  if (!block.faces) return out;
+  const auto total = static_cast<py::ssize_t>(block.vertices.size() / 3);
+  out["vertices"] = adopt(std::move(block.vertices), {total, 3});
+  out["labels"] = adopt_labels(std::move(block.labels));
+  out["rows"] = adopt(std::move(block.rows), {total, 3});
+  out["vertex_counts"] = adopt(std::move(block.vertex_counts), {n});
   return out;
 }
 
@@ -53,6 +54,7 @@ struct Planar {
   using Domain = PlanarDomain;
   using Result = PlanarResult;
   using Block = RegionBlock;
+  static constexpr bool kFaces = true;
   static constexpr auto count = &count_planar;
   static constexpr auto list = &list_planar;
   static constexpr auto stream = &stream_planar;

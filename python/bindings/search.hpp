@@ -2,8 +2,8 @@
 // The calls of an engine that searches the regions of a network: count, list and stream; search,
 // cut and probe for parts of such a search (linear_regions/part.hpp).
 //
-// An engine names its types Domain, Result and Block, its functions, and how its work and its
-// blocks become Python objects.
+// An engine names its types Domain, Result and Block, its functions, whether its lists have faces
+// unless told otherwise, and how its work and its blocks become Python objects.
 #pragma once
 
 #include <string>
@@ -35,16 +35,18 @@ class Search {
           py::arg("certified"), py::arg("threads"), py::arg("limit"), py::arg("time_limit"),
           py::arg("poll"));
     m.def(("list_" + name).c_str(), &list, py::arg("tape"), py::arg("domain"), py::arg("certified"),
-          py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"));
+          py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"),
+          py::arg("faces") = Engine::kFaces);
     m.def(("stream_" + name).c_str(), &stream, py::arg("tape"), py::arg("domain"),
           py::arg("certified"), py::arg("block"), py::arg("limit"), py::arg("time_limit"),
-          py::arg("poll"), py::arg("sink"));
+          py::arg("poll"), py::arg("sink"), py::arg("faces") = Engine::kFaces);
     m.def(("search_" + name).c_str(), &search, py::arg("tape"), py::arg("domain"),
-          py::arg("certified"), py::arg("part"), py::arg("list"), py::arg("wide"),
+          py::arg("certified"), py::arg("part"), py::arg("list"), py::arg("faces"), py::arg("wide"),
           py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("pause_after"),
           py::arg("pause_at"), py::arg("poll"));
     m.def(("cut_" + name).c_str(), &cut, py::arg("tape"), py::arg("domain"), py::arg("certified"),
-          py::arg("part"), py::arg("list"), py::arg("wide"), py::arg("share"), py::arg("poll"));
+          py::arg("part"), py::arg("list"), py::arg("faces"), py::arg("wide"), py::arg("share"),
+          py::arg("poll"));
     m.def(("probe_" + name).c_str(), &probe, py::arg("tape"), py::arg("domain"),
           py::arg("certified"), py::arg("seed"), py::arg("ways"), py::arg("time_limit"),
           py::arg("poll"));
@@ -74,7 +76,7 @@ class Search {
 
   static py::dict list(const Tape& tape, const Domain& domain, bool certified, unsigned threads,
                        std::optional<std::uint64_t> limit, std::optional<double> time_limit,
-                       py::object callback) {
+                       py::object callback, bool faces) {
     Poll poll(std::move(callback));
     RunControl control;
     prepare(control, poll, threads, limit, time_limit);
@@ -82,7 +84,7 @@ class Search {
     Block block;
     {
       const py::gil_scoped_release release;  // as above
-      result = Engine::list(tape, domain, arithmetic_of(certified), control, block);
+      result = Engine::list(tape, domain, arithmetic_of(certified), control, block, faces);
     }
     py::dict out = report(result, poll);
     out["columns"] = Engine::columns(std::move(block));
@@ -91,7 +93,7 @@ class Search {
 
   static py::dict stream(const Tape& tape, const Domain& domain, bool certified, std::size_t block,
                          std::optional<std::uint64_t> limit, std::optional<double> time_limit,
-                         py::object callback, const py::object& sink) {
+                         py::object callback, const py::object& sink, bool faces) {
     Poll poll(std::move(callback));
     RunControl control;
     prepare(control, poll, 1, limit, time_limit);
@@ -99,21 +101,23 @@ class Search {
     Result result;
     {
       const py::gil_scoped_release release;  // as above; the delivery takes the GIL for itself
-      result = Engine::stream(tape, domain, arithmetic_of(certified), control, block,
-                              [&](Block&& columns) { return delivery(std::move(columns)); });
+      result = Engine::stream(
+          tape, domain, arithmetic_of(certified), control, block,
+          [&](Block&& columns) { return delivery(std::move(columns)); }, faces);
     }
     delivery.rethrow();
     return report(result, poll);
   }
 
   static py::dict search(const Tape& tape, const Domain& domain, bool certified,
-                         const PartArrays& arrays, bool list, bool wide, unsigned threads,
-                         std::optional<std::uint64_t> limit, std::optional<double> time_limit,
-                         std::optional<double> pause_after, std::optional<std::uint64_t> pause_at,
-                         py::object callback) {
+                         const PartArrays& arrays, bool list, bool faces, bool wide,
+                         unsigned threads, std::optional<std::uint64_t> limit,
+                         std::optional<double> time_limit, std::optional<double> pause_after,
+                         std::optional<std::uint64_t> pause_at, py::object callback) {
     const Part part = part_from(arrays);
     PartOptions options;
     options.list = list;
+    options.faces = faces;
     options.wide = wide;
     Poll poll(std::move(callback));
     RunControl control;
@@ -141,11 +145,11 @@ class Search {
   }
 
   static py::dict cut(const Tape& tape, const Domain& domain, bool certified,
-                      const PartArrays& arrays, bool list, bool wide, double share,
+                      const PartArrays& arrays, bool list, bool faces, bool wide, double share,
                       py::object callback) {
     if (!(share > 0)) throw std::invalid_argument("a share must be above 0");
     const Part part = part_from(arrays);
-    PartOptions options{list, wide, share};
+    PartOptions options{list, wide, share, faces};
     Poll poll(std::move(callback));
     RunControl control;
     prepare(control, poll, 1, std::nullopt, std::nullopt);

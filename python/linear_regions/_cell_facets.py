@@ -276,12 +276,16 @@ def row_columns(
         place = [facets[-1 - k] for k in columns.facet_labels[:, 0].tolist()]
     at = np.array([[nearest(v) for v in point]]).reshape(1, d)
     inexact = any(Fraction(v) != p for v, p in zip(at[0].tolist(), point, strict=True))
+    faces = replace(
+        columns.known_faces(),
+        facet_rows=np.ascontiguousarray(cell.rows[place]).reshape(-1, d + 1),
+        facet_labels=np.ascontiguousarray(cell.labels[place]).reshape(-1, 3),
+    )
     return replace(
         columns,
         patterns=pattern[None],
         interior_points=np.full((1, d), np.nan) if inexact else at,
-        facet_rows=np.ascontiguousarray(cell.rows[place]).reshape(-1, d + 1),
-        facet_labels=np.ascontiguousarray(cell.labels[place]).reshape(-1, 3),
+        faces=faces,
         exact_points={0: point} if inexact else {},
     ), quotient
 

@@ -19,7 +19,7 @@ from ._checkpoint_file import KIND, VERSION, CheckpointFile, names_in
 from ._digest import digest
 from ._divisible import State
 from ._domain_record import domain_fields
-from ._parts import Part, Search
+from ._parts import WITHOUT_FACES, Part, Search
 from ._records import read_record
 from ._version import __version__
 from .errors import CorruptFile
@@ -150,11 +150,12 @@ def arrays_of(part: Part) -> dict[str, Any]:
 def names_of(search: Search) -> dict[str, str]:
     """Name the search in pieces, so that a mismatch can say which one differs."""
     domain = search.domain.resolve(search.network.input_shape)
+    listed = "regions" if search.faces else WITHOUT_FACES
     return {
         "network": digest(search.network),
         "domain": digest(domain),
         "method": search.method,
         "arithmetic": "certified" if search.certified else "float",
-        "question": "regions" if search.lists else "count",
+        "question": listed if search.lists else "count",
         "version": __version__,
     }

@@ -318,68 +318,6 @@ def _maximum(options: argparse.Namespace) -> Output:
     return Output(lambda: labelled(entries), lambda: data)
 
 
-def _regions(options: argparse.Namespace) -> Output:
-    import linear_regions as lr
-
-    net = load_model(options)
-    place = place_of(options, net)
-    if options.output:
-        _npz(options.output)  # before the work, not after it
-    listed = lr.regions(net, place.domain, what=options.what, **run_options(options))
-    if options.output:
-        lr.save(listed, options.output)
-    return _regions_output(options, net, place, listed)
-
-
-def _npz(path: str) -> None:
-    if not path.endswith(".npz"):
-        raise InvalidInput(f"--output: expected a name that ends in .npz, got {path!r}")
-
-
-def _regions_output(
-    options: argparse.Namespace, net: lr.Network, place: Place, listed: lr.Regions
-) -> Output:
-    def text() -> str:
-        entries = [
-            ("model", [network_line(net, model_name(options))]),
-            ("domain", [place.text]),
-            ("regions", [count_text(listed.count)]),
-        ]
-        if options.output:
-            return labelled([*entries, ("file", [options.output])])
-        volumes = listed.volumes
-        facets = np.diff(listed.facet_offsets)
-        cells = [["region", "size", "vertices", "facets", "units on", "interior point"]]
-        for i, region in enumerate(listed):
-            point = " ".join(f"{value:.6g}" for value in region.interior_point)
-            bits, corners = int(region.bits().sum()), len(region.vertices)
-            row = [str(i), f"{volumes[i]:.6g}", str(corners), str(facets[i]), str(bits), point]
-            cells.append(row)
-        return labelled(entries) + "\n\n" + align(cells, (*("right",) * 5, "left"))
-
-    def data() -> dict[str, Any]:
-        head = {**model_head(options, net, place), "count": listed.count.to_dict()}
-        if options.output:
-            return {**head, "file": options.output}
-        rows = [
-            {
-                "pattern": [f"{int(word):016x}" for word in region.pattern],
-                "interior_point": region.interior_point.tolist(),
-                "volume": region.volume,
-                "bounded": region.bounded,
-                "vertices": region.vertices.tolist(),
-                "facets": [
-                    {"normal": f.normal.tolist(), "offset": f.offset, "bit": f.bit}
-                    for f in region.facets
-                ],
-            }
-            for region in listed
-        ]
-        return {**head, "pattern_bits": listed.pattern_bits, "regions": rows}
-
-    return Output(text, data)
-
-
 def _sample(options: argparse.Namespace) -> Output:
     import linear_regions as lr
 
@@ -506,7 +444,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Output]] = {
     "count": _count,
     "bounds": _bounds,
     "max": _maximum,
-    "regions": _regions,
     "sample": _sample,
     "plot": _plot,
     "info": _info,

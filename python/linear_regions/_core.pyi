@@ -115,6 +115,7 @@ def search_planar(
     certified: bool,
     part: _Part,
     list: bool,
+    faces: bool,
     wide: bool,
     threads: int,
     limit: int | None,
@@ -129,6 +130,7 @@ def cut_planar(
     certified: bool,
     part: _Part,
     list: bool,
+    faces: bool,
     wide: bool,
     share: float,
     poll: _Poll,
@@ -148,6 +150,7 @@ def search_cones(
     certified: bool,
     part: _Part,
     list: bool,
+    faces: bool,
     wide: bool,
     threads: int,
     limit: int | None,
@@ -162,6 +165,7 @@ def cut_cones(
     certified: bool,
     part: _Part,
     list: bool,
+    faces: bool,
     wide: bool,
     share: float,
     poll: _Poll,
@@ -181,6 +185,7 @@ def search_tree(
     certified: bool,
     part: _Part,
     list: bool,
+    faces: bool,
     wide: bool,
     threads: int,
     limit: int | None,
@@ -195,6 +200,7 @@ def cut_tree(
     certified: bool,
     part: _Part,
     list: bool,
+    faces: bool,
     wide: bool,
     share: float,
     poll: _Poll,
@@ -244,6 +250,7 @@ def list_tree(
     limit: int | None,
     time_limit: float | None,
     poll: _Poll,
+    faces: bool = False,
 ) -> dict[str, Any]: ...
 def stream_tree(
     tape: Tape,
@@ -254,6 +261,7 @@ def stream_tree(
     time_limit: float | None,
     poll: _Poll,
     sink: Callable[[dict[str, Any]], bool],
+    faces: bool = False,
 ) -> dict[str, Any]: ...
 def list_planar(
     tape: Tape,
@@ -263,6 +271,7 @@ def list_planar(
     limit: int | None,
     time_limit: float | None,
     poll: _Poll,
+    faces: bool = True,
 ) -> dict[str, Any]: ...
 def stream_planar(
     tape: Tape,
@@ -273,6 +282,7 @@ def stream_planar(
     time_limit: float | None,
     poll: _Poll,
     sink: Callable[[dict[str, Any]], bool],
+    faces: bool = True,
 ) -> dict[str, Any]: ...
 def unstable_units(tape: Tape, low: _Float, high: _Float) -> list[npt.NDArray[np.uint8]]: ...
 def count_cones(
@@ -292,6 +302,7 @@ def list_cones(
     limit: int | None,
     time_limit: float | None,
     poll: _Poll,
+    faces: bool = True,
 ) -> dict[str, Any]: ...
 def stream_cones(
     tape: Tape,
@@ -302,6 +313,7 @@ def stream_cones(
     time_limit: float | None,
     poll: _Poll,
     sink: Callable[[dict[str, Any]], bool],
+    faces: bool = True,
 ) -> dict[str, Any]: ...
 def hit_and_run(sides: _Float, start: _Float, words: _Words) -> _Float: ...
 def distinct_rows(words: _Words) -> tuple[int, _Int]: ...

@@ -61,7 +61,8 @@ def match_exactly(
     sides = _side_rows(net, domain)
     core = frame_of(domain_frame(domain, net.input_shape))
     kept = range(columns.vertices.shape[1]) if quotient is None else [*quotient.kept, -1]
-    across = replace(columns, vertices=columns.vertices[:, list(kept)])
+    faces = columns.known_faces()
+    across = replace(columns, faces=replace(faces, vertices=faces.vertices[:, list(kept)]))
     owners = np.searchsorted(columns.facet_offsets, facets, side="right") - 1
     first_seen: dict[tuple[Corner, frozenset[Corner]], int] = {}
     pairs = []

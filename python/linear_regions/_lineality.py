@@ -96,10 +96,14 @@ def lifted(columns: Columns, quotient: Quotient) -> Columns:
         out[:, where] = rows
         return out
 
-    facet_rows = spread(columns.facet_rows, d + 1, place)
-    for j, vector in zip(left_out, quotient.basis, strict=True):
-        share = np.array([float(Fraction(-vector[k], vector[j])) for k in kept])
-        facet_rows[:, j] = columns.facet_rows[:, :-1] @ share if kept else 0.0
+    faces = columns.faces
+    if faces is not None:
+        facet_rows = spread(faces.facet_rows, d + 1, place)
+        for j, vector in zip(left_out, quotient.basis, strict=True):
+            share = np.array([float(Fraction(-vector[k], vector[j])) for k in kept])
+            facet_rows[:, j] = faces.facet_rows[:, :-1] @ share if kept else 0.0
+        vertices = spread(faces.vertices, d + 1, place)
+        faces = replace(faces, vertices=vertices, facet_rows=facet_rows)
     zero = Fraction(0)
     exact_points = {}
     for number, point in columns.exact_points.items():
@@ -109,7 +113,6 @@ def lifted(columns: Columns, quotient: Quotient) -> Columns:
         columns,
         interior_points=spread(columns.interior_points, d, kept),
         bounded=np.zeros_like(columns.bounded),
-        vertices=spread(columns.vertices, d + 1, place),
-        facet_rows=facet_rows,
+        faces=faces,
         exact_points=exact_points,
     )

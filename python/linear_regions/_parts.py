@@ -31,7 +31,9 @@ from .domain import Domain
 from .errors import InvalidInput, Unsupported
 from .network import Network
 
-__all__ = ["Block", "Part", "Search"]
+__all__ = ["WITHOUT_FACES", "Block", "Part", "Search"]
+
+WITHOUT_FACES = "regions without faces"  # how checkpoints name such a listing
 
 Numbers: TypeAlias = npt.NDArray[np.uint32]
 Block: TypeAlias = tuple[Numbers, dict[str, Any]]
@@ -150,6 +152,8 @@ class Search:
     certified : bool
     lists : bool
         Whether regions are listed.
+    faces : bool
+        Of a listing: with vertices and facets, too.
     """
 
     network: Network
@@ -157,6 +161,7 @@ class Search:
     method: str
     certified: bool
     lists: bool = False
+    faces: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what has no parts."""
@@ -197,7 +202,9 @@ class Search:
     @cached_property
     def identity(self) -> str:
         """Name what is searched, as a hexadecimal SHA-256."""
-        options = (self.method, self.certified, self.lists)
+        options: tuple[Any, ...] = (self.method, self.certified, self.lists)
+        if not self.faces:
+            options = (*options, WITHOUT_FACES)
         return digest((self.network, self.domain.resolve(self.network.input_shape), options))
 
     def run(
@@ -224,6 +231,7 @@ class Search:
                 self.certified,
                 part.arrays,
                 self.lists,
+                self.faces,
                 wide,
                 threads,
                 limit,
@@ -254,6 +262,7 @@ class Search:
             self.certified,
             part.arrays,
             self.lists,
+            self.faces,
             False,
             share,
             poll,

@@ -53,6 +53,9 @@ class Facet:
 class Region:
     """One activation region: a view of a row of `Regions`.
 
+    In a list made with ``faces=False``, vertices, facets and volume are found when they are first
+    asked for, exactly, as by `region_at`.
+
     Attributes
     ----------
     pattern : uint64 array, shape (words,)
@@ -79,11 +82,17 @@ class Region:
     ([[0.0, 0.0]], [0.0])
     """
 
-    __slots__ = ("_index", "_table")
+    __slots__ = ("_faced", "_index", "_table")
 
     def __init__(self, table: Regions, index: int) -> None:
         self._table = table
         self._index = index
+        self._faced: Region | None = None if not table.has_faces else self
+
+    def _with_faces(self) -> Region:
+        if self._faced is None:
+            self._faced = self._table._located(self._index)
+        return self._faced
 
     @property
     def pattern(self) -> Words:
@@ -118,6 +127,8 @@ class Region:
         return tuple(Fraction(float(x)) for x in self.interior_point)
 
     def _homogeneous(self) -> FloatArray:
+        if self._with_faces() is not self:
+            return self._with_faces()._homogeneous()
         first, last = self._table.vertex_offsets[self._index : self._index + 2]
         return self._table.vertices[first:last]
 
@@ -135,6 +146,8 @@ class Region:
     @property
     def facets(self) -> list[Facet]:
         """The irredundant facets; in two dimensions counter-clockwise."""
+        if self._with_faces() is not self:
+            return self._with_faces().facets
         columns = self._table.columns
         first, last = columns.facet_offsets[self._index : self._index + 2].tolist()
         bits = self._table.facet_bits
@@ -160,6 +173,8 @@ class Region:
     @property
     def volume(self) -> float:
         """Length or area in domain coordinates; infinite where unbounded."""
+        if self._with_faces() is not self:
+            return self._with_faces().volume
         return float(self._table[self._index : self._index + 1].volumes[0])
 
     def affine_map(self, space: str = "domain") -> tuple[FloatArray, FloatArray]:
@@ -179,7 +194,9 @@ class Region:
         return whole[:, :-1], whole[:, -1]
 
     def __repr__(self) -> str:
-        """Show the number of active bits and the size."""
+        """Show the number of active bits and the size; a size that is not known is not found."""
+        if not self._table.has_faces:
+            return f"Region({int(self.bits().sum())} bits set)"
         return f"Region({int(self.bits().sum())} bits set, volume={self.volume:.6g})"
 
 

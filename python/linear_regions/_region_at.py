@@ -27,7 +27,7 @@ from .errors import DegenerateInput, InvalidInput, Unsupported
 from .network import Network
 from .result import RegionCount
 
-__all__ = ["LocatedRegion", "region_at"]
+__all__ = ["LocatedRegion", "located", "region_at"]
 
 # A cell of more dimensions has too many vertices to be worth their time.
 MOST_DIMENSIONS_WITH_VERTICES = 8
@@ -97,6 +97,14 @@ def region_at(net: Network, x: npt.ArrayLike, domain: Domain | None = None) -> L
             f"the point lies on a facet: several regions touch it, and pattern bits {shown} change"
         )
     return LocatedRegion(net, place, frame, core, found["pattern"], point)
+
+
+def located(
+    net: Network, domain: Domain, pattern: Words, point: tuple[Fraction, ...]
+) -> LocatedRegion:
+    """Return the region of a pattern, given a point that is proved to lie inside."""
+    frame = domain_frame(domain, net.input_shape)
+    return LocatedRegion(net, domain, frame, frame_of(frame), pattern, point)
 
 
 def _point(x: Any, frame: DomainFrame, net: Network) -> tuple[Fraction, ...]:
@@ -207,6 +215,7 @@ class LocatedRegion(Region):
         self.network = network
         self.domain = domain
         self._index = 0
+        self._faced = self
         self._frame = frame
         self._core_frame = core
         self._pattern = pattern

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from fractions import Fraction
 from functools import lru_cache
 from os import PathLike
@@ -31,9 +30,9 @@ from ._npy import DAMAGE
 from ._npz import load as load_network
 from ._npz import read_container, write_container
 from ._npz import save as save_network
-from ._parts import Block, Search
+from ._parts import WITHOUT_FACES, Block, Search
 from ._records import sync_folder
-from ._region_columns import Columns, IntArray
+from ._region_columns import PLAIN, Columns, Faces, IntArray
 from ._region_files import check_columns
 from ._region_table import Regions
 from .errors import CheckpointError, CorruptFile, InvalidInput, LinearRegionsError
@@ -151,8 +150,7 @@ def _read_chunk(path: str) -> tuple[Arrays, Columns]:
     try:
         exact = {int(i): tuple(map(Fraction, point)) for i, point in header["exact_points"].items()}
         runs = {name: arrays[name] for name in ("run_rows", "run_path_lengths", "run_paths")}
-        given = {f.name: arrays[f.name] for f in fields(Columns) if f.name != "exact_points"}
-        table = Columns(**given, exact_points=exact)
+        table = Columns.of(arrays, exact, "vertices" in arrays)
     except (KeyError, ValueError, AttributeError, TypeError, ZeroDivisionError) as error:
         raise CorruptFile(f"{path}: not a chunk of a listing, or damaged: {error!r}") from error
     n = len(table.patterns)
@@ -211,6 +209,7 @@ class RegionFolder:
         try:
             self.domain = domain_of_fields(header["domain_fields"])
             self.count: RegionCount = counted(self._state, header["of"])
+            self._has_faces = header["of"]["question"] != WITHOUT_FACES
             if self.count.arithmetic not in ("certified", "float"):
                 raise ValueError(f"there is no arithmetic {self.count.arithmetic!r}")
             place = embedding_and_quotient(self.network, self.domain, self.count.method)
@@ -232,6 +231,8 @@ class RegionFolder:
             check_columns(table, self.network, self._dim, self._sides)
         except (CorruptFile, IndexError) as error:
             raise CorruptFile(f"{path}: not a chunk of a listing, or damaged: {error}") from error
+        if (table.faces is not None) != self._has_faces:
+            raise CorruptFile(f"{path}: its regions have faces, or have none, unlike the listing's")
         if len(table.patterns) != self._state.chunk_rows[number]:
             raise CorruptFile(f"{path}: it has other regions than the listing's state says")
         return runs, table
@@ -291,10 +292,7 @@ class RegionFolder:
     def _nothing(self) -> Columns:
         words, d = (self.network.pattern_bits + 63) // 64, self._dim
         none, one = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
-        return Columns(
-            patterns=np.zeros((0, words), dtype=np.uint64),
-            interior_points=np.zeros((0, d)),
-            bounded=np.zeros(0, dtype=np.bool_),
+        faces = Faces(
             vertices=np.zeros((0, d + 1)),
             vertex_offsets=one,
             facet_rows=np.zeros((0, d + 1)),
@@ -302,7 +300,12 @@ class RegionFolder:
             facet_offsets=one,
             corner_offsets=one,
             corners=none,
-            exact_points={},
+        )
+        return Columns(
+            patterns=np.zeros((0, words), dtype=np.uint64),
+            interior_points=np.zeros((0, d)),
+            bounded=np.zeros(0, dtype=np.bool_),
+            faces=faces if self._has_faces else None,
         )
 
     def _table(self, parts: list[Columns], whole: bool = False) -> Regions:
@@ -351,6 +354,18 @@ def join_columns(parts: Sequence[Columns]) -> Columns:
     if len(parts) == 1:
         return parts[0]
 
+    regions = np.cumsum([0, *(len(part.patterns) for part in parts)])
+    exact_points = {
+        int(start) + i: point
+        for part, start in zip(parts, regions[:-1], strict=True)
+        for i, point in part.exact_points.items()
+    }
+    plain = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PLAIN}
+    faces = [part.faces for part in parts if part.faces is not None]
+    return Columns(**plain, faces=_join_faces(faces) if faces else None, exact_points=exact_points)
+
+
+def _join_faces(parts: Sequence[Faces]) -> Faces:
     def rows(name: str) -> Any:
         return np.concatenate([getattr(part, name) for part in parts])
 
@@ -359,12 +374,8 @@ def join_columns(parts: Sequence[Columns]) -> Columns:
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     vertices = np.cumsum([0, *(len(part.vertices) for part in parts)])
-    regions = np.cumsum([0, *(len(part.patterns) for part in parts)])
     corners = [part.corners + start for part, start in zip(parts, vertices[:-1], strict=True)]
-    return Columns(
-        patterns=rows("patterns"),
-        interior_points=rows("interior_points"),
-        bounded=rows("bounded"),
+    return Faces(
         vertices=rows("vertices"),
         vertex_offsets=offsets("vertex_offsets"),
         facet_rows=rows("facet_rows"),
@@ -372,9 +383,4 @@ def join_columns(parts: Sequence[Columns]) -> Columns:
         facet_offsets=offsets("facet_offsets"),
         corner_offsets=offsets("corner_offsets"),
         corners=np.concatenate(corners),
-        exact_points={
-            int(start) + i: point
-            for part, start in zip(parts, regions[:-1], strict=True)
-            for i, point in part.exact_points.items()
-        },
     )

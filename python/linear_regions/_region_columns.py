@@ -17,11 +17,14 @@ import numpy.typing as npt
 
 from ._planar import PlanarFrame
 from ._value import FloatArray
+from .errors import Unsupported
 
 __all__ = [
     "AT_INFINITY",
+    "PLAIN",
     "Columns",
     "ExactPoints",
+    "Faces",
     "IntArray",
     "Words",
     "cone_columns",
@@ -37,16 +40,15 @@ ExactPoints: TypeAlias = dict[int, tuple[Fraction, ...]]
 AT_INFINITY = -(2**31)
 
 
+_AT_ONCE = 4096  # regions whose corners are renumbered in one step
+
+
 @dataclass(frozen=True, eq=False)
-class Columns:
-    """What is stored of regions.
+class Faces:
+    """Vertices and facets of regions.
 
     Attributes
     ----------
-    patterns : uint64 array, shape (R, words)
-    interior_points : float64 array, shape (R, d)
-        NaN where no double lies inside.
-    bounded : bool array, shape (R,)
     vertices : float64 array, shape (V, d + 1)
         Homogeneous: a last column 1 marks a vertex, 0 the direction of one at infinity.
     vertex_offsets : int64 array, shape (R + 1,)
@@ -59,13 +61,8 @@ class Columns:
     corner_offsets : int64 array, shape (F + 1,)
     corners : int64 array
         Rows of `vertices` that lie on each facet, facet after facet.
-    exact_points : dict of int to tuple of Fraction
-        Interior points of the regions without a double inside.
     """
 
-    patterns: Words
-    interior_points: FloatArray
-    bounded: npt.NDArray[np.bool_]
     vertices: FloatArray
     vertex_offsets: IntArray
     facet_rows: FloatArray
@@ -73,9 +70,8 @@ class Columns:
     facet_offsets: IntArray
     corner_offsets: IntArray
     corners: IntArray
-    exact_points: ExactPoints = field(default_factory=dict)
 
-    def take(self, numbers: IntArray) -> Columns:
+    def take(self, numbers: IntArray) -> Faces:
         """Return the rows of the regions with these numbers, in this order."""
         vertices, vertex_offsets = spread(self.vertex_offsets, numbers)
         facets, facet_offsets = spread(self.facet_offsets, numbers)
@@ -83,6 +79,93 @@ class Columns:
         # Vertices of one region stay together: each moves by what its region moves.
         shift = vertex_offsets[:-1] - self.vertex_offsets[:-1][numbers]
         per_facet = np.repeat(shift, np.diff(facet_offsets))
+        return Faces(
+            vertices=self.vertices[vertices],
+            vertex_offsets=vertex_offsets,
+            facet_rows=self.facet_rows[facets],
+            facet_labels=self.facet_labels[facets],
+            facet_offsets=facet_offsets,
+            corner_offsets=corner_offsets,
+            corners=self.corners[corners] + np.repeat(per_facet, np.diff(corner_offsets)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What is stored of regions.
+
+    Attributes
+    ----------
+    patterns : uint64 array, shape (R, words)
+    interior_points : float64 array, shape (R, d)
+        NaN where no double lies inside.
+    bounded : bool array, shape (R,)
+    faces : Faces or None
+        None where the regions were listed without.
+    exact_points : dict of int to tuple of Fraction
+        Interior points of the regions without a double inside.
+    """
+
+    patterns: Words
+    interior_points: FloatArray
+    bounded: npt.NDArray[np.bool_]
+    faces: Faces | None
+    exact_points: ExactPoints = field(default_factory=dict)
+
+    def known_faces(self) -> Faces:
+        """Return the faces.
+
+        Raises
+        ------
+        Unsupported
+            If the regions were listed without.
+        """
+        if self.faces is None:
+            raise Unsupported(
+                "these regions were listed with faces=False: vertices, facets and what follows "
+                "from them (volumes, neighbours, pictures, linear regions) need a list with "
+                "faces=True. Those of single regions are found on demand: table[i].facets, "
+                "table[i].vertices, table[i].volume"
+            )
+        return self.faces
+
+    @property
+    def vertices(self) -> FloatArray:
+        """Homogeneous vertices, shape (V, d + 1)."""
+        return self.known_faces().vertices
+
+    @property
+    def vertex_offsets(self) -> IntArray:
+        """Where each region's vertices begin, shape (R + 1,)."""
+        return self.known_faces().vertex_offsets
+
+    @property
+    def facet_rows(self) -> FloatArray:
+        """Rows of the facets, shape (F, d + 1)."""
+        return self.known_faces().facet_rows
+
+    @property
+    def facet_labels(self) -> npt.NDArray[np.int32]:
+        """What changes across the facets, shape (F, 3)."""
+        return self.known_faces().facet_labels
+
+    @property
+    def facet_offsets(self) -> IntArray:
+        """Where each region's facets begin, shape (R + 1,)."""
+        return self.known_faces().facet_offsets
+
+    @property
+    def corner_offsets(self) -> IntArray:
+        """Where each facet's corners begin, shape (F + 1,)."""
+        return self.known_faces().corner_offsets
+
+    @property
+    def corners(self) -> IntArray:
+        """Rows of `vertices` on each facet."""
+        return self.known_faces().corners
+
+    def take(self, numbers: IntArray) -> Columns:
+        """Return the rows of the regions with these numbers, in this order."""
         place: dict[int, list[int]] = {}
         if self.exact_points:
             for new, old in enumerate(numbers.tolist()):
@@ -91,13 +174,7 @@ class Columns:
             patterns=self.patterns[numbers],
             interior_points=self.interior_points[numbers],
             bounded=self.bounded[numbers],
-            vertices=self.vertices[vertices],
-            vertex_offsets=vertex_offsets,
-            facet_rows=self.facet_rows[facets],
-            facet_labels=self.facet_labels[facets],
-            facet_offsets=facet_offsets,
-            corner_offsets=corner_offsets,
-            corners=self.corners[corners] + np.repeat(per_facet, np.diff(corner_offsets)),
+            faces=None if self.faces is None else self.faces.take(numbers),
             exact_points={
                 new: point for i, point in self.exact_points.items() for new in place.get(i, ())
             },
@@ -105,7 +182,20 @@ class Columns:
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return all columns but the exact points, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "exact_points"}
+        arrays = {name: getattr(self, name) for name in PLAIN}
+        if self.faces is not None:
+            arrays.update({f.name: getattr(self.faces, f.name) for f in fields(Faces)})
+        return arrays
+
+    @staticmethod
+    def of(arrays: Mapping[str, Any], exact_points: ExactPoints, has_faces: bool) -> Columns:
+        """Return columns from what `arrays` gave; KeyError where something is missing."""
+        faces = Faces(**{f.name: arrays[f.name] for f in fields(Faces)}) if has_faces else None
+        plain = {name: arrays[name] for name in PLAIN}
+        return Columns(**plain, faces=faces, exact_points=exact_points)
+
+
+PLAIN = ("patterns", "interior_points", "bounded")  # columns that every list has
 
 
 def spread(offsets: IntArray, numbers: IntArray) -> tuple[IntArray, IntArray]:
@@ -119,41 +209,60 @@ def spread(offsets: IntArray, numbers: IntArray) -> tuple[IntArray, IntArray]:
 
 def planar_columns(frame: PlanarFrame, listed: Mapping[str, Any]) -> Columns:
     """Return what the planar engine listed, in the domain's own coordinates."""
-    offsets = _offsets(listed["vertex_counts"])
-    exact = {
-        number: tuple(_fraction(text) for text in (x, y)[: frame.dim])
-        for number, x, y in listed["exact_points"]
-    }
-    make = (_points, _segments, _polygons)[frame.dim]
+    faces = None
+    if "vertices" in listed:
+        offsets = _offsets(listed["vertex_counts"])
+        faces = (_points, _segments, _polygons)[frame.dim](listed, offsets)
     return Columns(
         patterns=listed["patterns"],
         interior_points=np.ascontiguousarray(listed["points"][:, : frame.dim]),
-        exact_points=exact,
-        **make(listed, offsets),
+        bounded=listed["bounded"].astype(bool),
+        faces=faces,
+        exact_points={
+            number: tuple(_fraction(text) for text in (x, y)[: frame.dim])
+            for number, x, y in listed["exact_points"]
+        },
     )
 
 
 def cone_columns(listed: Mapping[str, Any]) -> Columns:
-    """Return what the cone engine listed; its corner numbers count within each region."""
-    vertex_offsets = _offsets(listed["vertex_counts"])
-    facet_offsets = _offsets(listed["facet_counts"])
-    corner_offsets = _offsets(listed["corner_counts"])
-    first = np.repeat(vertex_offsets[:-1], np.diff(facet_offsets))
+    """Return what the cone engine listed, whose arrays are taken over."""
     return Columns(
         patterns=listed["patterns"],
         interior_points=listed["points"],
         bounded=listed["bounded"].astype(bool),
+        faces=_cone_faces(listed) if "vertices" in listed else None,
+        exact_points=_exact_points(listed),
+    )
+
+
+def _exact_points(listed: Mapping[str, Any]) -> ExactPoints:
+    return {
+        number: tuple(_fraction(text) for text in coordinates)
+        for number, coordinates in listed["exact_points"]
+    }
+
+
+def _cone_faces(listed: Mapping[str, Any]) -> Faces:
+    vertex_offsets = _offsets(listed["vertex_counts"])
+    facet_offsets = _offsets(listed["facet_counts"])
+    corner_offsets = _offsets(listed["corner_counts"])
+    # Corner numbers count within each region. They may fill half of the memory: no copies.
+    corners = listed["corners"]
+    for first in range(0, len(vertex_offsets) - 1, _AT_ONCE):
+        last = min(first + _AT_ONCE, len(vertex_offsets) - 1)
+        facets = facet_offsets[first : last + 1]
+        sizes = np.diff(corner_offsets[facets])
+        rows = slice(corner_offsets[facets[0]], corner_offsets[facets[-1]])
+        corners[rows] += np.repeat(vertex_offsets[first:last], sizes)
+    return Faces(
         vertices=listed["vertices"],
         vertex_offsets=vertex_offsets,
         facet_rows=listed["rows"],
         facet_labels=listed["labels"],
         facet_offsets=facet_offsets,
         corner_offsets=corner_offsets,
-        corners=listed["corners"] + np.repeat(first, np.diff(corner_offsets)),
-        exact_points={
-            number: tuple(_fraction(text) for text in coordinates)
-            for number, coordinates in listed["exact_points"]
-        },
+        corners=corners,
     )
 
 
@@ -163,7 +272,7 @@ def _offsets(sizes: npt.NDArray[Any]) -> IntArray:
     return offsets
 
 
-def _polygons(listed: Mapping[str, Any], offsets: IntArray) -> dict[str, Any]:
+def _polygons(listed: Mapping[str, Any], offsets: IntArray) -> Faces:
     """Edge i of a polygon runs from its vertex i to the next one; edges at infinity go."""
     total = int(offsets[-1])
     following = np.arange(1, total + 1)
@@ -174,19 +283,18 @@ def _polygons(listed: Mapping[str, Any], offsets: IntArray) -> dict[str, Any]:
     if not finite.all():
         facet_offsets = np.concatenate([[0], np.cumsum(finite)])[offsets].astype(np.int64)
         labels, rows, start = labels[finite], rows[finite], start[finite]
-    return {
-        "bounded": listed["bounded"].astype(bool),
-        "vertices": listed["vertices"],
-        "vertex_offsets": offsets,
-        "facet_rows": rows,
-        "facet_labels": labels,
-        "facet_offsets": facet_offsets,
-        "corner_offsets": np.arange(0, 2 * len(start) + 1, 2, dtype=np.int64),
-        "corners": np.stack([start, following[start]], axis=1).reshape(-1),
-    }
+    return Faces(
+        vertices=listed["vertices"],
+        vertex_offsets=offsets,
+        facet_rows=rows,
+        facet_labels=labels,
+        facet_offsets=facet_offsets,
+        corner_offsets=np.arange(0, 2 * len(start) + 1, 2, dtype=np.int64),
+        corners=np.stack([start, following[start]], axis=1).reshape(-1),
+    )
 
 
-def _segments(listed: Mapping[str, Any], offsets: IntArray) -> dict[str, Any]:
+def _segments(listed: Mapping[str, Any], offsets: IntArray) -> Faces:
     """Turn the thin rectangles of segments into their ends, the low one first.
 
     Counter-clockwise, the edge after the bottom of the dummy coordinate (side 0 of the domain) is
@@ -202,30 +310,28 @@ def _segments(listed: Mapping[str, Any], offsets: IntArray) -> dict[str, Any]:
     ends = np.stack([np.where(finite, at, outward), finite], axis=1).astype(np.float64)
     facet_offsets = np.concatenate([[0], np.cumsum(finite)])[::2].astype(np.int64)
     kept = numbers[finite]
-    return {
-        "bounded": np.asarray(finite.reshape(n, 2).all(axis=1), dtype=np.bool_),
-        "vertices": ends,
-        "vertex_offsets": 2 * np.arange(n + 1, dtype=np.int64),
-        "facet_rows": np.ascontiguousarray(rows[kept][:, [0, 2]]),
-        "facet_labels": labels[kept],
-        "facet_offsets": facet_offsets,
-        "corner_offsets": np.arange(len(kept) + 1, dtype=np.int64),
-        "corners": np.flatnonzero(finite),
-    }
+    return Faces(
+        vertices=ends,
+        vertex_offsets=2 * np.arange(n + 1, dtype=np.int64),
+        facet_rows=np.ascontiguousarray(rows[kept][:, [0, 2]]),
+        facet_labels=labels[kept],
+        facet_offsets=facet_offsets,
+        corner_offsets=np.arange(len(kept) + 1, dtype=np.int64),
+        corners=np.flatnonzero(finite),
+    )
 
 
-def _points(listed: Mapping[str, Any], offsets: IntArray) -> dict[str, Any]:
+def _points(listed: Mapping[str, Any], offsets: IntArray) -> Faces:
     n = len(offsets) - 1
-    return {
-        "bounded": np.ones(n, dtype=np.bool_),
-        "vertices": np.ones((n, 1)),
-        "vertex_offsets": np.arange(n + 1),
-        "facet_rows": np.empty((0, 1)),
-        "facet_labels": np.empty((0, 3), dtype=np.int32),
-        "facet_offsets": np.zeros(n + 1, dtype=np.int64),
-        "corner_offsets": np.zeros(1, dtype=np.int64),
-        "corners": np.empty(0, dtype=np.int64),
-    }
+    return Faces(
+        vertices=np.ones((n, 1)),
+        vertex_offsets=np.arange(n + 1),
+        facet_rows=np.empty((0, 1)),
+        facet_labels=np.empty((0, 3), dtype=np.int32),
+        facet_offsets=np.zeros(n + 1, dtype=np.int64),
+        corner_offsets=np.zeros(1, dtype=np.int64),
+        corners=np.empty(0, dtype=np.int64),
+    )
 
 
 def _fraction(text: str) -> Fraction:

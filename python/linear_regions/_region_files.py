@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from fractions import Fraction
 from os import PathLike
 from typing import Any
@@ -17,7 +16,7 @@ from ._lineality import Quotient, quotient_of
 from ._lower import frame_of, program
 from ._npy import DAMAGE
 from ._npz import corrupt, network_of, parts_of, read_container, write_container
-from ._region_columns import Columns, ExactPoints
+from ._region_columns import PLAIN, Columns, ExactPoints, Faces
 from ._region_table import Regions
 from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
 from .errors import CorruptFile, LinearRegionsError
@@ -26,7 +25,7 @@ from .result import RegionCount
 
 __all__ = ["REGIONS_VERSION", "check_columns", "load_regions", "save_regions"]
 
-REGIONS_VERSION = 1
+REGIONS_VERSION = 2  # of files without faces; the others are still of version 1
 
 Arrays = dict[str, npt.NDArray[Any]]
 # Fields of a count that are plain; work and related bounds stay behind.
@@ -61,6 +60,7 @@ def save_regions(table: Regions, path: str | PathLike[str]) -> None:
         "domain": _domain_parts(table.domain, "domain", arrays),
         "place": _domain_parts(table.place, "place", arrays),
         "whole": table._whole,
+        "faces": table.columns.faces is not None,
         "count": {name: getattr(table.count, name) for name in _COUNT},
         "exact_points": {
             str(i): [f"{v.numerator:x}/{v.denominator:x}" for v in point]
@@ -69,7 +69,8 @@ def save_regions(table: Regions, path: str | PathLike[str]) -> None:
     }
     arrays["embedding"] = table.embedding
     arrays.update({f"column.{name}": array for name, array in table.columns.arrays().items()})
-    write_container(path, "regions", REGIONS_VERSION, header, arrays)
+    version = 1 if table.columns.faces is not None else REGIONS_VERSION
+    write_container(path, "regions", version, header, arrays)
 
 
 def load_regions(path: str | PathLike[str]) -> Regions:
@@ -87,10 +88,11 @@ def _table(header: Mapping[str, Any], arrays: Arrays) -> Regions:
     net = network_of(header["network"], weights)
     domain = _domain(header["domain"], "domain", arrays).resolve(net.input_shape)
     place = _domain(header["place"], "place", arrays).resolve(net.input_shape)
-    columns = Columns(
-        **{name: arrays.pop(f"column.{name}") for name in _TYPES},
-        exact_points=_exact_points(header["exact_points"]),
-    )
+    has_faces = header.get("faces", True)  # older files do not say
+    if type(has_faces) is not bool:
+        raise CorruptFile("it does not say whether its regions have faces")
+    named = {name: arrays.pop(f"column.{name}") for name in (_TYPES if has_faces else PLAIN)}
+    columns = Columns.of(named, _exact_points(header["exact_points"]), has_faces)
     embedding = arrays.pop("embedding")
     if arrays:
         raise CorruptFile(f"arrays that belong to nothing: {', '.join(sorted(arrays))}")
@@ -164,45 +166,50 @@ def check_columns(columns: Columns, net: Network, d: int, most_sides: int) -> No
     """
     n = len(columns.bounded)
     words = (net.pattern_bits + 63) // 64
-    shapes = {
-        "patterns": (n, words),
-        "interior_points": (n, d),
-        "bounded": (n,),
-        "vertices": (len(columns.vertices), d + 1),
-        "vertex_offsets": (n + 1,),
-        "facet_rows": (len(columns.facet_labels), d + 1),
-        "facet_labels": (len(columns.facet_labels), 3),
-        "facet_offsets": (n + 1,),
-        "corner_offsets": (len(columns.facet_labels) + 1,),
-        "corners": (len(columns.corners),),
-    }
-    for field in fields(columns):
-        if field.name == "exact_points":
-            continue
-        array = getattr(columns, field.name)
-        if array.dtype != _TYPES[field.name] or array.shape != shapes[field.name]:
-            raise CorruptFile(f"column {field.name} has shape {array.shape}, dtype {array.dtype}")
-    ends = {
-        "vertex_offsets": len(columns.vertices),
-        "facet_offsets": len(columns.facet_labels),
-        "corner_offsets": len(columns.corners),
-    }
-    for name, end in ends.items():
-        offsets = getattr(columns, name)
-        if offsets[0] != 0 or offsets[-1] != end or (np.diff(offsets) < 0).any():
-            raise CorruptFile(f"column {name} does not ascend from 0 to {end}")
-    bits, ranges = columns.facet_labels[:, 0], columns.facet_labels[:, 1:]
-    if len(bits) and (bits.max() >= max(net.pattern_bits, 1) or bits.min() < -most_sides):
-        raise CorruptFile("a facet names no unit and no side")
-    if len(ranges) and (ranges.min() < -1 or ranges.max() >= 1 << 24):
-        raise CorruptFile("a facet names no entry of a window")
-    owners = np.repeat(np.arange(n), np.diff(columns.facet_offsets))
-    owners = np.repeat(owners, np.diff(columns.corner_offsets))
-    low, high = columns.vertex_offsets[:-1][owners], columns.vertex_offsets[1:][owners]
-    if ((columns.corners < low) | (columns.corners >= high)).any():
-        raise CorruptFile("a facet has a corner that is no vertex of its region")
+    _check_shapes(columns, {"patterns": (n, words), "interior_points": (n, d), "bounded": (n,)})
     spare = 64 * words - net.pattern_bits
     if n and spare and (columns.patterns[:, -1] >> np.uint64(64 - spare)).any():
         raise CorruptFile("a pattern has more bits than the network")
     if any(not 0 <= i < n or len(p) != d for i, p in columns.exact_points.items()):
         raise CorruptFile("an exact point belongs to no region")
+    if columns.faces is not None:
+        _check_faces(columns.faces, n, d, net, most_sides)
+
+
+def _check_shapes(columns: Columns | Faces, shapes: dict[str, tuple[int, ...]]) -> None:
+    for name, shape in shapes.items():
+        array = getattr(columns, name)
+        if array.dtype != _TYPES[name] or array.shape != shape:
+            raise CorruptFile(f"column {name} has shape {array.shape}, dtype {array.dtype}")
+
+
+def _check_faces(faces: Faces, n: int, d: int, net: Network, most_sides: int) -> None:
+    shapes: dict[str, tuple[int, ...]] = {
+        "vertices": (len(faces.vertices), d + 1),
+        "vertex_offsets": (n + 1,),
+        "facet_rows": (len(faces.facet_labels), d + 1),
+        "facet_labels": (len(faces.facet_labels), 3),
+        "facet_offsets": (n + 1,),
+        "corner_offsets": (len(faces.facet_labels) + 1,),
+        "corners": (len(faces.corners),),
+    }
+    _check_shapes(faces, shapes)
+    ends = {
+        "vertex_offsets": len(faces.vertices),
+        "facet_offsets": len(faces.facet_labels),
+        "corner_offsets": len(faces.corners),
+    }
+    for name, end in ends.items():
+        offsets = getattr(faces, name)
+        if offsets[0] != 0 or offsets[-1] != end or (np.diff(offsets) < 0).any():
+            raise CorruptFile(f"column {name} does not ascend from 0 to {end}")
+    bits, ranges = faces.facet_labels[:, 0], faces.facet_labels[:, 1:]
+    if len(bits) and (bits.max() >= max(net.pattern_bits, 1) or bits.min() < -most_sides):
+        raise CorruptFile("a facet names no unit and no side")
+    if len(ranges) and (ranges.min() < -1 or ranges.max() >= 1 << 24):
+        raise CorruptFile("a facet names no entry of a window")
+    owners = np.repeat(np.arange(n), np.diff(faces.facet_offsets))
+    owners = np.repeat(owners, np.diff(faces.corner_offsets))
+    low, high = faces.vertex_offsets[:-1][owners], faces.vertex_offsets[1:][owners]
+    if ((faces.corners < low) | (faces.corners >= high)).any():
+        raise CorruptFile("a facet has a corner that is no vertex of its region")

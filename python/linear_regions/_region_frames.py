@@ -40,10 +40,11 @@ def to_pandas(table: Regions) -> Any:
         "pattern": [" ".join(f"{word:016x}" for word in row) for row in words.tolist()],
         "units_on": np.broadcast_to(np.asarray(on, dtype=np.int64), len(table)),
         "bounded": table.bounded,
-        "volume": table.volumes,
-        "vertices": np.diff(table.vertex_offsets),
-        "facets": np.diff(table.facet_offsets),
-        "proved": table.interior_proved,
     }
+    if table.has_faces:
+        columns["volume"] = table.volumes
+        columns["vertices"] = np.diff(table.vertex_offsets)
+        columns["facets"] = np.diff(table.facet_offsets)
+    columns["proved"] = table.interior_proved
     points = {f"t{j}": table.interior_points[:, j] for j in range(table.dim)}
     return pandas.DataFrame({**columns, **points})

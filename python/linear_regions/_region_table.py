@@ -8,17 +8,16 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from ._adjacency import facet_mates
 from ._forward import forward_pass
 from ._lineality import Quotient
 from ._pieces import Pieces, affine_pieces, linear_regions
 from ._region import Facet, Region
-from ._region_columns import Columns, IntArray, Words
+from ._region_arrays import RegionArrays
+from ._region_columns import Columns, IntArray
 from ._region_frames import to_networkx, to_pandas
 from ._value import FloatArray
-from ._volumes import volumes_of
 from .domain import Ball, Domain
 from .errors import InvalidInput, Unsupported
 from .network import Network
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Facet", "Region", "Regions"]
 
 
-class Regions:
+class Regions(RegionArrays):
     """Activation regions, in columns.
 
     Made by `regions`. ``len``, indexing and iteration give `Region` views; the columns are NumPy
@@ -64,12 +63,18 @@ class Regions:
     neighbours : int64 array, shape (F,)
         The region beyond each facet, -1 on a side of the domain.
     volumes : float64 array, shape (R,)
+    has_faces : bool
+        Whether the list has vertices and facets.
     count : RegionCount
         How the listing ended, as from `count`.
 
     Notes
     -----
     Patterns are certified; vertices and volumes are rounded to double.
+
+    A list made with ``faces=False`` has patterns, interior points and `bounded` alone. What needs
+    vertices or facets of all regions raises `Unsupported`; those of single regions are found on
+    demand (`Region.facets`, `Region.vertices`, `Region.volume`).
 
     Examples
     --------
@@ -85,15 +90,11 @@ class Regions:
     __slots__ = (
         "_affine",
         "_mates",
-        "_quotient",
         "_whole",
-        "columns",
         "count",
-        "dim",
         "domain",
         "embedding",
         "interior_proved",
-        "network",
         "place",
     )
 
@@ -124,51 +125,6 @@ class Regions:
         self._affine: Pieces | None = None
 
     @property
-    def patterns(self) -> Words:
-        """Packed patterns, shape (R, words)."""
-        return self.columns.patterns
-
-    @property
-    def interior_points(self) -> FloatArray:
-        """Points inside, shape (R, d)."""
-        return self.columns.interior_points
-
-    @property
-    def vertices(self) -> FloatArray:
-        """Homogeneous vertices of all regions, shape (V, d + 1)."""
-        return self.columns.vertices
-
-    @property
-    def vertex_offsets(self) -> IntArray:
-        """Where each region's vertices begin, shape (R + 1,)."""
-        return self.columns.vertex_offsets
-
-    @property
-    def bounded(self) -> npt.NDArray[np.bool_]:
-        """Whether each region is bounded, shape (R,)."""
-        return self.columns.bounded
-
-    @property
-    def facet_rows(self) -> FloatArray:
-        """Rows (a, c) of all facets with a . t + c > 0 inside, shape (F, d + 1)."""
-        return self.columns.facet_rows
-
-    @property
-    def facet_offsets(self) -> IntArray:
-        """Where each region's facets begin, shape (R + 1,)."""
-        return self.columns.facet_offsets
-
-    @property
-    def facet_bits(self) -> IntArray:
-        """Pattern bit of the unit that makes each facet, -1 on sides of the domain, shape (F,)."""
-        return np.maximum(self.columns.facet_labels[:, 0], -1).astype(np.int64)
-
-    @property
-    def facet_regions(self) -> IntArray:
-        """Number of the region that each facet belongs to, shape (F,)."""
-        return np.repeat(np.arange(len(self)), np.diff(self.facet_offsets))
-
-    @property
     def facet_mates(self) -> IntArray:
         """For each facet the facet of another region that is the same set; -1 where none is.
 
@@ -176,8 +132,9 @@ class Regions:
         ------
         Unsupported
             If the table is not the certified listing of all regions: the region beyond a facet
-            may then be missing.
+            may then be missing. Or if the list has no facets.
         """
+        self.columns.known_faces()
         self._needs_all()
         if self._mates is None and isinstance(self.domain, Ball):
             from ._ball_facets import mates_in_ball
@@ -220,7 +177,7 @@ class Regions:
         Raises
         ------
         Unsupported
-            If the table is not a complete, certified listing.
+            If the table is not a complete, certified listing with faces.
 
         Notes
         -----
@@ -251,46 +208,6 @@ class Regions:
             As for `adjacency`.
         """
         return to_networkx(self)
-
-    @property
-    def lineality(self) -> FloatArray:
-        """Directions of the lines that every region contains, shape (l, d); mostly none.
-
-        Where there are some, a region has no vertices: `vertices` then has one point of each of
-        its smallest faces, and the region is all that these, the directions at infinity and the
-        lines span.
-        """
-        if self._quotient is None:
-            return np.empty((0, self.dim))
-        return self._quotient.directions()
-
-    @property
-    def pattern_bits(self) -> int:
-        """Number of bits of a pattern."""
-        return self.network.pattern_bits
-
-    @property
-    def volumes(self) -> FloatArray:
-        """Length, area or volume in domain coordinates; infinite where unbounded.
-
-        Rounded to doubles. Above two dimensions every face of every region is measured once.
-        """
-        if self.dim > 2:
-            return volumes_of(self.columns)
-        volumes = np.ones(len(self))
-        if self.dim and len(self):
-            first, rest = self.vertex_offsets[:-1], self.vertex_offsets[1:]
-            if self.dim == 1:
-                volumes = self.vertices[rest - 1, 0] - self.vertices[first, 0]
-            else:
-                sizes = np.diff(self.vertex_offsets)
-                base = np.repeat(self.vertices[first, :2], sizes, axis=0)
-                x, y = (self.vertices[:, :2] - base).T
-                following = np.arange(1, len(x) + 1)
-                following[rest - 1] = first
-                twice = x * y[following] - x[following] * y
-                volumes = 0.5 * np.add.reduceat(twice, first)
-        return np.where(self.bounded, volumes, np.inf)
 
     def affine_maps(self, space: str = "domain") -> FloatArray:
         """Return the network's affine map on every region.
@@ -368,7 +285,7 @@ class Regions:
         Raises
         ------
         Unsupported
-            If the table is not a complete, certified listing.
+            If the table is not a complete, certified listing with faces.
 
         Examples
         --------
@@ -381,6 +298,7 @@ class Regions:
         >>> table.linear_regions().tolist(), table.affine_pieces().tolist()
         ([0, 1, 2, 3], [0, 1, 2, 0])
         """
+        self.columns.known_faces()
         self._needs_all()
         return linear_regions(self, self.affine_pieces())
 
@@ -390,6 +308,18 @@ class Regions:
             np.lexsort(self.patterns.T[::-1]) if self.patterns.shape[1] else np.arange(len(self))
         )
         return self._take(order, whole=True)
+
+    def _located(self, number: int) -> Region:
+        """Return one region with its faces, found anew from its pattern and its point."""
+        from ._region_at import located
+
+        if self.count.arithmetic != "certified":
+            raise Unsupported(
+                "the faces of a region are found on demand in lists with arithmetic='certified'; "
+                f"this one is {self.count.arithmetic}: list with faces=True"
+            )
+        point = Region(self, number).interior_fraction()
+        return located(self.network, self.domain, self.patterns[number], point)
 
     def _take(self, numbers: IntArray, whole: bool = False) -> Regions:
         """Return the regions with these numbers, in this order."""
@@ -461,8 +391,9 @@ class Regions:
         -------
         pandas.DataFrame
             Columns: ``pattern`` (hexadecimal words, the first word first), ``units_on`` (bits that
-            are set), ``bounded``, ``volume``, ``vertices`` and ``facets`` (numbers of them),
-            ``proved`` (of the interior point), and ``t0``, ``t1``, ... (the interior point).
+            are set), ``bounded``, ``volume``, ``vertices`` and ``facets`` (numbers of them; these
+            three with faces only), ``proved`` (of the interior point), and ``t0``, ``t1``, ... (the
+            interior point).
 
         Raises
         ------
@@ -481,10 +412,6 @@ class Regions:
         from ._decision_boundary import decision_boundary
 
         return decision_boundary(self.network, self.domain, **options)
-
-    def __len__(self) -> int:
-        """Return the number of regions."""
-        return len(self.patterns)
 
     @overload
     def __getitem__(self, index: int) -> Region: ...
@@ -511,6 +438,7 @@ class Regions:
             and self.domain == other.domain
             and self.count == other.count
             and self.columns.exact_points == other.columns.exact_points
+            and mine.keys() == others.keys()
             and all(
                 np.array_equal(mine[name], others[name], equal_nan=mine[name].dtype.kind == "f")
                 for name in mine

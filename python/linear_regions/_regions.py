@@ -47,6 +47,7 @@ def regions(
     domain: Domain | None = None,
     *,
     what: str = ...,
+    faces: bool = ...,
     method: str = ...,
     arithmetic: str = ...,
     threads: int | None = ...,
@@ -66,6 +67,7 @@ def regions(
     domain: Domain | None = None,
     *,
     what: str = ...,
+    faces: bool = ...,
     method: str = ...,
     arithmetic: str = ...,
     threads: int | None = ...,
@@ -85,6 +87,7 @@ def regions(
     domain: Domain | None = None,
     *,
     what: str = ...,
+    faces: bool = ...,
     method: str = ...,
     arithmetic: str = ...,
     threads: int | None = ...,
@@ -103,6 +106,7 @@ def regions(
     domain: Domain | None = None,
     *,
     what: str = "activation",
+    faces: bool = True,
     method: str = "auto",
     arithmetic: str = "certified",
     threads: int | None = None,
@@ -116,7 +120,7 @@ def regions(
     checkpoint: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
 ) -> Regions | RegionStream | RegionFolder:
-    """List the regions of a network in a domain: patterns, vertices, facets, affine maps.
+    """List the regions of a network in a domain: patterns, points, vertices, facets, affine maps.
 
     Parameters
     ----------
@@ -129,6 +133,10 @@ def regions(
         The table always has one row per activation region. With ``"linear"`` or ``"affine"`` its
         `count` is that of linear regions or affine pieces, and `Regions.linear_regions` or
         `Regions.affine_pieces` say which rows make up each.
+    faces : bool, default True
+        With vertices and facets. Without, there are patterns, interior points, whether regions are
+        bounded, and affine maps; a list takes a fraction of the time and a few dozen bytes per
+        region. Faces of single regions are then found on demand (`Region.facets`).
     method, arithmetic, threads, time_limit, cancel, progress : see `count`
     limit : int, optional
         List exactly the first `limit` activation regions; runs on one thread.
@@ -183,7 +191,13 @@ def regions(
         "cancel": cancel,
         "progress": progress,
     }
+    if not isinstance(faces, bool):
+        raise TypeError(f"faces must be True or False, got {faces!r}")
     if isinstance(place, Ball) and isinstance(net, Network):
+        if not faces:
+            raise Unsupported(
+                "which regions meet a Ball follows from their facets: take faces=True, or a Box"
+            )
         if stream:
             raise Unsupported("regions in a Ball are not streamed: take stream=False, or a Box")
         refuse_parts_of_ball(executor, out if checkpoint is None else checkpoint)
@@ -195,6 +209,11 @@ def regions(
             "list in a domain of lower dimension, or with method='cones'; see methods()"
         )
     run = run_control(**asked)
+    if what == "linear" and not faces:
+        raise Unsupported(
+            "linear regions are joined across facets: what='linear' needs faces=True. Affine maps "
+            "are compared without: what='affine'"
+        )
     if what != "activation" and (stream or not run.certified):
         raise Unsupported(
             f"what={what!r} compares affine maps exactly, over all regions: it needs "
@@ -203,7 +222,7 @@ def regions(
     in_parts = executor is not None or checkpoint is not None or out is not None
     if in_parts:
         check_parts(what, run, stream, executor, checkpoint, out)
-    engine = _engine(net, place, chosen.name)
+    engine = _engine(net, place, chosen.name, faces)
     resolved = place.resolve(net.input_shape)
 
     def result(answer: dict[str, Any]) -> RegionCount:
@@ -224,7 +243,7 @@ def regions(
     start = time.monotonic()
     try:
         if in_parts:
-            search = Search(net, place, chosen.name, run.certified, lists=True)
+            search = Search(net, place, chosen.name, run.certified, lists=True, faces=faces)
             folder = out if checkpoint is None else checkpoint
             listing = Listing(search, run, engine, executor, folder)
             answer = listing.work(result)
@@ -251,6 +270,7 @@ def regions(
                 run.limit,
                 run.time_limit,
                 run.poll,
+                faces,
             )
             listed = table(answer, answer["columns"])
         if what != "activation":
@@ -273,15 +293,18 @@ class _Engine(NamedTuple):
     columns: Callable[[dict[str, Any]], Columns]
     embedding: FloatArray
     quotient: Quotient | None = None
+    faces: bool = True
 
     def list_nothing(self) -> dict[str, Any]:
         """Return the columns of no regions."""
-        stopped = self.list(self.tape, self.place, True, 1, 1, None, lambda found, done: False)
+        stopped = self.list(
+            self.tape, self.place, True, 1, 1, None, lambda found, done: False, self.faces
+        )
         columns: dict[str, Any] = stopped["columns"]
         return columns
 
 
-def _engine(net: Network, domain: Domain, method: str) -> _Engine:
+def _engine(net: Network, domain: Domain, method: str, faces: bool = True) -> _Engine:
     tape = program(net)
     if method == "polygons":
         plane = planar_frame(domain, net.input_shape)
@@ -293,6 +316,7 @@ def _engine(net: Network, domain: Domain, method: str) -> _Engine:
             planar_domain(plane),
             partial(planar_columns, plane),
             embedding,
+            faces=faces,
         )
     frame = domain_frame(domain, net.input_shape)
     place, columns = frame_of(frame), cone_columns
@@ -305,7 +329,7 @@ def _engine(net: Network, domain: Domain, method: str) -> _Engine:
             return lifted(cone_columns(listed), across)
 
     return _Engine(
-        _core.list_cones, _core.stream_cones, tape, place, columns, frame.columns, quotient
+        _core.list_cones, _core.stream_cones, tape, place, columns, frame.columns, quotient, faces
     )
 
 
@@ -385,6 +409,7 @@ class RegionStream(Iterator[Regions]):
                 run.time_limit,
                 poll,
                 lambda columns: self._put("columns", columns),
+                engine.faces,
             )
             self._put("end", answer)
         except BaseException as error:  # handed to the reader, who raises it

@@ -23,6 +23,7 @@ from ._commands import COMMANDS, Output, partial_output
 from ._commands_analysis import ANALYSIS_COMMANDS
 from ._commands_arrangement import ARRANGEMENT_COMMANDS, fill_arrangement
 from ._commands_boundary import BOUNDARY_COMMANDS
+from ._commands_regions import REGION_COMMANDS
 from ._commands_shards import SHARD_COMMANDS
 from ._format import json_text
 from ._report import DEFAULT_TIME_LIMIT, MOST_SAMPLES
@@ -91,6 +92,7 @@ _ALL = {
     **ANALYSIS_COMMANDS,
     **ARRANGEMENT_COMMANDS,
     **BOUNDARY_COMMANDS,
+    **REGION_COMMANDS,
     **SHARD_COMMANDS,
 }
 
@@ -245,7 +247,14 @@ def _fill_regions(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_place(parser)
     add_limits(parser)
-    _add_what(parser.add_argument_group("question"))
+    question = parser.add_argument_group("question")
+    _add_what(question)
+    question.add_argument(
+        "--no-faces",
+        dest="faces",
+        action="store_false",
+        help="patterns and interior points only, several times as fast",
+    )
     parser.add_argument(
         "--output",
         "--out",

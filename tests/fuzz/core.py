@@ -151,8 +151,8 @@ def read_part(path: Path) -> None:
     """Search a part."""
     call, arrays = unpacked(path.read_bytes())
     core, tape, place, _ = _engines()[call % 3]
-    listed, wide = bool(call >> 2 & 1), bool(call >> 3 & 1)
-    rest = (True, arrays[:4], listed, wide, 1, None, _SECONDS, None, None, None)
+    listed, wide, faces = bool(call >> 2 & 1), bool(call >> 3 & 1), not call >> 4 & 1
+    rest = (True, arrays[:4], listed, faces, wide, 1, None, _SECONDS, None, None, None)
     _refused(lambda: core(tape, place, *rest))
 
 

@@ -21,6 +21,7 @@ namespace linear_regions {
 // and all points and directions are zero there.
 struct ConeBlock {
   std::size_t n = 0, words = 0, dim = 0;
+  bool faces = true;                        // otherwise no vertices, rows, labels and corners
   std::vector<std::uint64_t> patterns;      // n * words
   std::vector<double> vertices;             // dim + 1 each: (x, 1), or (direction, 0)
   std::vector<std::int64_t> vertex_counts;  // n
@@ -54,14 +55,15 @@ struct ConeResult {
 ConeResult count_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
                        RunControl& control);
 
-// List all regions in depth-first order, the same for every number of threads.
+// List all regions in depth-first order, the same for every number of threads; without `faces` only
+// patterns, points, and whether they are bounded.
 ConeResult list_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
-                      RunControl& control, ConeBlock& out);
+                      RunControl& control, ConeBlock& out, bool faces = true);
 
 // List in blocks of about `block` regions, on the calling thread; `sink` returns false to stop.
 ConeResult stream_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
                         RunControl& control, std::size_t block,
-                        const std::function<bool(ConeBlock&&)>& sink);
+                        const std::function<bool(ConeBlock&&)>& sink, bool faces = true);
 
 // Searches a part alone: regions found, whether stopped or done, and what is left of it. Regions
 // beyond the control's limit are among them. With options.list they are listed.

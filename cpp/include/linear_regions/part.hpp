@@ -72,6 +72,8 @@ struct PartOptions {
   bool wide = false;  // begin with wide masks
   // Above zero: search nothing, but cut the part into sub-trees of about this weight.
   double cut = 0;
+  // Of a listing: with vertices and facets, too. The paths of the two are not the same either.
+  bool faces = true;
 };
 
 // Knuth 1975: one way down the tree, a child drawn at every node. Every number is divided by the

@@ -35,6 +35,7 @@ struct Work {
 // Regions in columns; one block holds consecutive regions of the depth-first order.
 struct RegionBlock {
   std::size_t n = 0, words = 0;
+  bool faces = true;                        // otherwise no vertices, labels and rows
   std::vector<std::uint64_t> patterns;      // n * words
   std::vector<double> vertices;             // (x, y, w) each; w = 0 is a direction at infinity
   std::vector<std::int64_t> vertex_counts;  // n
@@ -66,14 +67,15 @@ struct PlanarResult {
 PlanarResult count_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
                           RunControl& control);
 
-// List all regions in depth-first order, the same for every number of threads.
+// List all regions in depth-first order, the same for every number of threads; without `faces` only
+// patterns, points, and whether they are bounded.
 PlanarResult list_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
-                         RunControl& control, RegionBlock& out);
+                         RunControl& control, RegionBlock& out, bool faces = true);
 
 // List in blocks of about `block` regions, on the calling thread; `sink` returns false to stop.
 PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
                            RunControl& control, std::size_t block,
-                           const std::function<bool(RegionBlock&&)>& sink);
+                           const std::function<bool(RegionBlock&&)>& sink, bool faces = true);
 
 // Searches a part alone: regions found, whether stopped or done, and what is left of it. Regions
 // beyond the control's limit are among them. With options.list they are listed.

@@ -4,35 +4,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
+#include <utility>
 
 namespace linear_regions {
-namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
-
-template <int W>
-void ConeBlockSink<W>::place_rays(ConeEngine<W>& engine, const Region& region) {
-  const std::size_t d = engine.root().dim;
-  const Cone<W>& cone = region.cone;
-  rays_.resize(static_cast<std::size_t>(cone.n) * (d + 1));
-  for (std::int32_t i = 0; i < cone.n; ++i) {
-    const Ray& ray = engine.listed_ray(*cone.ray[i], cone.mask[i], region);
-    const double w = ray.x()[d];
-    double* to = rays_.data() + static_cast<std::size_t>(i) * (d + 1);
-    double scale = w;
-    if (w == 0) {
-      scale = 0.0;
-      for (std::size_t k = 0; k < d; ++k) scale = std::max(scale, std::fabs(ray.x()[k]));
-    }
-    for (std::size_t k = 0; k < d; ++k) to[k] = ray.x()[k] / scale + 0.0;
-    to[d] = w != 0 ? 1.0 : 0.0;
-  }
-}
-
 // A bit is a facet unless its rays are among those of another one.
 template <int W>
 void ConeBlockSink<W>::find_facets(ConeEngine<W>& engine, const Region& region) {
@@ -68,85 +43,6 @@ void ConeBlockSink<W>::find_facets(ConeEngine<W>& engine, const Region& region) 
   }
 }
 
-// Strictly inside? By the error bounds of the facets, exactly where they do not decide.
-template <int W>
-bool ConeBlockSink<W>::inside(ConeEngine<W>& engine, const Region& region,
-                              const double* point) const {
-  const ConeRoot& root = engine.root();
-  const std::size_t d = root.dim;
-  const bool certified = root.arithmetic == Arithmetic::kCertified;
-  double magnitude = 1.0;
-  for (std::size_t k = 0; k < d; ++k) {
-    if (!(std::fabs(point[k]) < 0x1p900)) return false;  // NaN too
-    magnitude = std::max(magnitude, std::fabs(point[k]));
-  }
-  bool aimed = false;
-  for (const std::int32_t b : facets_) {
-    const std::int32_t entry = region.table[b];
-    const PathLine& line = engine.lines()[static_cast<std::size_t>(entry >> 1)];
-    const double* row = line.row;
-    const int side = (entry & 1) == 0 ? 1 : -1;
-    double value = row[d];
-    for (std::size_t k = 0; k < d; ++k) value += row[k] * point[k];
-    const double norm = row[d + 2];
-    const double bound =
-        1.0001 * (row[d + 1] + 1.1 * kRoundoff * static_cast<double>(d + 4) * norm) * magnitude;
-    const bool usable = norm + row[d + 1] < 1e300;
-    if (usable && side * value > bound) continue;
-    if (usable && side * value < -bound) return false;
-    if (!certified) return false;
-    if (!aimed) {
-      std::vector<double> t(d);
-      for (std::size_t k = 0; k < d; ++k) t[k] = std::ldexp(point[k], root.scale[k]);
-      engine.exact().aim_at_point(t.data());
-      aimed = true;
-    }
-    if (engine.exact().sign(line.line) != side) return false;
-  }
-  return true;
-}
-
-// The mean of the vertices, far along the directions where there are any; then other means.
-template <int W>
-bool ConeBlockSink<W>::find_point(ConeEngine<W>& engine, const Region& region) {
-  const std::size_t d = engine.root().dim;
-  const auto n = static_cast<std::size_t>(region.cone.n);
-  point_.assign(d + 1, 0.0);
-  trial_.assign(2 * d + 1, 0.0);
-  double* direction = trial_.data();
-  double* trial = trial_.data() + d;
-  double finite = 0;
-  bool unbounded = false;
-  for (std::size_t i = 0; i < n; ++i) {
-    const double* r = rays_.data() + i * (d + 1);
-    if (r[d] != 0)
-      ++finite;
-    else
-      unbounded = true;
-    for (std::size_t k = 0; k < d; ++k) (r[d] != 0 ? point_[k] : direction[k]) += r[k];
-  }
-  if (finite > 0)
-    for (std::size_t k = 0; k < d; ++k) point_[k] /= finite;
-  const auto accept = [&] {
-    if (!inside(engine, region, trial)) return false;
-    std::copy_n(trial, d, point_.data());
-    return true;
-  };
-  for (double m = 1; m < 0x1p60; m *= 16) {
-    for (std::size_t k = 0; k < d; ++k) trial[k] = point_[k] + m * direction[k];
-    if (accept()) return true;
-    if (!unbounded) break;
-  }
-  if (unbounded) return false;
-  for (std::size_t i = 0; i < n && i < 32; ++i)
-    for (std::size_t j = i + 1; j < n && j < 32; ++j) {
-      for (std::size_t k = 0; k < d; ++k)
-        trial[k] = 0.5 * rays_[i * (d + 1) + k] + 0.5 * rays_[j * (d + 1) + k];
-      if (accept()) return true;
-    }
-  return false;
-}
-
 // What changes across a facet: see ConeBlock::labels.
 template <int W>
 void ConeBlockSink<W>::add_label(ConeEngine<W>& engine, const Line& line) {
@@ -180,15 +76,14 @@ void ConeBlockSink<W>::add_columns(ConeEngine<W>& engine, const Region& region) 
   const Cone<W>& cone = region.cone;
   const std::size_t d = root.dim, dim = block_.dim,
                     words = (static_cast<std::size_t>(cone.n) + 63) / 64;
-  block_.patterns.insert(block_.patterns.end(), region.pattern, region.pattern + block_.words);
   bool bounded = d == dim && cone.n_lines == 0;
   for (std::int32_t i = 0; i < cone.n; ++i) {
-    const double* r = rays_.data() + static_cast<std::size_t>(i) * (d + 1);
+    const double* r = points_.rays() + static_cast<std::size_t>(i) * (d + 1);
     bounded = bounded && r[d] != 0;
     const std::size_t at = block_.vertices.size();
     block_.vertices.resize(at + dim + 1, 0.0);
     for (std::size_t k = 0; k < d; ++k)
-      block_.vertices[at + root.coordinates[k]] = std::ldexp(r[k], root.scale[k]);
+      block_.vertices[at + root.coordinates[k]] = root.to_domain(k, r[k]);
     block_.vertices[at + dim] = r[d];
     if (r[d] == 0) {  // scaling changed the largest entry
       double most = 0.0;
@@ -221,43 +116,58 @@ void ConeBlockSink<W>::add_columns(ConeEngine<W>& engine, const Region& region) 
   block_.bounded.push_back(bounded);
 }
 
+// Without faces the rays need not be placed, unless their mean is not proved to lie inside.
 template <int W>
 void ConeBlockSink<W>::region(ConeEngine<W>& engine, const Region& region) {
   const ConeRoot& root = engine.root();
-  const std::size_t d = root.dim, dim = block_.dim;
-  const bool certified = root.arithmetic == Arithmetic::kCertified;
-  place_rays(engine, region);
-  find_facets(engine, region);
-  bool found = find_point(engine, region);
-  std::vector<std::string> exact;
-  if (!found && certified) {
-    std::vector<ExactSigns::Ray> rays;
-    for (std::int32_t i = 0; i < region.cone.n; ++i)
-      rays.push_back(engine.exact_ray(region.cone.mask[i], region));
-    engine.exact().aim_inside(rays);
-    const std::vector<std::string> fractions = engine.exact().fractions();
-    const std::vector<double> t = engine.exact().rounded();
-    for (std::size_t k = 0; k < d; ++k) point_[k] = std::ldexp(t[k], -root.scale[k]);
-    found = inside(engine, region, point_.data());
-    if (!found) {
-      exact.assign(dim, "0/1");
-      for (std::size_t k = 0; k < d; ++k) exact[root.coordinates[k]] = fractions[k];
+  if (block_.faces) {
+    points_.place_rays(engine, region);
+    find_facets(engine, region);
+    points_.find(engine, region, facets_);
+    add_columns(engine, region);
+  } else {
+    if (!points_.from_rays(engine, region)) {
+      points_.place_rays(engine, region);
+      points_.find(engine, region, points_.bits());
     }
+    block_.bounded.push_back(root.dim == block_.dim && points_.bounded());
   }
-  add_columns(engine, region);
-  const std::size_t at = block_.points.size();
-  block_.points.resize(at + dim, found ? 0.0 : kNan);
-  if (found)
-    for (std::size_t k = 0; k < d; ++k)
-      block_.points[at + root.coordinates[k]] = std::ldexp(point_[k], root.scale[k]) + 0.0;
-  if (!exact.empty()) block_.exact_points.push_back({block_.n, std::move(exact)});
+  block_.patterns.insert(block_.patterns.end(), region.pattern, region.pattern + block_.words);
+  points_.append_to(block_, root);
   ++block_.n;
+}
+
+template <int W>
+void ConeBlockSink<W>::point(const ConeRoot& root, const std::uint64_t* pattern,
+                             const double* engine_coordinates, bool bounded) {
+  block_.patterns.insert(block_.patterns.end(), pattern, pattern + block_.words);
+  block_.bounded.push_back(bounded && root.dim == block_.dim);
+  const std::size_t at = block_.points.size();
+  block_.points.resize(at + block_.dim);
+  double* to = block_.points.data() + at;
+  for (std::size_t k = 0; k < root.dim; ++k)
+    to[root.coordinates[k]] = root.to_domain(k, engine_coordinates[k]) + 0.0;
+  ++block_.n;
+}
+
+template <int W>
+void ConeBlockSink<W>::drop() {
+  block_.n = first_;
+  block_.patterns.resize(first_ * block_.words);
+  block_.bounded.resize(first_);
+  block_.points.resize(first_ * block_.dim);
+  while (!block_.exact_points.empty() && block_.exact_points.back().region >= first_)
+    block_.exact_points.pop_back();
 }
 
 #define LINEAR_REGIONS_CONES(W) template class ConeBlockSink<W>;
 #include "deep/cone_widths.hpp"
 
 void ConeBlock::append(ConeBlock&& o) {
+  if (n == 0) {
+    *this = std::move(o);
+    return;
+  }
   words = o.words;
   dim = o.dim;
   const auto join = [](auto& to, const auto& from) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Turning a found cone into columns: pattern, vertices, facets and a proved interior point.
+// Turning a found cone into columns: pattern and a proved interior point; vertices and facets where
+// the block wants them.
 #pragma once
 
 #include <vector>
 
 #include "deep/cone_engine.hpp"
+#include "deep/cone_points.hpp"
 
 namespace linear_regions {
 
@@ -13,24 +15,27 @@ class ConeBlockSink : public ConeSink<W> {
  public:
   using Region = typename ConeEngine<W>::Region;
 
-  ConeBlockSink(ConeBlock& block, std::size_t words, std::size_t dim) : block_(block) {
+  ConeBlockSink(ConeBlock& block, std::size_t words, std::size_t dim, bool faces) : block_(block) {
     block_.words = words;
     block_.dim = dim;
+    block_.faces = faces;
+    this->lists_rays = faces;
   }
   void region(ConeEngine<W>& engine, const Region& region) override;
+  void begin() override { first_ = block_.n; }
+  void point(const ConeRoot& root, const std::uint64_t* pattern, const double* engine_coordinates,
+             bool bounded) override;
+  void drop() override;
 
  private:
-  void place_rays(ConeEngine<W>& engine, const Region& region);
   void find_facets(ConeEngine<W>& engine, const Region& region);
-  bool inside(ConeEngine<W>& engine, const Region& region, const double* point) const;
-  bool find_point(ConeEngine<W>& engine, const Region& region);
   void add_label(ConeEngine<W>& engine, const Line& line);
   void add_columns(ConeEngine<W>& engine, const Region& region);
 
   ConeBlock& block_;
-  // Of the region at hand, in engine coordinates.
-  std::vector<double> rays_;  // (x, 1) or (direction, 0), d + 1 each
-  std::vector<double> point_, trial_;
+  std::size_t first_ = 0;  // of the regions that are listed at once
+  ConePoints<W> points_;
+  // Of the region at hand.
   std::vector<std::int32_t> facets_;     // bits
   std::vector<std::uint64_t> on_facet_;  // rays on every bit, as words
 };

@@ -40,6 +40,10 @@ struct ConeRoot {
     return {Line::Kind::kDomain, -1, static_cast<std::int32_t>(domain.n_sides()) + j, 0};
   }
   const double* side(std::size_t i) const { return sides.data() + i * (dim + 3); }
+  // An engine coordinate as one of the domain: as std::ldexp, in most cases by a product.
+  double to_domain(std::size_t k, double x) const {
+    return unit[k] > 0 && unit[k] < 0x1p1023 ? x * unit[k] : std::ldexp(x, scale[k]);
+  }
 
   const Tape& tape;
   DomainFrame domain;     // without the coordinates on which nothing depends
@@ -48,6 +52,7 @@ struct ConeRoot {
   Arithmetic arithmetic;
   std::size_t dim, stride;    // of `domain`; doubles of a ray's coordinates
   std::vector<int> scale;     // engine coordinate * 2^scale = domain coordinate
+  std::vector<double> unit;   // 2^scale
   std::vector<double> sides;  // rows (d + 1 coefficients, e, N) in engine coordinates
   std::vector<double> axes;   // the rows t_j = 0
   LineVector first_block;     // stage 0
@@ -325,6 +330,32 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void halve_list(const Node& parent, std::int32_t u, Node* sides);
   void collect_cone(Node& node);
 
+  // cone_listing.cpp: all cells of a node of the last layer at once
+  struct Listing {
+    int words = 0;             // of a set of rays
+    std::vector<double> spot;  // per ray: the point, or the direction; stride_ numbers each
+    std::vector<Mask<W>> mask;
+    std::uint64_t far[8] = {};                  // rays at infinity
+    std::vector<std::int32_t> member;           // units that cut the node
+    std::vector<std::uint64_t> above, below;    // per unit: the rays strictly on its sides
+    std::vector<std::int32_t> unit_bit;         // of the pattern, per unit
+    std::vector<std::uint64_t> pattern, found;  // of the node, of a cell
+    std::vector<const double*> row;             // per facet bit; none at infinity
+    std::vector<int> side;                      // per facet bit, where the unit is decided
+    std::vector<std::int32_t> open;             // per facet bit: the unit by number, else -1
+    std::vector<double> point;                  // of a cell, then the direction
+  };
+  bool lists_at_once(const Node& node) const;
+  void list_at_once(const Node& node);
+  void prepare_listing(const Node& node);
+  template <int N>
+  void list_cells(const Node& node, const std::uint64_t* in, std::uint64_t open, std::uint64_t on);
+  template <int N>
+  void list_cell(const Node& node, const std::uint64_t* in, std::uint64_t on);
+  template <int N>
+  void list_slowly(const Node& node, const std::uint64_t* in, std::uint64_t on);
+  bool proved_inside(const Mask<W>& seen, std::uint64_t on, const double* point) const;
+
   // cone_leaves.cpp
   bool leads_to_count(const LayerCell& cell) const;
   void count_leaf(Node& leaf, const Node& parent);
@@ -459,6 +490,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   std::vector<std::uint64_t> vertex_wanted_, vertex_open_, half_signs_;
   std::size_t most_vertices_ = 0;
   std::int32_t first_vertex_line_ = 0;
+  Listing listing_;
   // Counting by sections.
   std::vector<Level> levels_;
   std::vector<const Ray*> level_rays_;  // of the first level
@@ -481,6 +513,15 @@ template <int W>
 class ConeSink {
  public:
   virtual ~ConeSink() = default;
+  // With vertices, which are to be as precise as doubles are. A sink without takes regions that are
+  // listed at once: between begin() and end(), by region() and point(); drop() where the run was
+  // stopped in between.
+  bool lists_rays = true;
+  virtual void begin() {}
+  virtual void point(const ConeRoot& /*root*/, const std::uint64_t* /*pattern*/,
+                     const double* /*engine_coordinates*/, bool /*bounded*/) {}
+  virtual void end() {}
+  virtual void drop() {}
   virtual void region(ConeEngine<W>& engine, const typename ConeEngine<W>::Region& region) = 0;
 };
 

@@ -87,7 +87,8 @@ Ray* ConeEngine<W>::mix_rays(const Ray& p, const Ray& q, const double* row, cons
   }
   ray->base = std::max(p.base, q.base);
   const double enough = std::max(kImprove, std::min(kGrowth * ray->base, kWorn));
-  if (!(ray->error < (counting() ? enough : kListed))) improve(*ray, common, through);
+  const bool listed = !counting() && hooks_->sink->lists_rays;
+  if (!(ray->error < (listed ? kListed : enough))) improve(*ray, common, through);
   return ray;
 }
 

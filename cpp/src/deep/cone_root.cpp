@@ -59,6 +59,7 @@ ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how) : tape(t
     }
   stride = (dim + 1 + 3) / 4 * 4;
   scale = box_scale(domain);
+  for (const int by : scale) unit.push_back(std::ldexp(1.0, by));
   bool tame = t.moderate();
   for (std::size_t i = 0; i < domain.n_sides(); ++i) {
     double norm = 0.0;

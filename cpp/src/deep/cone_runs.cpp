@@ -21,9 +21,12 @@ struct ConeSearch {
 
   const ConeRoot& root;
   std::size_t dim;
+  bool faces = true;
 
   Engine engine(RunControl& control, bool caller) const { return {root, control, caller}; }
-  ConeBlockSink<W> sink(ConeBlock& block) const { return {block, root.tape.pattern_words(), dim}; }
+  ConeBlockSink<W> sink(ConeBlock& block) const {
+    return {block, root.tape.pattern_words(), dim, faces};
+  }
 };
 
 // Runs body<W>() with the narrowest masks that do; `wide`: those that are known to do.
@@ -44,35 +47,52 @@ auto with_masks(RunControl& control, const Body& body, bool wide = false) {
 template <int W>
 class ConeStream : public ConeSink<W> {
  public:
-  ConeStream(std::size_t words, std::size_t dim, std::size_t size, RunControl& control,
+  ConeStream(std::size_t words, std::size_t dim, bool faces, std::size_t size, RunControl& control,
              const std::function<bool(ConeBlock&&)>& out, std::uint64_t& delivered)
       : size_(size),
         control_(control),
         out_(out),
         delivered_(delivered),
         skip_(delivered),
-        inner_(block_, words, dim),
-        words_(words),
-        dim_(dim) {}
-  void region(ConeEngine<W>& engine, const typename ConeEngine<W>::Region& region) override {
-    if (skip_ > 0) {  // delivered before the masks became too narrow; the order is the same
-      --skip_;
-      return;
-    }
-    inner_.region(engine, region);
-    if (block_.n >= size_) flush();
+        inner_(block_, words, dim, faces),
+        empty_(block_) {
+    this->lists_rays = faces;
   }
+  // Regions that were delivered before the masks became too narrow are skipped; the order is the
+  // same.
+  void region(ConeEngine<W>& engine, const typename ConeEngine<W>::Region& region) override {
+    if (skips()) return;
+    inner_.region(engine, region);
+    if (!at_once_) flush_if_full();
+  }
+  void begin() override {
+    at_once_ = true;
+    inner_.begin();
+  }
+  void point(const ConeRoot& root, const std::uint64_t* pattern, const double* engine_coordinates,
+             bool bounded) override {
+    if (!skips()) inner_.point(root, pattern, engine_coordinates, bounded);
+  }
+  void end() override {
+    at_once_ = false;
+    flush_if_full();
+  }
+  void drop() override { inner_.drop(); }
   void flush() {
     if (block_.n == 0 || !wanted_) return;
     delivered_ += block_.n;
     wanted_ = out_(std::move(block_));
     if (!wanted_) control_.stop(Status::kCancelled);
-    block_ = ConeBlock{};
-    block_.words = words_;
-    block_.dim = dim_;
+    block_ = empty_;
   }
 
  private:
+  bool skips() { return skip_ > 0 && skip_-- > 0; }
+  void flush_if_full() {
+    if (block_.n >= size_) flush();
+  }
+
+  bool at_once_ = false;
   bool wanted_ = true;  // a reader that said no is not asked again
   std::size_t size_;
   RunControl& control_;
@@ -81,7 +101,7 @@ class ConeStream : public ConeSink<W> {
   std::uint64_t skip_;
   ConeBlock block_;
   ConeBlockSink<W> inner_;
-  std::size_t words_, dim_;
+  const ConeBlock empty_;
 };
 
 }  // namespace
@@ -98,13 +118,13 @@ ConeResult count_cones(const Tape& tape, const DomainFrame& domain, Arithmetic a
 }
 
 ConeResult list_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
-                      RunControl& control, ConeBlock& out) {
+                      RunControl& control, ConeBlock& out, bool faces) {
   const DefaultFloatingPoint environment;
   const ConeRoot root(tape, domain, arithmetic);
   if (control.limit != RunControl::kNoLimit) control.threads = 1;  // exactly the first regions
   control.start();
   const ConeResult result = with_masks(control, [&]<int W>() {
-    const ConeSearch<W> search{root, domain.dim};
+    const ConeSearch<W> search{root, domain.dim, faces};
     ReplayTeam team(search, control, true);
     const ConeResult found = team.run();
     for (auto& [path, block] : team.blocks()) out.append(std::move(block));
@@ -112,12 +132,13 @@ ConeResult list_cones(const Tape& tape, const DomainFrame& domain, Arithmetic ar
   });
   out.words = tape.pattern_words();
   out.dim = domain.dim;
+  out.faces = faces;
   return result;
 }
 
 ConeResult stream_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
                         RunControl& control, std::size_t block,
-                        const std::function<bool(ConeBlock&&)>& sink) {
+                        const std::function<bool(ConeBlock&&)>& sink, bool faces) {
   const DefaultFloatingPoint environment;
   const ConeRoot root(tape, domain, arithmetic);
   control.threads = 1;
@@ -125,8 +146,8 @@ ConeResult stream_cones(const Tape& tape, const DomainFrame& domain, Arithmetic 
   std::uint64_t delivered = 0;
   return with_masks(control, [&]<int W>() {
     ConeEngine<W> engine(root, control, true);
-    ConeStream<W> stream(tape.pattern_words(), domain.dim, std::max<std::size_t>(1, block), control,
-                         sink, delivered);
+    ConeStream<W> stream(tape.pattern_words(), domain.dim, faces, std::max<std::size_t>(1, block),
+                         control, sink, delivered);
     typename ConeEngine<W>::Hooks hooks;
     hooks.sink = &stream;
     engine.run(whole_search(), hooks);
@@ -144,7 +165,7 @@ ConeResult search_cones(const Tape& tape, const DomainFrame& domain, Arithmetic 
   const ConeRoot root(tape, domain, arithmetic);
   control.start();
   const auto run = [&]<int W>() {
-    const ConeSearch<W> search{root, domain.dim};
+    const ConeSearch<W> search{root, domain.dim, options.faces};
     ReplayTeam team(search, control, options.list);
     const ConeResult found = team.run_part(part);
     out = team.outcome();
@@ -161,7 +182,7 @@ Part cut_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmeti
   const ConeRoot root(tape, domain, arithmetic);
   control.start();
   const auto run = [&]<int W>() {
-    const ConeSearch<W> search{root, domain.dim};
+    const ConeSearch<W> search{root, domain.dim, options.faces};
     return cut_part(search, part, options, control);
   };
   return with_masks(control, run, options.wide);

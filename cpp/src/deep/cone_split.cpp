@@ -54,7 +54,10 @@ void ConeEngine<W>::expand_pointwise(std::int32_t index) {
     stack_[static_cast<std::size_t>(index)] = parent;
   }
   if (parent.vertices != nullptr) {
-    split_list(index, parent);
+    if (lists_at_once(parent))
+      list_at_once(parent);
+    else
+      split_list(index, parent);
     return;
   }
   const auto words = static_cast<std::size_t>(cell.words);

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+// Listing all cells of a node of the last layer at once: patterns and points.
+//
+// When all rays of a node's cells are known (cone_vertices.cpp), a cell is a set of them, and the
+// search below the node needs nothing but sets: those of the part where u > 0 are the ones that are
+// not strictly below. Here a set is a few words, and for every unit the words of the rays above it
+// and below it are at hand, so a node costs some dozen instructions per unit that is still open.
+//
+// The cells come in the order of the search, and everything about them is what the search would
+// find: it is the search, without its stack. So a part of a run may list a node at once where
+// another one had to go down into it. Points are means of the same numbers added in the same order.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "deep/cone_engine.hpp"
+#include "deep/cone_sides.hpp"
+#include "linear_regions/sign_vector.hpp"
+
+namespace linear_regions {
+namespace {
+
+constexpr std::int32_t kMostRays = 512;  // of a node that is listed at once
+
+// The words of some rays: `and` with them in any word?
+template <int N>
+bool meets(const std::uint64_t* set, const std::uint64_t* column) {
+  std::uint64_t some = 0;
+  for (int w = 0; w < N; ++w) some |= set[w] & column[w];
+  return some != 0;
+}
+
+}  // namespace
+
+// Only a run that may take all regions below the node, and wants no rays of them.
+template <int W>
+bool ConeEngine<W>::lists_at_once(const Node& node) const {
+  if (counting() || hooks_->sink->lists_rays || !last_split(node.cell->split)) return false;
+  if (node.guide.active() || hooks_->cut > 0 || hooks_->probe != nullptr) return false;
+  if (control_.limit != RunControl::kNoLimit || node.n_list > kMostRays) return false;
+  int open = 0;
+  for (std::int32_t w = 0; w < node.cell->words; ++w) open += std::popcount(node.mixed[w]);
+  return open <= 64;
+}
+
+template <int W>
+void ConeEngine<W>::list_at_once(const Node& node) {
+  prepare_listing(node);
+  hooks_->sink->begin();
+  std::uint64_t whole[kMostRays / 64] = {};
+  for (std::int32_t i = 0; i < node.n_list; ++i) whole[i >> 6] |= std::uint64_t{1} << (i & 63);
+  const std::size_t m = listing_.member.size();
+  const std::uint64_t open = m == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << m) - 1;
+  const std::uint64_t before = work_.cells;
+  --work_.cells;  // the node itself is counted already
+  try {
+    switch (listing_.words) {
+      case 1:
+        list_cells<1>(node, whole, open, 0);
+        break;
+      case 2:
+        list_cells<2>(node, whole, open, 0);
+        break;
+      case 4:
+        list_cells<4>(node, whole, open, 0);
+        break;
+      default:
+        list_cells<8>(node, whole, open, 0);
+        break;
+    }
+  } catch (...) {
+    work_.cells = before;
+    hooks_->sink->drop();
+    throw;
+  }
+  hooks_->sink->end();
+}
+
+// Rays as points, the rays above and below every open unit, and the rows of all facets.
+template <int W>
+void ConeEngine<W>::prepare_listing(const Node& node) {
+  const LayerCell& cell = *node.cell;
+  const VertexSet<W>& set = *node.vertices;
+  const auto words = static_cast<std::size_t>(cell.words);
+  const auto n = static_cast<std::size_t>(node.n_list);
+  Listing& l = listing_;
+  l.words = n <= 64 ? 1 : n <= 128 ? 2 : n <= 256 ? 4 : 8;
+  l.spot.resize(n * stride_);
+  l.mask.resize(n);
+  std::fill(std::begin(l.far), std::end(l.far), 0);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto r = static_cast<std::size_t>(node.list[i]);
+    const double* x = set.ray[r]->x();
+    double* spot = l.spot.data() + i * stride_;
+    const bool vertex = x[dim_] != 0;
+    const double factor = 1.0 / (vertex ? x[dim_] : largest_entry(x, dim_));
+    for (std::size_t k = 0; k < dim_; ++k) spot[k] = x[k] * factor;
+    for (std::size_t k = dim_; k < stride_; ++k) spot[k] = 0.0;
+    if (!vertex) l.far[i >> 6] |= std::uint64_t{1} << (i & 63);
+    l.mask[i] = set.mask[r];
+  }
+  l.member.clear();
+  for (std::size_t w = 0; w < words; ++w)
+    for (std::uint64_t rest = node.mixed[w]; rest != 0; rest &= rest - 1)
+      l.member.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
+  const auto lead = static_cast<std::size_t>(l.words);
+  l.above.assign(lead * l.member.size(), 0);
+  l.below.assign(lead * l.member.size(), 0);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint64_t* signs = node.list_signs + 2 * words * i;
+    for (std::size_t j = 0; j < l.member.size(); ++j) {
+      const auto u = static_cast<std::size_t>(l.member[j]);
+      const std::size_t at = lead * j + (i >> 6);
+      l.above[at] |= (signs[u >> 6] >> (u & 63) & 1) << (i & 63);
+      l.below[at] |= (signs[words + (u >> 6)] >> (u & 63) & 1) << (i & 63);
+    }
+  }
+  l.point.resize(2 * stride_);
+  l.pattern.assign(cell.pattern, cell.pattern + tape_.pattern_words());
+  leave_pointwise(node, l.pattern.data());
+  const Op& op = tape_.split(cell.split);
+  l.unit_bit.clear();
+  for (const std::int32_t u : l.member)
+    l.unit_bit.push_back(op.pattern_bit[static_cast<std::size_t>(cell.member[u])]);
+  l.row.assign(static_cast<std::size_t>(node.n_bits), nullptr);
+  l.side.assign(static_cast<std::size_t>(node.n_bits), 0);
+  l.open.assign(static_cast<std::size_t>(node.n_bits), -1);
+  for (std::size_t b = 0; b < l.row.size(); ++b) {
+    const std::int32_t entry = node.table[b];
+    const PathLine& line = lines_[static_cast<std::size_t>(entry >> 1)];
+    l.row[b] = line.line.kind == Line::Kind::kInfinity ? nullptr : line.row;
+    l.side[b] = (entry & 1) == 0 ? 1 : -1;
+    const std::int32_t i = static_cast<std::int32_t>(b) - set.first_bit;
+    if (i < 0 || i >= set.n_members) continue;
+    const auto open = std::find(l.member.begin(), l.member.end(), set.member[i]);
+    l.side[b] = get_sign(node.on, set.member[i]) ? 1 : -1;
+    if (open != l.member.end()) l.open[b] = static_cast<std::int32_t>(open - l.member.begin());
+  }
+}
+
+// The cells of the part of the node whose closure has the rays `in`, where the units `open` are
+// still to be decided and the units `on` were found to be on. N: words of `in`.
+template <int W>
+template <int N>
+void ConeEngine<W>::list_cells(const Node& node, const std::uint64_t* in, std::uint64_t open,
+                               std::uint64_t on) {
+  ++work_.cells;
+  if (open == 0) {
+    list_cell<N>(node, in, on);
+    return;
+  }
+  const int u = std::countr_zero(open);
+  open &= open - 1;
+  for (int side = 0; side < 2; ++side) {
+    const std::uint64_t* beyond = (side == 0 ? listing_.below : listing_.above).data() + N * u;
+    std::uint64_t part[N], left = 0, fixed = 0;
+    for (int w = 0; w < N; ++w) part[w] = in[w] & ~beyond[w];
+    for (std::uint64_t rest = open; rest != 0; rest &= rest - 1) {
+      const int v = std::countr_zero(rest);
+      const bool more = meets<N>(part, listing_.above.data() + N * v);
+      const bool less = meets<N>(part, listing_.below.data() + N * v);
+      left |= std::uint64_t{more && less} << v;
+      fixed |= std::uint64_t{more && !less} << v;
+    }
+    if (side == 0) fixed |= std::uint64_t{1} << u;
+    list_cells<N>(node, part, left, on | fixed);
+  }
+}
+
+// One region: by the mean of its rays, or as the search would report it.
+template <int W>
+template <int N>
+void ConeEngine<W>::list_cell(const Node& node, const std::uint64_t* in, std::uint64_t on) {
+  Listing& l = listing_;
+  double* point = l.point.data();
+  double* direction = point + stride_;
+  std::fill(point, point + 2 * stride_, 0.0);
+  Mask<W> seen = Mask<W>::none();
+  int n = 0, n_far = 0;
+  for (int w = 0; w < N; ++w) {
+    n += std::popcount(in[w]);
+    n_far += std::popcount(in[w] & l.far[w]);
+    for (std::uint64_t rest = in[w]; rest != 0; rest &= rest - 1) {
+      const auto i = static_cast<std::size_t>(64 * w + std::countr_zero(rest));
+      seen = seen | l.mask[i];
+      const double* spot = l.spot.data() + i * stride_;
+      double* to = (l.far[w] & rest & (0 - rest)) == 0 ? point : direction;
+      for (std::size_t k = 0; k < stride_; k += 4)
+        for (std::size_t j = k; j < k + 4; ++j) to[j] += spot[j];
+    }
+  }
+  if (n > n_far)
+    for (std::size_t k = 0; k < dim_; ++k) point[k] /= static_cast<double>(n - n_far);
+  if (n_far > 0)
+    for (std::size_t k = 0; k < dim_; ++k) point[k] += direction[k];
+  if (!proved_inside(seen, on, point)) {
+    list_slowly<N>(node, in, on);
+    return;
+  }
+  l.found.assign(l.pattern.begin(), l.pattern.end());
+  for (std::uint64_t rest = on; rest != 0; rest &= rest - 1)
+    set_sign(l.found.data(), l.unit_bit[static_cast<std::size_t>(std::countr_zero(rest))]);
+  hooks_->sink->point(root_, l.found.data(), point, n_far == 0);
+  ++regions_;
+}
+
+// Are all rows that rays lie on positive at the point, by their error bounds alone?
+template <int W>
+bool ConeEngine<W>::proved_inside(const Mask<W>& seen, std::uint64_t on,
+                                  const double* point) const {
+  const double size = size_of_point(point, dim_);
+  if (!(size < kLargestPoint)) return false;
+  for (int w = 0; w < W; ++w)
+    for (std::uint64_t rest = seen.w[w]; rest != 0; rest &= rest - 1) {
+      const auto b = static_cast<std::size_t>(64 * w + std::countr_zero(rest));
+      if (listing_.row[b] == nullptr) continue;
+      const std::int32_t unit = listing_.open[b];
+      const int side = unit < 0 ? listing_.side[b] : (on >> unit & 1) != 0 ? 1 : -1;
+      if (side_of_point(listing_.row[b], dim_, point, size) != side) return false;
+    }
+  return true;
+}
+
+template <int W>
+template <int N>
+void ConeEngine<W>::list_slowly(const Node& node, const std::uint64_t* in, std::uint64_t on) {
+  const Arena::Mark mark = arena_.mark();
+  Node cell = node;
+  const auto words = static_cast<std::size_t>(node.cell->words);
+  cell.on = arena_.make<std::uint64_t>(words);
+  std::copy_n(node.on, words, cell.on);
+  for (std::uint64_t rest = on; rest != 0; rest &= rest - 1)
+    set_sign(cell.on, listing_.member[static_cast<std::size_t>(std::countr_zero(rest))]);
+  cell.list = arena_.make<std::int32_t>(static_cast<std::size_t>(node.n_list));
+  cell.n_list = 0;
+  for (int w = 0; w < N; ++w)
+    for (std::uint64_t rest = in[w]; rest != 0; rest &= rest - 1)
+      cell.list[cell.n_list++] = node.list[64 * w + std::countr_zero(rest)];
+  collect_cone(cell);
+  auto* pattern = arena_.make<std::uint64_t>(tape_.pattern_words());
+  std::copy_n(cell.cell->pattern, tape_.pattern_words(), pattern);
+  leave_pointwise(cell, pattern);
+  report(cell, pattern);
+  arena_.release(mark);
+}
+
+#define LINEAR_REGIONS_CONES(W) template class ConeEngine<W>;
+#include "deep/cone_widths.hpp"
+
+}  // namespace linear_regions

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""The arrays of a table of regions, and what follows from them alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ._lineality import Quotient
+from ._region_columns import Columns, IntArray, Words
+from ._value import FloatArray
+from ._volumes import volumes_of
+from .network import Network
+
+__all__ = ["RegionArrays"]
+
+
+class RegionArrays:
+    """Columns as attributes; `Regions` says what they are."""
+
+    __slots__ = ("_quotient", "columns", "dim", "network")
+
+    columns: Columns
+    dim: int
+    network: Network
+    _quotient: Quotient | None
+
+    def __len__(self) -> int:
+        """Return the number of regions."""
+        return len(self.patterns)
+
+    @property
+    def patterns(self) -> Words:
+        """Packed patterns, shape (R, words)."""
+        return self.columns.patterns
+
+    @property
+    def interior_points(self) -> FloatArray:
+        """Points inside, shape (R, d)."""
+        return self.columns.interior_points
+
+    @property
+    def has_faces(self) -> bool:
+        """Whether vertices and facets were listed, too."""
+        return self.columns.faces is not None
+
+    @property
+    def vertices(self) -> FloatArray:
+        """Homogeneous vertices of all regions, shape (V, d + 1)."""
+        return self.columns.vertices
+
+    @property
+    def vertex_offsets(self) -> IntArray:
+        """Where each region's vertices begin, shape (R + 1,)."""
+        return self.columns.vertex_offsets
+
+    @property
+    def bounded(self) -> npt.NDArray[np.bool_]:
+        """Whether each region is bounded, shape (R,)."""
+        return self.columns.bounded
+
+    @property
+    def facet_rows(self) -> FloatArray:
+        """Rows (a, c) of all facets with a . t + c > 0 inside, shape (F, d + 1)."""
+        return self.columns.facet_rows
+
+    @property
+    def facet_offsets(self) -> IntArray:
+        """Where each region's facets begin, shape (R + 1,)."""
+        return self.columns.facet_offsets
+
+    @property
+    def facet_bits(self) -> IntArray:
+        """Pattern bit of the unit that makes each facet, -1 on sides of the domain, shape (F,)."""
+        return np.maximum(self.columns.facet_labels[:, 0], -1).astype(np.int64)
+
+    @property
+    def facet_regions(self) -> IntArray:
+        """Number of the region that each facet belongs to, shape (F,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.facet_offsets))
+
+    @property
+    def lineality(self) -> FloatArray:
+        """Directions of the lines that every region contains, shape (l, d); mostly none.
+
+        Where there are some, a region has no vertices: `vertices` then has one point of each of
+        its smallest faces, and the region is all that these, the directions at infinity and the
+        lines span.
+        """
+        if self._quotient is None:
+            return np.empty((0, self.dim))
+        return self._quotient.directions()
+
+    @property
+    def pattern_bits(self) -> int:
+        """Number of bits of a pattern."""
+        return self.network.pattern_bits
+
+    @property
+    def volumes(self) -> FloatArray:
+        """Length, area or volume in domain coordinates; infinite where unbounded.
+
+        Rounded to doubles. Above two dimensions every face of every region is measured once.
+        """
+        if self.dim > 2:
+            return volumes_of(self.columns)
+        volumes = np.ones(len(self))
+        if self.dim and len(self):
+            first, rest = self.vertex_offsets[:-1], self.vertex_offsets[1:]
+            if self.dim == 1:
+                volumes = self.vertices[rest - 1, 0] - self.vertices[first, 0]
+            else:
+                sizes = np.diff(self.vertex_offsets)
+                base = np.repeat(self.vertices[first, :2], sizes, axis=0)
+                x, y = (self.vertices[:, :2] - base).T
+                following = np.arange(1, len(x) + 1)
+                following[rest - 1] = first
+                twice = x * y[following] - x[following] * y
+                volumes = 0.5 * np.add.reduceat(twice, first)
+        return np.where(self.bounded, volumes, np.inf)
