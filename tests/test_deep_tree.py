@@ -195,6 +195,45 @@ def test_auto_takes_cones_in_the_whole_space_where_the_first_layers_chambers_hav
     assert lr.count(net, limit=1).method == method
 
 
+@pytest.mark.parametrize(
+    ("widths", "method"),
+    [
+        ([6, 12, 3, 1], "cones"),
+        ([7, 12, 9, 1], "tree"),
+        ([7, 12, 10, 1], "cones"),
+        ([8, 16, 8, 1], "tree"),
+        ([8, 8, 24, 1], "cones"),
+        ([9, 16, 1], "cones"),
+        ([10, 12, 1], "tree"),
+        ([10, 16, 1], "cones"),
+        ([13, 64, 64, 1], "tree"),
+    ],
+)
+def test_auto_takes_the_tree_in_boxes_where_the_last_layer_is_too_narrow_for_their_many_corners(
+    widths: list[int], method: str
+) -> None:
+    d = widths[0]
+    net = strategies.mlp_of(widths, np.random.default_rng(0))
+    boxes = [
+        lr.Box(-1.0, 1.0),
+        lr.Slice(np.zeros(d), np.eye(d), lr.Box(0.0, 1.0)),
+        lr.Box(np.zeros(d), np.arange(d) + 1.0),
+    ]
+    for box in boxes:
+        assert lr.count(net, box, limit=1).method == method
+    # Lists, and boxes with fewer dimensions than inputs, have the rules of their own.
+    assert lr.count(net, lr.Box(np.zeros(d), np.arange(d) < 6), limit=1).method == "cones"
+    if 3 <= d <= 8:
+        assert lr.regions(net, boxes[0], limit=1).count.method == "cones"
+
+
+def test_boxes_of_seven_to_nine_dimensions_agree_between_tree_and_cones() -> None:
+    for seed, widths in enumerate(([7, 8, 6, 1], [8, 6, 5, 4, 1], [8, 7, 20, 1], [9, 5, 5, 1])):
+        net = strategies.mlp_of(widths, np.random.default_rng(seed))
+        counts = {m: int(lr.count(net, lr.Box(-1, 1), method=m)) for m in ("auto", "tree", "cones")}
+        assert len(set(counts.values())) == 1, (widths, counts)
+
+
 def test_degenerate_later_layers_in_twelve_dimensions_agree() -> None:
     # Programs settle most of these cells in integers; cones do not need to.
     net = strategies.mlp_of([12, 5, 5, 1], np.random.default_rng(1))

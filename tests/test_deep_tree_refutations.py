@@ -75,6 +75,27 @@ def test_patterns_are_those_of_the_cones_for_all_numbers_of_threads(style: str) 
             assert int(lr.count(net, box, method="tree", threads=threads)) == len(one)
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_patterns_in_unbounded_domains_are_those_of_the_cones(style: str) -> None:
+    for seed, widths in enumerate(([5, 6, 4, 3], [6, 5, 4], [4, 5, 5, 4])):
+        net = draw(widths, style, seed)
+        d = widths[0]
+        half = lr.Polytope(np.ones((1, d)), np.ones(1))
+        slab = lr.Polytope(np.outer([1.0, -1.0], np.eye(d)[0]), [1.0, 1.0])
+        for domain in (lr.Space(d), half, slab):
+            cones = lr.regions(net, domain, method="cones", threads=1)
+            found = listed(net, domain)
+            assert len(set(found)) == len(found)
+            assert set(found) == set(helpers.unpack(cones.patterns, net.pattern_bits))
+
+
+def test_in_the_whole_space_dependent_rows_are_refuted_once_for_all_cells() -> None:
+    net = draw([6, 8, 8], "generic", 0)
+    work = lr.count(net, lr.Space(6), method="tree", threads=1).work
+    assert work["circuits_reused"] > 0
+    assert work["exact_lps"] < 0.25 * work["questions"]
+
+
 def test_layers_of_more_units_than_a_word_has_bits_agree() -> None:
     net = draw([2, 70, 3, 40], "generic", 1)
     box = lr.Box(-0.3, 0.3)

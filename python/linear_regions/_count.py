@@ -21,7 +21,7 @@ from ._parts import Part, Search
 from ._planar import planar_frame
 from ._run import Progress, Run, run_control
 from ._version import __version__
-from .domain import Ball, Box, Domain, Space, has_no_sides
+from .domain import Ball, Box, Domain, Space, sides_of
 from .errors import CheckpointError, Interrupted, InvalidInput, Unsupported
 from .network import Network
 from .result import RegionCount
@@ -62,7 +62,7 @@ def count(
         sets on which the network is one affine map); or affine pieces (distinct affine maps). The
         last two list the activation regions, so memory grows with their number.
     method : str, default "auto"
-        A name from `methods`. ``"auto"`` takes one by the dimension of the domain.
+        A name from `methods`. ``"auto"`` takes one by the domain and the layers.
     arithmetic : {"certified", "float"}, default "certified"
         ``"certified"``: signs that rounding leaves open are recomputed in integers of any size,
         and the result is the true number. ``"float"``: they are taken as zero, and the result is
@@ -233,7 +233,9 @@ def as_domain(domain: Domain | None) -> Domain:
     return domain
 
 
-def check_question(net: Network, domain: Domain, what: str, method: str) -> Method:
+def check_question(
+    net: Network, domain: Domain, what: str, method: str, *, listing: bool = False
+) -> Method:
     """Check the arguments that say what is asked of which network; return the method to run."""
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
@@ -241,7 +243,8 @@ def check_question(net: Network, domain: Domain, what: str, method: str) -> Meth
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
     place = domain.resolve(net.input_shape)
     units = [bits for _, _, bits in net.pattern_layout]
-    return choose(method, place.dim or 0, free=has_no_sides(place), units=units)
+    sides = sides_of(place)
+    return choose(method, place.dim or 0, sides=sides, units=units, listing=listing)
 
 
 def result_of(answer: dict[str, Any], method: Method, arithmetic: str) -> RegionCount:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 from .errors import InvalidInput, Unsupported
 
@@ -101,6 +101,11 @@ _METHODS = (
 # What method="auto" tries; a method that is named by the caller takes more.
 MOST_DIMENSIONS = 20
 _MOST_RAYS = 128  # of a mean cell: where cones and tree take about as long
+# In boxes cones pay 4^d for a cell before the last layer and little for each region in it; the tree
+# pays for regions. Units in the last layer above which cones are faster, by dimension; measured
+# (docs/methods.md). Below these dimensions cones always are, above them the tree.
+_LAST_UNITS = {7: 10, 8: 18, 9: 28, 10: 40}
+_ONLY_UNITS = {10: 14, 11: 20}  # where there is one layer
 
 
 def methods() -> tuple[Method, ...]:
@@ -119,11 +124,14 @@ def methods() -> tuple[Method, ...]:
     return _METHODS
 
 
-def choose(name: str, dim: int, *, free: bool, units: Sequence[int]) -> Method:
+def choose(
+    name: str, dim: int, *, sides: str, units: Sequence[int], listing: bool = False
+) -> Method:
     """Return the method that ``method=name`` runs.
 
-    The domain has dimension `dim`, the network so many `units` (bits) in each layer; a `free`
-    domain has no sides.
+    The domain has dimension `dim`, the network so many `units` (bits) in each layer. Its `sides`
+    are "none" (the whole space), "box" (a coordinate each) or "any". A list needs a method that
+    lists.
     """
     if not isinstance(name, str):
         raise TypeError(f"method must be a string, got {name!r}")
@@ -136,20 +144,28 @@ def choose(name: str, dim: int, *, free: bool, units: Sequence[int]) -> Method:
                 "Slice.through(points), on a line with Segment(a, b), in a Box with most inputs "
                 "fixed, or ask for it with method='tree'"
             )
-        # A box has 2^d vertices. A cell of the whole space has few rays where the first layer is
-        # hardly wider than the space; there, later layers are degenerate (a cell's map has the
-        # rank of its units that are on), which programs settle in integers only.
-        if free and len(units) > 1:
-            few = _mean_rays(units[0], dim) <= _MOST_RAYS
+        if dim <= 2:
+            wanted = "polygons"
         else:
-            few = dim <= (10 if free else 8)
-        wanted = "polygons" if dim <= 2 else "cones" if few else "tree"
+            wanted = "cones" if _cones_are_faster(dim, sides, units, listing) else "tree"
     return method_named(wanted)
+
+
+def _cones_are_faster(dim: int, sides: str, units: Sequence[int], listing: bool) -> bool:
+    # A box has 2^d vertices. A cell of the whole space has few rays where the first layer is
+    # hardly wider than the space; there, later layers are degenerate (a cell's map has the rank of
+    # its units that are on), which programs settle in integers only.
+    if sides == "none":
+        return _mean_rays(units[0], dim) <= _MOST_RAYS if len(units) > 1 else dim <= 10
+    if sides == "any" or listing or not units:
+        return dim <= 8
+    least = _LAST_UNITS if len(units) > 1 else _ONLY_UNITS
+    return dim < min(least) or units[-1] >= least.get(dim, math.inf)
 
 
 def _mean_rays(n: int, d: int) -> float:
     """Return the mean number of vertices of a chamber of n hyperplanes in general position."""
-    return float(comb(n, d) * 2**d / sum(comb(n, k) for k in range(d + 1)))
+    return float(math.comb(n, d) * 2**d / sum(math.comb(n, k) for k in range(d + 1)))
 
 
 def method_named(name: str) -> Method:

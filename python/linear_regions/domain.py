@@ -23,5 +23,12 @@ __all__ = ["Ball", "Box", "Domain", "Polytope", "Segment", "Slice", "Space", "ha
 
 def has_no_sides(place: Domain) -> bool:
     """Tell whether a resolved domain is a whole affine space."""
-    free = isinstance(place, Slice) and place.domain is None and place.within is None
-    return free or isinstance(place, Space)
+    return sides_of(place) == "none"
+
+
+def sides_of(place: Domain) -> str:
+    """Return what sides a resolved domain has: "none", "box" (a coordinate each) or "any"."""
+    if isinstance(place, Slice) and place.within is None:
+        inner = place.domain
+        return "none" if inner is None else "box" if isinstance(inner, Box) else "any"
+    return "none" if isinstance(place, Space) else "box" if isinstance(place, Box) else "any"

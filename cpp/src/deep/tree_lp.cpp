@@ -18,6 +18,9 @@ using arrangement::SmallLp;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // A step from a witness is taken if every row keeps this share of its norm on the other side.
 constexpr double kKept = 0.1;
+// Of the squared length of a row, what may be missing of its part in a span; of the length of a
+// row, what counts as no multiple of another. Proofs do not rely on them.
+constexpr double kSamePart = 1e-9, kNoMultiplier = 1e-12;
 // What a layer cell remembers, at most.
 constexpr std::size_t kMostPoints = 128, kMostCircuits = 128;
 // Rounding an exact witness times these tries that many directions near it.
@@ -118,9 +121,9 @@ bool Tree::exists(std::size_t row, int sign) {
 
 // Is a proof known that a cut of the split (a member, or -1) has not this sign on the current cell?
 bool Tree::impossible(std::int32_t cut, std::int32_t member, int sign) {
-  const bool known = refutations_.usable()
-                         ? refutations_.refutes(split_, cut, sign > 0)
-                         : member >= 0 && known_impossible(static_cast<std::size_t>(member), sign);
+  bool known = refutations_.usable() && refutations_.refutes(split_, cut, sign > 0);
+  if (!known && member >= 0 && !(refutations_.usable() && refutations_.bounded()))
+    known = known_impossible(static_cast<std::size_t>(member), sign);
   work_.questions += known;
   work_.circuits_reused += known;
   return known;
@@ -296,21 +299,26 @@ bool Tree::solve(std::int32_t first) {
 
 // Multipliers of a dependence that leaves a margin: with e_0 = sum t_i g_i, the row of x_0 in terms
 // of the active rows, row = sum r_i g_i gives row + sum (-r_i - e t_i) g_i = -e e_0, for the
-// largest e that leaves no factor negative.
+// largest e that leaves no factor negative. The t_i exist if the part of e_0 in the span of the
+// active rows is all of it.
 bool Tree::refutes() {
   if (!refutations_.usable()) return false;
   const std::size_t d = width_ - 2, stride = rows_.stride;
   const auto r = lp_.coefficients();
-  double e = kInfinity;
+  double e = kInfinity, part = 0;
   for (std::size_t i = 0; i < found_state_.active; ++i) {
     const double t = found_state_.inverse[d * stride + i];
+    const SignedRow& row = found_state_.rows[i];
+    part += t * row.sign * rows_.row(static_cast<std::size_t>(row.row))[d];
     if (t > 0) e = std::min(e, std::max(0.0, -r[i]) / t);
   }
-  if (!(e > 0 && e < kInfinity)) e = 0;
+  if (!(e > 0 && e < kInfinity) || std::fabs(part - 1.0) > kSamePart) e = 0;
   refuted_.clear();
+  const double length = rows_.norm[static_cast<std::size_t>(lp_.support().back().row)];
   const auto put = [&](SignedRow row, double y) {
-    const PathRow& p = path_rows_[static_cast<std::size_t>(row.row)];
-    if (p.line.kind == Line::Kind::kCut && y > 0)
+    const auto i = static_cast<std::size_t>(row.row);
+    const PathRow& p = path_rows_[i];
+    if (p.line.kind == Line::Kind::kCut && y * rows_.norm[i] > kNoMultiplier * length)
       refuted_.push_back({p.line.split, p.line.first, row.sign, std::ldexp(y, p.shift)});
   };
   put(lp_.support().back(), 1.0);

@@ -13,6 +13,8 @@ namespace {
 constexpr double kTiny = 0x1p-900;
 // Of the margin, what widening leaves.
 constexpr double kLeft = 0.05;
+// Multipliers below this share of what they are the difference of are taken for zero.
+constexpr double kNone = 1e-10;
 constexpr std::size_t kMost = 128, kLeast = 4, kBytes = std::size_t{1} << 23;
 
 // A ReLU layer that follows the one before it through one dense operation. What lies before the
@@ -28,6 +30,13 @@ bool covers(const Tape& tape, int split) {
          before.inputs[0] == tape.split(split - 1).output;
 }
 
+// Is a product not zero? (Those of doubles may underflow.)
+bool meets(const std::vector<double>& m, const double* weight) {
+  for (std::size_t i = 0; i < m.size(); ++i)
+    if (m[i] != 0.0 && weight[i] != 0.0) return true;
+  return false;
+}
+
 const Op& dense_before(const Tape& tape, int split) {
   const int slot = tape.split(split).inputs[0];
   return tape
@@ -38,8 +47,8 @@ const Op& dense_before(const Tape& tape, int split) {
 
 Refutations::Refutations(const TreeRoot& root) : root_(root) {
   const Tape& tape = root.tape;
-  usable_ =
-      tape.moderate() && !tape.splits().empty() &&
+  usable_ = tape.moderate() && !tape.splits().empty();
+  bounded_ =
       std::all_of(root.reach.begin(), root.reach.end(), [](double r) { return std::isfinite(r); });
   std::size_t units = 0;
   for (std::size_t s = 0; s < tape.splits().size() && usable_; ++s) {
@@ -57,7 +66,9 @@ Refutations::Refutations(const TreeRoot& root) : root_(root) {
   needed_ = known_;
   lists_.resize(2 * units);
   room_ = std::clamp(kBytes / (lists_.size() * known_.size() * sizeof(Word) + 1), kLeast, kMost);
-  bound_first_layer();
+  slope_.assign(root.place.dim, 0.0);
+  coefficient_.assign(multiplier_[0].size(), 0.0);
+  if (bounded_) bound_first_layer();
 }
 
 const double* Refutations::rows_of_first_layer() const {
@@ -68,8 +79,6 @@ const double* Refutations::rows_of_first_layer() const {
 void Refutations::bound_first_layer() {
   const std::size_t n = multiplier_[0].size(), d = root_.place.dim, lead = padded(n);
   const double* map = rows_of_first_layer();
-  slope_.assign(d, 0.0);
-  coefficient_.assign(n, 0.0);
   low_ = high_ = coefficient_;
   for (std::size_t j = 0; j < n; ++j) {
     const double middle = map[d * lead + j];
@@ -125,10 +134,11 @@ bool Refutations::add(int split, std::span<const RefutedSign> signs) {
     set_sign(needed_.data(), literal(split, r.unit, r.sign > 0));
   }
   constant_ = sizes_ = 0;
+  no_constant_ = true;
   for (int s = split; s > 0; --s)
     if (!bound_below(s)) return false;
   if (!negative_on_domain()) return false;
-  if (split > 0) widen();
+  if (split > 0 && bounded_) widen();
   const std::size_t words = words_to(split);
   for (const RefutedSign& r : signs) {
     if (r.split != split || r.multiplier == 0.0) continue;
@@ -153,9 +163,16 @@ bool Refutations::bound_below(int split) {
   const auto& y = given_[s - 1];
   const std::size_t n = m.size(), lead = padded(n);
   const double rounding = static_cast<double>(n + 8) * kUlp;
+  if (std::all_of(m.begin(), m.end(), [](double v) { return v == 0.0; }) &&
+      std::all_of(y.begin(), y.end(), [](double v) { return v == 0.0; })) {
+    std::fill(below.begin(), below.end(), 0.0);
+    std::fill(coefficient_.begin(), coefficient_.end(), 0.0);
+    return true;
+  }
   for (std::size_t i = 0; i < n; ++i) {
     constant_ += m[i] * op.bias[i];
     sizes_ += std::fabs(m[i] * op.bias[i]);
+    no_constant_ = no_constant_ && (m[i] == 0.0 || op.bias[i] == 0.0);
   }
   for (std::size_t j = 0; j < below.size(); ++j) {
     const double* weight = op.dense.weight.data() + j * lead;
@@ -166,12 +183,15 @@ bool Refutations::bound_below(int split) {
       size += std::fabs(term);
     }
     // No smaller than the true sum.
-    const double upper = size == 0.0 ? 0.0 : c + (rounding * size + kTiny);
+    const bool none = size == 0.0 && !meets(m, weight);
+    const double upper = none ? 0.0 : c + (rounding * size + kTiny);
     const auto unit = static_cast<std::int32_t>(j);
     const std::size_t on = literal(split - 1, unit, true), off = on - 1;
     const bool is_on = knows(on);
     if (!is_on && !knows(off)) return false;
     below[j] = is_on ? upper + y[j] : -y[j];
+    // Right for both signs, or for the one that the unit has.
+    if (std::fabs(below[j]) <= kNone * (size + y[j]) && (!is_on || upper <= 0)) below[j] = 0;
     if (is_on && below[j] > 0) set_sign(needed_.data(), on);
     if (!is_on && below[j] < upper) set_sign(needed_.data(), off);
     if (split == 1) coefficient_[j] = upper;
@@ -179,13 +199,20 @@ bool Refutations::bound_below(int split) {
   return true;
 }
 
-// The bound's largest value on the domain, from above.
+// The bound's largest value on the domain, from above: negative, or exactly zero because every term
+// is.
 bool Refutations::negative_on_domain() {
   const std::size_t d = root_.place.dim, n = multiplier_[0].size(), lead = padded(n);
   const double* map = rows_of_first_layer();
   const auto& m = multiplier_[0];
   double sizes = sizes_, doubt = 0;
   most_ = constant_;
+  if (std::all_of(m.begin(), m.end(), [](double v) { return v == 0.0; })) {
+    std::fill(slope_.begin(), slope_.end(), 0.0);
+    most_ += 1.01 * static_cast<double>(3 * first_.back() + 32) * kUlp * sizes + kTiny;
+    return no_constant_ || most_ < 0;
+  }
+  if (!bounded_) return false;
   for (std::size_t k = 0; k <= d; ++k) {
     const double* column = map + k * lead;
     double sum = 0, size = 0;

@@ -11,8 +11,11 @@
 // so G <= sum m_j z_j + constant for every sign of unit j that m_j allows, which may be both. At
 // the bottom z_j is an affine function on the domain, and so is the bound; it is negative
 // everywhere if its value at the centre is below minus the sum of its slopes times the reach of
-// the coordinates. Then s_i z_i > 0 for all i with y_i > 0 is impossible wherever the upstream
-// units have signs that are allowed.
+// the coordinates. Then s_i z_i >= 0 for all i with y_i > 0 is impossible wherever the upstream
+// units have signs that are allowed. On an unbounded domain this needs slopes that are exactly
+// zero: where c_j <= 0, m_j = 0 is right for both signs of unit j, so a sum that the layer below
+// settles alone has no slopes at all. If such a bound is exactly zero, G <= 0 still excludes that
+// one of the signs holds strictly, which is what questions are about.
 //
 // The multipliers come from a linear program in one cell (s_j = +: m_j = c_j + y_j; s_j = -:
 // m_j = -y_j), and are right for every cell whose signs are allowed. Nothing that the program
@@ -46,9 +49,10 @@ class Refutations {
  public:
   explicit Refutations(const TreeRoot& root);
 
-  // False for networks and domains that the argument above does not cover; nothing else may be
-  // called then.
+  // False for networks that the argument above does not cover; nothing else may be called then.
   bool usable() const { return usable_; }
+  // Has every coordinate a reach?
+  bool bounded() const { return bounded_; }
 
   // The signs of the current path. A unit that is zero counts as negative.
   void enter(int split);
@@ -90,11 +94,12 @@ class Refutations {
   void widen();
 
   const TreeRoot& root_;
-  bool usable_ = false;
+  bool usable_ = false, bounded_ = false;
   std::vector<std::size_t> first_;  // per split: number of units before it; and the end
   std::vector<Word> known_, needed_;
   std::vector<std::vector<double>> multiplier_, given_;  // per split and unit
   double constant_ = 0, sizes_ = 0;  // the constant of the bound, and the sizes that it sums up
+  bool no_constant_ = true;          // exactly zero, all its terms are
   double most_ = 0;                  // of the bound on the domain
   std::vector<double> slope_;        // its slopes
   // First layer: the pre-activations' bounds on the domain, and upper bounds of c.
