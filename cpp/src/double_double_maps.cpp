@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kTiny = 0x1p-600;  // covers underflow, as in RowMaps
 constexpr double kUp = 1.0000001;   // more than the rounding of a bound
+constexpr std::size_t kSpare = 8;   // doubles that the kernel may touch behind a map
 
 struct Pair {
   double high, low;
@@ -35,41 +36,40 @@ Pair product(double a, double b) {
 
 }  // namespace
 
-double DoubleDoubleMaps::Entry::norm() const {
-  return (std::fabs(v[0]) + std::fabs(v[1]) + std::fabs(v[2])) * kUp;  // of high + low
-}
-
-bool DoubleDoubleMaps::Entry::zero() const {
-  return std::all_of(v, v + kColumns, [](double x) { return x == 0.0; });
-}
-
-DoubleDoubleMaps::DoubleDoubleMaps(const Tape& tape, const PlanarDomain& domain, const Path& path,
-                                   int scale_x, int scale_y)
+DoubleDoubleMaps::DoubleDoubleMaps(const Tape& tape, const Path& path, std::size_t width,
+                                   std::function<InputColumns()> input)
     : tape_(tape),
-      domain_(domain),
       path_(path),
       kernels_(kernels()),
-      scale_x_(scale_x),
-      scale_y_(scale_y),
+      width_(width),
+      columns_(2 * width + 1),
+      input_(std::move(input)),
       owner_(tape.stages().size(), 0),
-      maps_(tape.slots().size()) {}
+      maps_(tape.slots().size()),
+      row_(columns_),
+      entered_(columns_) {}
 
-double* DoubleDoubleMaps::map(int slot) {
-  return maps_[static_cast<std::size_t>(slot)].data();
+double DoubleDoubleMaps::norm(const double* row) const {
+  double sum = 0.0;
+  for (std::size_t k = 0; k < width_; ++k) sum += std::fabs(row[k]);
+  return sum * kUp;
 }
 
-DoubleDoubleMaps::Entry DoubleDoubleMaps::entry(int slot, std::size_t unit) const {
+bool DoubleDoubleMaps::get(int slot, std::size_t unit, double* row) const {
   const std::size_t lead = padded(tape_.slots()[slot].size);
   const double* from = maps_[static_cast<std::size_t>(slot)].data() + unit;
-  Entry row;
-  for (std::size_t k = 0; k < kColumns; ++k) row.v[k] = from[k * lead];
-  return row;
+  bool any = false;
+  for (std::size_t k = 0; k < columns_; ++k) {
+    row[k] = from[k * lead];
+    any = any || row[k] != 0.0;
+  }
+  return any;
 }
 
-void DoubleDoubleMaps::put(int slot, std::size_t unit, const Entry& row) {
+void DoubleDoubleMaps::put(int slot, std::size_t unit, const double* row) {
   const std::size_t lead = padded(tape_.slots()[slot].size);
-  double* to = map(slot) + unit;
-  for (std::size_t k = 0; k < kColumns; ++k) to[k * lead] = row.v[k];
+  double* to = maps_[static_cast<std::size_t>(slot)].data() + unit;
+  for (std::size_t k = 0; k < columns_; ++k) to[k * lead] = row[k];
 }
 
 void DoubleDoubleMaps::fill(int split, double* block) {
@@ -80,15 +80,14 @@ void DoubleDoubleMaps::fill(int split, double* block) {
   for (; stage <= split; ++stage) advance(stage);
   for (const int slot : tape_.stages()[static_cast<std::size_t>(split)].stored) {
     const std::size_t n = tape_.slots()[slot].size, lead = padded(n);
-    double* out = block + tape_.offset(slot);
-    std::fill(out, out + 4 * lead, 0.0);
-    for (std::size_t i = 0; i < n; ++i) {
-      const Entry row = entry(slot, i);
-      const double* v = row.v;
-      Row4 rounded{{v[0], v[1], v[2], 0}};
-      if (v[3] != 0 || v[4] != 0 || v[5] != 0 || v[6] != 0)
-        rounded.v[3] = (std::fabs(v[3]) + std::fabs(v[4]) + std::fabs(v[5]) + v[6]) * kUp + kTiny;
-      set_row(out, n, static_cast<std::int32_t>(i), rounded);
+    const double* from = maps_[static_cast<std::size_t>(slot)].data();
+    double* out = block + tape_.offset(slot) / 4 * (width_ + 1);  // offsets are for four columns
+    std::copy_n(from, width_ * lead, out);
+    double* e = out + width_ * lead;
+    for (std::size_t i = 0; i < lead; ++i) {
+      double sum = 0.0;  // what the high parts leave
+      for (std::size_t k = width_; k < columns_; ++k) sum += std::fabs(from[k * lead + i]);
+      e[i] = sum == 0.0 ? 0.0 : sum * kUp + kTiny;
     }
   }
 }
@@ -109,31 +108,15 @@ void DoubleDoubleMaps::advance(int stage) {
 void DoubleDoubleMaps::open(int stage) {
   const int slot = stage == 0 ? 0 : tape_.split(stage - 1).output;
   const Slot& s = tape_.slots()[slot];
-  maps_[static_cast<std::size_t>(slot)].assign(kColumns * padded(s.size), 0.0);
-  if (stage == 0) {
-    if (!rests_) rests_ = rests_of_columns(domain_);
-    const std::vector<double>& rests = *rests_;
-    const std::size_t n = domain_.origin.size();
-    for (std::size_t i = 0; i < s.size; ++i) {
-      const auto j = static_cast<std::size_t>(s.external_of[i]);
-      Entry row{{std::ldexp(domain_.direction1[j], scale_x_),
-                 std::ldexp(domain_.direction2[j], scale_y_), domain_.origin[j], 0, 0, 0, 0}};
-      if (!rests.empty()) {
-        row.v[3] = std::ldexp(rests[j], scale_x_);
-        row.v[4] = std::ldexp(rests[n + j], scale_y_);
-        row.v[5] = rests[2 * n + j];
-        row.v[6] = 4 * kUlp * kUlp * row.norm() + kTiny;
-      }
-      put(slot, i, row);
-    }
-    return;
-  }
+  maps_[static_cast<std::size_t>(slot)].assign(columns_ * padded(s.size) + kSpare, 0.0);
+  if (stage == 0) return open_input(s);
   const Op& op = tape_.split(stage - 1);
   const auto split = static_cast<std::size_t>(stage - 1);
   if (op.kind == OpKind::kMax) {
     for (std::size_t w = 0; w < s.size; ++w) {
       const auto winner = static_cast<std::size_t>(path_.winner[split][w]);
-      put(slot, w, entry(op.inputs[0], static_cast<std::size_t>(op.max.entries[winner])));
+      if (get(op.inputs[0], static_cast<std::size_t>(op.max.entries[winner]), row_.data()))
+        put(slot, w, row_.data());
     }
     return;
   }
@@ -142,97 +125,123 @@ void DoubleDoubleMaps::open(int stage) {
   for (std::size_t i = 0; i < s.size; ++i) {
     std::size_t number = 0;
     for (std::int32_t q = p.cut_start[i]; q < p.cut_start[i + 1]; ++q) number += on(q);
-    put(slot, i,
-        piece(entry(op.inputs[0], i), p.tables[static_cast<std::size_t>(p.table_of[i])], number));
+    get(op.inputs[0], i, row_.data());
+    if (piece(row_.data(), p.tables[static_cast<std::size_t>(p.table_of[i])], number,
+              entered_.data()))
+      put(slot, i, entered_.data());
   }
 }
 
-DoubleDoubleMaps::Entry DoubleDoubleMaps::piece(const Entry& row, const PieceTable& table,
-                                                std::size_t number) const {
+void DoubleDoubleMaps::open_input(const Slot& s) {
+  if (known_.columns.empty()) known_ = input_();
+  for (std::size_t i = 0; i < s.size; ++i) {
+    const auto j = static_cast<std::size_t>(s.external_of[i]);
+    std::fill(row_.begin(), row_.end(), 0.0);
+    for (std::size_t k = 0; k < width_; ++k) row_[k] = known_.columns[k][j];
+    if (!known_.rests.empty()) {
+      for (std::size_t k = 0; k < width_; ++k) row_[width_ + k] = known_.rests[k][j];
+      row_[2 * width_] = 4 * kUlp * kUlp * norm(row_.data()) + kTiny;
+    }
+    put(0, i, row_.data());
+  }
+}
+
+// Row of a pointwise unit on one of its pieces; false where it is exactly zero.
+bool DoubleDoubleMaps::piece(const double* row, const PieceTable& table, std::size_t number,
+                             double* out) const {
   const double slope = table.slopes[number], intercept = table.intercepts[number];
   const double doubt = table.intercept_errors[number];
   if (intercept == 0.0 && doubt == 0.0) {
-    if (slope == 1.0) return row;
-    if (slope == 0.0 || row.zero()) return {};  // exactly
+    const bool zero = std::all_of(row, row + columns_, [](double x) { return x == 0.0; });
+    if (slope == 0.0 || zero) return false;
+    if (slope == 1.0) {
+      std::copy_n(row, columns_, out);
+      return true;
+    }
   }
-  Entry out{};
-  for (std::size_t k = 0; k < 3; ++k) {
-    const Pair p = product(slope, row.v[k]);
-    const Pair s = sum(p.high, k == 2 ? intercept : 0.0);
-    const Pair r = sum(s.high, s.low + (p.low + slope * row.v[3 + k]));
-    out.v[k] = r.high;
-    out.v[3 + k] = r.low;
+  for (std::size_t k = 0; k < width_; ++k) {
+    const Pair p = product(slope, row[k]);
+    const Pair s = sum(p.high, k + 1 == width_ ? intercept : 0.0);
+    const Pair r = sum(s.high, s.low + (p.low + slope * row[width_ + k]));
+    out[k] = r.high;
+    out[width_ + k] = r.low;
   }
   const double size = std::fabs(slope);
-  out.v[6] =
-      (size * row.v[6] + 16 * kUlp * kUlp * (size * row.norm() + std::fabs(intercept)) + doubt) *
-          kUp +
-      kTiny;
-  return out;
+  out[2 * width_] = (size * row[2 * width_] +
+                     16 * kUlp * kUlp * (size * norm(row) + std::fabs(intercept)) + doubt) *
+                        kUp +
+                    kTiny;
+  return true;
 }
 
 void DoubleDoubleMaps::apply(int index) {
   const Op& op = tape_.ops()[static_cast<std::size_t>(index)];
   const std::size_t lead = padded(tape_.slots()[op.output].size);
   auto& out = maps_[static_cast<std::size_t>(op.output)];
-  out.assign(kColumns * lead, 0.0);
+  out.assign(columns_ * lead + kSpare, 0.0);
   // Quotients have two parts.
   const double terms = (op.kind == OpKind::kSparse ? 2 : 1) * op.fan_in + 4;
   const double gamma = 1.1 * terms * terms * kUlp * kUlp;
   for (std::size_t i = 0; i < op.bias.size(); ++i) {
-    out[2 * lead + i] = op.bias[i];
-    out[6 * lead + i] = gamma * std::fabs(op.bias[i]);
+    out[(width_ - 1) * lead + i] = op.bias[i];
+    out[2 * width_ * lead + i] = gamma * std::fabs(op.bias[i]);
   }
   for (std::size_t k = 0; k < op.inputs.size(); ++k) {
     const int slot = op.inputs[k];
     for (std::size_t i = 0; i < tape_.slots()[slot].size; ++i) {
-      Entry row = entry(slot, i);
-      if (row.zero()) continue;
-      row.v[6] = (row.v[6] + gamma * row.norm()) * kUp + kTiny;
-      scatter(op, static_cast<int>(k), static_cast<std::int32_t>(i), row, out.data());
+      if (!get(slot, i, row_.data())) continue;
+      row_[2 * width_] = (row_[2 * width_] + gamma * norm(row_.data())) * kUp + kTiny;
+      scatter(op, static_cast<int>(k), static_cast<std::int32_t>(i), row_.data(), out.data());
     }
   }
   normalize(out.data(), lead);
 }
 
-void DoubleDoubleMaps::scatter(const Op& op, int input, std::int32_t unit, const Entry& row,
-                               double* map) {
+void DoubleDoubleMaps::scatter(const Op& op, int input, std::int32_t unit, const double* row,
+                               double* map) const {
   const std::size_t lead = padded(tape_.slots()[op.output].size);
   const auto u = static_cast<std::size_t>(unit);
-  const auto add = [&](std::size_t at, const double* weight, std::size_t n, const double* entry) {
-    double* out[kColumns];
-    for (std::size_t k = 0; k < kColumns; ++k) out[k] = map + k * lead + at;
-    kernels_.add_row_double_double(out, weight, n, entry);
+  const auto add = [&](std::size_t at, const double* weight, std::size_t n) {
+    kernels_.add_row_double_double(map + at, lead, width_, weight, n, row);
   };
   if (op.kind == OpKind::kDense) {
-    add(0, op.dense.weight.data() + u * lead, lead, row.v);
+    add(0, op.dense.weight.data() + u * lead, lead);
   } else if (op.kind == OpKind::kConv) {
-    op.conv.for_readers(unit, [&](std::size_t at, const double* weight, std::size_t n) {
-      add(at, weight, n, row.v);
-    });
+    op.conv.for_readers(unit, add);
   } else {
     const auto& in = op.sparse.inputs[static_cast<std::size_t>(input)];
     const auto end = static_cast<std::size_t>(in.by_input_start[u + 1]);
     for (auto k = static_cast<std::size_t>(in.by_input_start[u]); k < end; ++k) {
       const auto& term = in.by_input[k];
       const double factor = term.coefficient / term.divisor;
-      add(static_cast<std::size_t>(term.index), &factor, 1, row.v);
+      add_term(factor, row, 0.0, map + term.index, lead);
       if ((term.divisor & (term.divisor - 1)) == 0) continue;
       // What the quotient leaves out, known up to 2 u of itself.
       const Pair p = product(factor, term.divisor);
       const double rest = ((term.coefficient - p.high) - p.low) / term.divisor;
-      Entry entered = row;
-      entered.v[6] += 4 * kUlp * row.norm();
-      add(static_cast<std::size_t>(term.index), &rest, 1, entered.v);
+      add_term(rest, row, 4 * kUlp * norm(row), map + term.index, lead);
     }
   }
 }
 
+// The kernel's step for one output; its columns are `lead` apart.
+void DoubleDoubleMaps::add_term(double factor, const double* row, double doubt, double* out,
+                                std::size_t lead) const {
+  for (std::size_t k = 0; k < width_; ++k) {
+    double &high = out[k * lead], &low = out[(width_ + k) * lead];
+    const Pair p = factor == 1.0 ? Pair{row[k], 0.0} : product(factor, row[k]);
+    const Pair s = sum(high, p.high);
+    high = s.high;
+    low += s.low + (p.low + factor * row[width_ + k]);
+  }
+  out[2 * width_ * lead] += std::fabs(factor) * (row[2 * width_] + doubt);
+}
+
 void DoubleDoubleMaps::normalize(double* map, std::size_t lead) const {
-  for (std::size_t i = 0; i < 3 * lead; ++i) {
-    const Pair s = sum(map[i], map[3 * lead + i]);
+  for (std::size_t i = 0; i < width_ * lead; ++i) {
+    const Pair s = sum(map[i], map[width_ * lead + i]);
     map[i] = s.high;
-    map[3 * lead + i] = s.low;
+    map[width_ * lead + i] = s.low;
   }
 }
 

@@ -19,61 +19,66 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "kernels.hpp"
+#include "linear_regions/domain_frame.hpp"
 #include "linear_regions/planar_domain.hpp"
 #include "linear_regions/tape.hpp"
 #include "path.hpp"
-#include "row_maps.hpp"
 
 namespace linear_regions {
 
-// What rounding took from the columns of the domain, entry by entry: direction1, direction2,
-// origin. Rounded itself; empty where the columns are exact.
-std::vector<double> rests_of_columns(const PlanarDomain& domain);
+// The input of a network over its domain: `width` columns of as many entries as there are inputs,
+// in their external order, the constants last, and what rounding took from them; rounded itself,
+// and empty where the columns are exact.
+struct InputColumns {
+  std::vector<std::vector<double>> columns, rests;
+};
+
+// Of the inputs ldexp(direction1, scale_x) x + ldexp(direction2, scale_y) y + origin.
+InputColumns input_columns(const PlanarDomain& domain, int scale_x, int scale_y);
+// The same in any dimension, one scale for each coordinate.
+InputColumns input_columns(const DomainFrame& domain, const std::vector<int>& scale);
 
 class DoubleDoubleMaps {
  public:
-  // Inputs are ldexp(direction1, scale_x) x + ldexp(direction2, scale_y) y + origin.
-  DoubleDoubleMaps(const Tape& tape, const PlanarDomain& domain, const Path& path, int scale_x,
-                   int scale_y);
+  // `input` is asked for once, when it is needed for the first time.
+  DoubleDoubleMaps(const Tape& tape, const Path& path, std::size_t width,
+                   std::function<InputColumns()> input);
 
   // Asked before every operation; where it says no, Stopped is thrown.
   void watch(std::function<bool()> keep_going) { keep_going_ = std::move(keep_going); }
 
-  // Fills a block of the stage before `split` for the current layer cell of that split.
+  // Fills a block of the stage before `split` for the current layer cell of that split: maps of
+  // `width` columns and e.
   void fill(int split, double* block);
 
  private:
-  static constexpr std::size_t kColumns = 7;  // three high, three low, error
-  struct Entry {
-    double v[kColumns];
-
-    double norm() const;
-    bool zero() const;
-  };
-
+  // Rows of `columns_` doubles: the high parts, the low ones, the error.
+  double norm(const double* row) const;  // of high + low
   void advance(int stage);
   void open(int stage);
-  Entry piece(const Entry& row, const PieceTable& table, std::size_t piece) const;
+  void open_input(const Slot& slot);
+  bool piece(const double* row, const PieceTable& table, std::size_t number, double* out) const;
   void apply(int index);
-  void scatter(const Op& op, int input, std::int32_t unit, const Entry& row, double* map);
+  void scatter(const Op& op, int input, std::int32_t unit, const double* row, double* map) const;
+  void add_term(double factor, const double* row, double doubt, double* out,
+                std::size_t lead) const;
   void normalize(double* map, std::size_t lead) const;
-  Entry entry(int slot, std::size_t unit) const;
-  void put(int slot, std::size_t unit, const Entry& row);
-  double* map(int slot);
+  bool get(int slot, std::size_t unit, double* row) const;  // false: exactly zero
+  void put(int slot, std::size_t unit, const double* row);
 
   const Tape& tape_;
-  const PlanarDomain& domain_;
   const Path& path_;
   const Kernels& kernels_;
-  int scale_x_, scale_y_;
+  const std::size_t width_, columns_;
+  std::function<InputColumns()> input_;
   std::vector<std::uint64_t> owner_;  // per stage: the layer cell that its maps belong to
   std::vector<LineVector> maps_;      // per slot
+  std::vector<double> row_, entered_;
   std::function<bool()> keep_going_;
-  std::optional<std::vector<double>> rests_;  // of the domain's columns, when they are asked for
+  InputColumns known_;
 };
 
 }  // namespace linear_regions

@@ -144,7 +144,8 @@ Engine::Engine(const PlanarRoot& root, RunControl& control, bool caller)
       tape_(root.tape),
       kernels_(kernels()),
       maps_(root.tape),
-      sharp_(root.tape, root.domain, path_, root.scale_x, root.scale_y),
+      sharp_(root.tape, path_, 3,
+             [&root] { return input_columns(root.domain, root.scale_x, root.scale_y); }),
       exact_(root.tape, root.domain, path_) {
   const std::size_t stages = tape_.stages().size();
   path_.cuts.resize(stages);
@@ -201,7 +202,8 @@ void Engine::enter(Node& node, int split, std::uint64_t* pattern, const LayerCel
   }
   path_.cell[static_cast<std::size_t>(split)] = next_cell_++;
   if (cell->reduced == nullptr && root_.tame &&
-      (root_.always_sharp || blunt(cell->rows, cell->stride, tape_.slots()[op.inputs[0]].size)))
+      (root_.always_sharp ||
+       blunt(cell->rows, cell->stride, tape_.slots()[op.inputs[0]].size, 3, kBluntForPolygons)))
     sharpen(*cell);
   const bool search =
       op.kind == OpKind::kPointwise ? enter_pointwise(node, *cell) : enter_max(node, *cell);

@@ -18,18 +18,20 @@ ExactColumns columns_of(const DomainFrame& domain) {
   return columns;
 }
 
-std::vector<double> rests_of_columns(const PlanarDomain& domain) {
-  const std::vector<double>* columns[3] = {&domain.direction1, &domain.direction2, &domain.origin};
-  const std::size_t n = domain.origin.size();
-  if (domain.exact_columns.empty() && domain.rest1.empty()) return {};
-  std::vector<double> rests(3 * n, 0.0);
-  std::copy(domain.rest1.begin(), domain.rest1.end(), rests.begin());
-  if (domain.exact_columns.empty()) return rests;
-  const Integer denominator = parse_hex(domain.exact_denominator);
-  for (std::size_t k = 0; k < 3; ++k)
+namespace {
+
+// What rounding took from columns whose exact entries are these, column by column.
+std::vector<std::vector<double>> rests_of(const std::vector<std::vector<double>>& columns,
+                                          const std::vector<std::string>& exact,
+                                          const std::string& common) {
+  std::vector<std::vector<double>> rests;
+  const Integer denominator = parse_hex(common);
+  const std::size_t n = columns[0].size();
+  for (std::size_t k = 0; k < columns.size(); ++k) {
+    auto& rest = rests.emplace_back(n);
     for (std::size_t j = 0; j < n; ++j) {
-      const Dyadic near = dyadic((*columns[k])[j]);
-      Integer numerator = parse_hex(domain.exact_columns[k * n + j]), below = denominator;
+      const Dyadic near = dyadic(columns[k][j]);
+      Integer numerator = parse_hex(exact[k * n + j]), below = denominator;
       Integer taken = near.mantissa * denominator;
       if (near.exponent >= 0) {
         taken <<= static_cast<unsigned>(near.exponent);
@@ -37,9 +39,45 @@ std::vector<double> rests_of_columns(const PlanarDomain& domain) {
         numerator <<= static_cast<unsigned>(-near.exponent);
         below <<= static_cast<unsigned>(-near.exponent);
       }
-      rests[k * n + j] = ratio(numerator - taken, below);
+      rest[j] = ratio(numerator - taken, below);
     }
+  }
   return rests;
+}
+
+void scale_by(std::vector<std::vector<double>>& columns, std::size_t k, int scale) {
+  if (columns.empty()) return;
+  for (double& x : columns[k]) x = std::ldexp(x, scale);
+}
+
+}  // namespace
+
+InputColumns input_columns(const PlanarDomain& domain, int scale_x, int scale_y) {
+  InputColumns input;
+  input.columns = {domain.direction1, domain.direction2, domain.origin};
+  if (!domain.exact_columns.empty()) {
+    input.rests = rests_of(input.columns, domain.exact_columns, domain.exact_denominator);
+  } else if (!domain.rest1.empty()) {
+    const std::vector<double> none(domain.origin.size(), 0.0);
+    input.rests = {domain.rest1, none, none};
+  }
+  for (auto* columns : {&input.columns, &input.rests}) {
+    scale_by(*columns, 0, scale_x);
+    scale_by(*columns, 1, scale_y);
+  }
+  return input;
+}
+
+InputColumns input_columns(const DomainFrame& domain, const std::vector<int>& scale) {
+  InputColumns input;
+  input.columns = domain.columns;
+  if (!domain.exact_columns.empty())
+    input.rests = rests_of(input.columns, domain.exact_columns, domain.exact_denominator);
+  for (std::size_t k = 0; k < scale.size(); ++k) {
+    scale_by(input.columns, k, scale[k]);
+    scale_by(input.rests, k, scale[k]);
+  }
+  return input;
 }
 
 std::vector<Vector> exact_sides(const DomainFrame& domain) {

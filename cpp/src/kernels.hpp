@@ -49,10 +49,12 @@ struct Kernels {
                    const std::int32_t* active, std::size_t n_active, const double* rows,
                    bool errors);
 
-  // The same as add_row for rows in twice the precision: three high and three low columns and the
-  // error; see double_double_maps.hpp. Sums are left as they come, without a carry.
-  void (*add_row_double_double)(double* const* out, const double* weight, std::size_t n,
-                                const double* row);
+  // The same as add_row for rows in twice the precision: `width` high and as many low columns and
+  // the error, `lead` apart; see double_double_maps.hpp. Sums are left as they come, without a
+  // carry. Up to seven doubles behind a run are read and written back as they were, so there are
+  // that many behind the last column.
+  void (*add_row_double_double)(double* out, std::size_t lead, std::size_t width,
+                                const double* weight, std::size_t n, const double* row);
 };
 
 const Kernels& kernels();  // the best set that this processor runs

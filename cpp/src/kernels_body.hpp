@@ -160,31 +160,32 @@ inline void add_rows(double* const* out, const double* weight, std::size_t lead,
 
 // One step of the dot product Dot2 for eight outputs: the product and the sum are split without
 // error, what they leave goes to the low part.
-inline void add_row_double_double_at(double* const* out, std::size_t i, V w, const double* row) {
-  for (int k = 0; k < 3; ++k) {
-    const V high = V::broadcast(row[k]), old = V::load(out[k] + i), p = w * high;
-    const V rest = fma(w, V::broadcast(row[3 + k]), product_rest(w, high, p));
-    const V s = old + p, t = s - old;
-    const V left = (old - (s - t)) + (p - t);
-    s.store(out[k] + i);
-    (V::load(out[3 + k] + i) + (left + rest)).store(out[3 + k] + i);
-  }
-  fma(abs(w), V::broadcast(row[6]), V::load(out[6] + i)).store(out[6] + i);
+inline void add_double_double(double* high, double* low, V w, double row_high, double row_low) {
+  const V factor = V::broadcast(row_high), old = V::load(high), p = w * factor;
+  const V rest = fma(w, V::broadcast(row_low), product_rest(w, factor, p));
+  const V s = old + p, t = s - old;
+  const V left = (old - (s - t)) + (p - t);
+  s.store(high);
+  (V::load(low) + (left + rest)).store(low);
 }
 
-inline void add_row_double_double(double* const* out, const double* weight, std::size_t n,
-                                  const double* row) {
-  std::size_t i = 0;
-  for (; i + 8 <= n; i += 8) add_row_double_double_at(out, i, V::load(weight + i), row);
-  if (i == n) return;
-  double some[8][8] = {};  // the last outputs of a run, then their weights
-  double* columns[7];
-  for (int k = 0; k < 7; ++k) {
-    columns[k] = some[k];
-    for (std::size_t j = i; j < n; ++j) some[k][j - i] = out[k][j];
+inline void add_double_double_at(double* out, std::size_t lead, std::size_t width, V w,
+                                 const double* row) {
+  for (std::size_t k = 0; k < width; ++k) {
+    double* high = out + k * lead;
+    add_double_double(high, high + width * lead, w, row[k], row[width + k]);
   }
-  for (std::size_t j = i; j < n; ++j) some[7][j - i] = weight[j];
-  add_row_double_double_at(columns, 0, V::load(some[7]), row);
-  for (int k = 0; k < 7; ++k)
-    for (std::size_t j = i; j < n; ++j) out[k][j] = some[k][j - i];
+  double* e = out + 2 * width * lead;
+  fma(abs(w), V::broadcast(row[2 * width]), V::load(e)).store(e);
+}
+
+// A short run takes a whole vector, too: zero weights change nothing.
+inline void add_row_double_double(double* out, std::size_t lead, std::size_t width,
+                                  const double* weight, std::size_t n, const double* row) {
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) add_double_double_at(out + i, lead, width, V::load(weight + i), row);
+  if (i == n) return;
+  double rest[8] = {};
+  for (std::size_t j = i; j < n; ++j) rest[j - i] = weight[j];
+  add_double_double_at(out + i, lead, width, V::load(rest), row);
 }

@@ -88,7 +88,7 @@ void Engine::reduce(Node& node) {
     }
   }
   // Cells below would never be sharpened.
-  if (blunt(map, lead, lead)) return;
+  if (blunt(map, lead, lead, 3, kBluntForPolygons)) return;
   auto* own = arena_.make<LayerCell>(1);
   *own = cell;
   own->reduced = reduced;

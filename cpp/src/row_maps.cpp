@@ -11,20 +11,20 @@ namespace linear_regions {
 namespace {
 
 constexpr double kTiny = 0x1p-600;
-// Bounds of errors beside slopes that are worth new rows, and beside norms that can be mended.
-constexpr double kBlunt = 0x1p-22, kRounded = 0x1p-45;
+constexpr double kRounded = 0x1p-45;  // beside norms: more precision does not mend these
 
 }  // namespace
 
-bool blunt(const double* map, std::size_t stride, std::size_t n) {
+bool blunt(const double* map, std::size_t stride, std::size_t n, std::size_t width, double share) {
   double slope = 0, norm = 0, error = 0;
   for (std::size_t i = 0, step = n / 8 + 1; i < n; i += step) {
-    const Row4 row = row_in(map, stride, i);
-    slope = std::max(slope, std::fabs(row.v[0]) + std::fabs(row.v[1]));
-    norm = std::max(norm, row.norm());
-    error = std::max(error, row.v[3]);
+    double sum = 0;
+    for (std::size_t k = 0; k + 1 < width; ++k) sum += std::fabs(map[k * stride + i]);
+    slope = std::max(slope, sum);
+    norm = std::max(norm, sum + std::fabs(map[(width - 1) * stride + i]));
+    error = std::max(error, map[width * stride + i]);
   }
-  return error > kBlunt * slope && error > kRounded * norm && slope > 0;
+  return error > share * slope && error > kRounded * norm && slope > 0;
 }
 
 Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece) {

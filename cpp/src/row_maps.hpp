@@ -74,8 +74,12 @@ inline void set_row(double* map, std::size_t n, std::int32_t unit, const Row4& r
 }
 
 // Do the error bounds leave a map so little that twice the precision pays (double_double_maps.hpp)?
-// By eight of its rows: bounds grow alike in a layer.
-bool blunt(const double* map, std::size_t stride, std::size_t n);
+// Where they exceed this share of slopes. Less serves cones: the errors of all rows that determine
+// a ray add up there, times the condition of their system.
+constexpr double kBluntForPolygons = 0x1p-22, kBluntForCones = 0x1p-25;
+// Rows have `width` coefficients, the constant last, and e. By eight of its rows: bounds grow alike
+// in a layer.
+bool blunt(const double* map, std::size_t stride, std::size_t n, std::size_t width, double share);
 
 // Row of a pointwise unit on one of its pieces.
 Row4 piece_row(const Row4& row, const PieceTable& table, std::size_t piece);

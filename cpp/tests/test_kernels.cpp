@@ -59,9 +59,8 @@ TEST(rows_in_twice_the_precision_lose_next_to_nothing) {
     return static_cast<std::int64_t>(random() >> (64 - bits)) - (std::int64_t{1} << (bits - 1));
   };
   for (const Kernels* k : variants()) {
-    std::vector<std::vector<double>> out(7, std::vector<double>(kOutputs));
-    std::vector<double*> columns;
-    for (auto& column : out) columns.push_back(column.data());
+    std::vector<double> map(7 * kOutputs + 7);
+    const auto out = [&](std::size_t c, std::size_t i) { return map[c * kOutputs + i]; };
     std::vector<Wide> exact(3 * kOutputs), size(3 * kOutputs);
     std::vector<double> errors(kOutputs);
     for (std::size_t t = 0; t < kTerms; ++t) {
@@ -86,22 +85,22 @@ TEST(rows_in_twice_the_precision_lose_next_to_nothing) {
           size[c * kOutputs + i] += term < 0 ? -term : term;
         }
       }
-      k->add_row_double_double(columns.data(), weight.data(), kOutputs, row);
+      k->add_row_double_double(map.data(), kOutputs, 3, weight.data(), kOutputs, row);
     }
     const double share = 1.1 * (kTerms + 4.0) * (kTerms + 4.0) * kUnit * kUnit;
     double worst = 0;
     for (std::size_t c = 0; c < 3; ++c)
       for (std::size_t i = 0; i < kOutputs; ++i) {
         // Both parts are integers of less than 120 bits here, but for the roundings of the low one.
-        const auto found = static_cast<Wide>(out[c][i]) + static_cast<Wide>(out[3 + c][i]);
+        const auto found = static_cast<Wide>(out(c, i)) + static_cast<Wide>(out(3 + c, i));
         const double error = std::fabs(static_cast<double>(found - exact[c * kOutputs + i]));
         const double bound = share * static_cast<double>(size[c * kOutputs + i]) + 2;
         CHECK(error <= bound);
-        worst = std::max(worst, std::fabs(out[3 + c][i]));
+        worst = std::max(worst, std::fabs(out(3 + c, i)));
       }
     CHECK(worst > 0);  // doubles alone would not do
     for (std::size_t i = 0; i < kOutputs; ++i)
-      CHECK(std::fabs(out[6][i] - errors[i]) <= 1e-12 * errors[i]);
+      CHECK(std::fabs(out(6, i) - errors[i]) <= 1e-12 * errors[i]);
   }
 }
 

@@ -7,6 +7,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "row_maps.hpp"
+
 namespace linear_regions {
 
 template <int W>
@@ -20,6 +22,7 @@ ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller
       stride_(root.stride),
       maps_(root.tape, root.dim),
       path_errors_(root.tape, maps_),
+      sharp_(root.tape, path_, width_, [&root] { return input_columns(root.domain, root.scale); }),
       exact_(root.tape, root.with_axes, path_),
       opening_(root.dim + 2) {
   const std::size_t stages = tape_.stages().size();
@@ -32,10 +35,12 @@ ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller
   cut_row_.resize(stride_ + 8);
   solve_work_.resize(solve_room(dim_));
   solve_place_.resize(2 * dim_ + 1);
-  exact_.watch([this] {
+  const auto keep_going = [this] {
     control_.report(0, 0, caller_);
     return !control_.stopped();
-  });
+  };
+  exact_.watch(keep_going);
+  sharp_.watch(keep_going);
 }
 
 template <int W>
@@ -55,12 +60,30 @@ void ConeEngine<W>::enter(Node& node, int split, std::uint64_t* pattern) {
   *cell = {};
   cell->split = split;
   cell->pattern = pattern;
-  cell->rows = maps_.stored(op.inputs[0], blocks_);
-  path_.cell[static_cast<std::size_t>(split)] = next_cell_++;
+  find_rows(*cell);
   node.cell = nullptr;
   const bool search =
       op.kind == OpKind::kPointwise ? enter_pointwise(node, *cell) : enter_max(node, *cell);
   node.cell = search ? cell : nullptr;
+}
+
+// The map of a cell that is entered; anew in twice the precision where error bounds have grown with
+// the depth of the network. Not where path errors serve: they take rows for what doubles made of
+// the rows of the layer before.
+template <int W>
+void ConeEngine<W>::find_rows(LayerCell& cell) {
+  const auto split = static_cast<std::size_t>(cell.split);
+  const int input = tape_.split(cell.split).inputs[0];
+  const std::size_t n = tape_.slots()[input].size;
+  path_.cell[split] = next_cell_++;
+  cell.rows = maps_.stored(input, blocks_);
+  if (!root_.tame ||
+      (!root_.always_sharp && (path_errors_.serves(cell.split) ||
+                               !blunt(cell.rows, padded(n), n, width_, kBluntForCones))))
+    return;
+  blocks_[split] = arena_.make<double>(maps_.block_size(cell.split));
+  sharp_.fill(cell.split, blocks_[split]);
+  cell.rows = maps_.stored(input, blocks_);
 }
 
 template <int W>

@@ -21,6 +21,7 @@
 #include "deep/maps.hpp"
 #include "deep/path_errors.hpp"
 #include "depth_first.hpp"
+#include "double_double_maps.hpp"
 #include "exact_signs.hpp"
 #include "linear_regions/cones.hpp"
 #include "linear_regions/run_control.hpp"
@@ -50,6 +51,8 @@ struct ConeRoot {
   DomainFrame with_axes;  // the same with the axes as further sides, for the exact stage alone
   std::vector<std::size_t> coordinates;  // those that are left, of the domain as it was given
   Arithmetic arithmetic;
+  bool tame = true;           // all numbers of ordinary size; else every decision is exact
+  bool always_sharp = false;  // for tests: see DoubleDoubleMaps
   std::size_t dim, stride;    // of `domain`; doubles of a ray's coordinates
   std::vector<int> scale;     // engine coordinate * 2^scale = domain coordinate
   std::vector<double> unit;   // 2^scale
@@ -230,6 +233,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   Node child_of(std::int32_t parent) const;
   double* own_block(Node& node, const double* parent_block);
   void enter(Node& node, int split, std::uint64_t* pattern);
+  void find_rows(LayerCell& cell);
 
   // cone_cells.cpp: cones and how they are cut
   void start_cone(Node& node);
@@ -455,6 +459,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   DeepMaps maps_;
   Path path_;
   PathErrors path_errors_;
+  DoubleDoubleMaps sharp_;
   ExactSigns exact_;
   std::vector<PathLine> lines_;
   std::vector<double*> blocks_;

@@ -72,8 +72,7 @@ void ConeEngine<W>::open_leaf(Node& leaf, const Node& parent, LayerCell& last) {
   last.split = leaf.cell->split + 1;
   const auto split = static_cast<std::size_t>(last.split);
   blocks_[split] = leaf.block;
-  last.rows = maps_.stored(tape_.split(last.split).inputs[0], blocks_);
-  path_.cell[split] = next_cell_++;
+  find_rows(last);
   make_cut_rows(last);
 }
 

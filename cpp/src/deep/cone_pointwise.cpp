@@ -54,7 +54,9 @@ void ConeEngine<W>::cut_row(const LayerCell& cell, std::int32_t cut, double* row
 template <int W>
 double ConeEngine<W>::cut_error(const LayerCell& cell, std::int32_t cut, double error,
                                 double norm) {
-  if (!(error > kLoose * norm) || !tape_.split(cell.split).pointwise.one_cut_at_zero) return error;
+  if (!(error > kLoose * norm) || !tape_.split(cell.split).pointwise.one_cut_at_zero ||
+      root_.always_sharp)
+    return error;
   return path_errors_.row_error(cell.split, cut, error, path_, blocks_);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 
@@ -60,7 +62,10 @@ ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how) : tape(t
   stride = (dim + 1 + 3) / 4 * 4;
   scale = box_scale(domain);
   for (const int by : scale) unit.push_back(std::ldexp(1.0, by));
-  bool tame = t.moderate();
+  tame = t.moderate();
+  // LINEAR_REGIONS_SHARPEN=always, as in the planar engine.
+  if (const char* wish = std::getenv("LINEAR_REGIONS_SHARPEN"); wish != nullptr)
+    always_sharp = std::strcmp(wish, "always") == 0;
   for (std::size_t i = 0; i < domain.n_sides(); ++i) {
     double norm = 0.0;
     for (std::size_t j = 0; j <= dim; ++j) {

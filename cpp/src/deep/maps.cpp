@@ -175,24 +175,9 @@ void DeepMaps::scatter(const Op& op, int input, std::int32_t unit, const double*
   if (op.kind == OpKind::kDense) {
     kernels_.add_row(map, lead, columns_, op.dense.weight.data() + u * lead, lead, r);
   } else if (op.kind == OpKind::kConv) {
-    const Conv& conv = op.conv;
-    const std::size_t group_in = conv.channels / conv.groups;
-    const std::size_t group_out = conv.filters / conv.groups;
-    const auto channel = static_cast<std::size_t>(conv.channel_of[u]);
-    const auto position = static_cast<std::size_t>(conv.position_of[u]);
-    const std::size_t group = channel / group_in;
-    const std::size_t offsets =
-        static_cast<std::size_t>(conv.kernel[0] * conv.kernel[1] * conv.kernel[2]);
-    const double* weight =
-        conv.weight.data() + (group * group_in + channel % group_in) * offsets * group_out;
-    const auto end = static_cast<std::size_t>(conv.reader_start[position + 1]);
-    for (auto k = static_cast<std::size_t>(conv.reader_start[position]); k < end; ++k) {
-      const std::size_t at =
-          static_cast<std::size_t>(conv.reader_position[k]) * conv.filters + group * group_out;
-      kernels_.add_row(map + at, lead, columns_,
-                       weight + static_cast<std::size_t>(conv.reader_offset[k]) * group_out,
-                       group_out, r);
-    }
+    op.conv.for_readers(unit, [&](std::size_t at, const double* weight, std::size_t filters) {
+      kernels_.add_row(map + at, lead, columns_, weight, filters, r);
+    });
   } else {
     const auto& in = op.sparse.inputs[static_cast<std::size_t>(input)];
     const auto end = static_cast<std::size_t>(in.by_input_start[u + 1]);

@@ -114,7 +114,7 @@ void PathErrors::enter(int split, const Path& path, const std::vector<double*>& 
 
 double PathErrors::row_error(int split, std::int32_t unit, double known, const Path& path,
                              const std::vector<double*>& blocks) {
-  if (split < 1 || static_cast<std::size_t>(split) >= weights_.size()) return known;
+  if (split < 1 || !serves(split)) return known;
   for (int s = split; s >= 0; --s) enter(s, path, blocks);
   const Layer* layer = &layers_[static_cast<std::size_t>(split)];
   const Weights* w = &weights_[static_cast<std::size_t>(split)];

@@ -26,6 +26,9 @@ class PathErrors {
  public:
   PathErrors(const Tape& tape, const DeepMaps& maps);
 
+  // Is this one of the splits, the first ones of the network, whose rows it can bound?
+  bool serves(int split) const { return static_cast<std::size_t>(split) < weights_.size(); }
+
   // A bound of the sum of the coefficients' errors of this row of the split's input, in the layer
   // cell that the path has entered; `known` where nothing better is found.
   double row_error(int split, std::int32_t unit, double known, const Path& path,
