@@ -207,7 +207,6 @@ def dense_polytope() -> lr.Polytope:
 LEFT_OUT = {
     *("cut_planar", "cut_cones", "cut_tree", "locate"),  # long only where one node, or point, is
     *("probe_planar", "probe_cones", "probe_tree"),  # the last three quarters of `predict_cost`
-    "list_tree",  # no public function calls it
 }
 """Functions of the core that can be stopped, and are in none of the calls."""
 
@@ -251,6 +250,8 @@ CALLS: dict[str, LongCall] = {
     ),
     "regions, polygons": listing("list_planar", "plane"),
     "regions, cones": listing("list_cones", "space", method="cones"),
+    "regions, without faces": listing("list_cones", "space", method="cones", faces=False),
+    "regions, tree": listing("list_tree", "tree", method="tree", faces=False),
     "regions, linear": listing("list_cones", "space", what="linear"),
     "regions, out": LongCall(
         "search_planar",

@@ -60,6 +60,11 @@ def test_one_layer_benchmark_asserts_its_answers():
     assert "224x224x3" in run("benchmarks.bench_one_layer_estimate", "--quick")
 
 
+def test_the_benchmark_of_lists_asserts_its_answers() -> None:
+    shown = run("benchmarks.bench_lists", "--case", "2-32-32-32-1 box", "--runs", "1")
+    assert "3,362" in shown
+
+
 def test_the_sample_benchmark_runs() -> None:
     assert "ratio" in run("benchmarks.bench_sample", "--quick")
 

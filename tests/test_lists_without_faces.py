@@ -179,6 +179,44 @@ def test_float_lists_have_no_faces_either():
         _ = table[0].facets
 
 
+# --- by the tree ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("widths", [(3, 6, 5, 1), (4, 6, 4, 1), (5, 5, 1)])
+def test_the_tree_lists_the_regions_of_the_cones(widths, seed, tmp_path):
+    for i, net in enumerate((dense(list(widths), seed), whole(seed, widths[0], widths[1:-1]))):
+        cones = lr.regions(net, BOX, method="cones", faces=False)
+        table = lr.regions(net, BOX, method="tree", faces=False, threads=1)
+        assert table.count.method == "tree"
+        assert np.array_equal(table.sorted().patterns, cones.sorted().patterns)
+        assert table.bounded.all()
+        proves_points(table[::5])
+        same = int(np.flatnonzero((cones.patterns == table.patterns[1]).all(axis=1))[0])
+        bits = [[facet.bit for facet in region.facets] for region in (table[1], cones[same])]
+        assert bits[0] == bits[1]
+        assert np.array_equal(
+            lr.regions(net, BOX, method="tree", faces=False, threads=2).patterns, table.patterns
+        )
+        out = lr.regions(net, BOX, method="tree", faces=False, out=tmp_path / str(i))
+        assert np.array_equal(out.read().patterns, table.patterns)
+        with lr.regions(net, BOX, method="tree", faces=False, stream=True, block=9) as stream:
+            assert np.array_equal(np.concatenate([p.patterns for p in stream]), table.patterns)
+
+
+def test_boxes_of_ten_dimensions_are_listed_by_the_tree():
+    net = dense([10, 6, 4, 1])
+    table = lr.regions(net, BOX, faces=False)
+    assert table.count.method == "tree"
+    assert len(table) == lr.count(net, BOX).value
+    proves_points(table[:: max(1, len(table) // 10)])
+    assert len(table[0].facets) > 10
+    with pytest.raises(lr.Unsupported, match="faces=False only"):
+        lr.regions(net, BOX)
+    with pytest.raises(lr.Unsupported, match="bounded domains only"):
+        lr.regions(net, method="tree", faces=False)
+
+
 # --- single regions on demand --------------------------------------------------------------------
 
 

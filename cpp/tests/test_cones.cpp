@@ -172,6 +172,36 @@ TEST(threads_change_neither_regions_nor_their_order) {
   CHECK_EQUAL(count(tape, cube(3, 2.0), 2), one.n);
 }
 
+TEST(lists_without_faces_have_the_same_regions_however_they_are_made) {
+  const Tape deep = samples::mlp({3, 9, 7}, 2), ties = samples::mlp({3, 5, 4}, 1, 1);
+  const Tape wide = samples::mlp({3, 66}, 1);
+  for (const Tape* tape : {&deep, &ties, &wide})
+    for (const DomainFrame& domain : {space(3), cube(3, 1.0)}) {
+      const ConeBlock full = list(*tape, domain);
+      ConeBlock whole, two, first, streamed;
+      RunControl control, threads, limited, streaming;
+      threads.threads = 2;
+      limited.limit = full.n / 2;  // node by node
+      list_cones(*tape, domain, Arithmetic::kCertified, control, whole, false);
+      list_cones(*tape, domain, Arithmetic::kCertified, threads, two, false);
+      list_cones(*tape, domain, Arithmetic::kCertified, limited, first, false);
+      const auto take = [&](ConeBlock&& block) {
+        streamed.append(std::move(block));
+        return true;
+      };
+      stream_cones(*tape, domain, Arithmetic::kCertified, streaming, 5, take, false);
+      CHECK(whole.vertices.empty() && whole.corners.empty() && whole.rows.empty());
+      CHECK(whole.patterns == full.patterns);
+      CHECK(whole.bounded == full.bounded);
+      CHECK(two.patterns == full.patterns);
+      CHECK(two.points == whole.points);
+      CHECK(streamed.patterns == full.patterns);
+      CHECK(streamed.points == whole.points);
+      CHECK_EQUAL(first.n, full.n / 2);
+      CHECK(std::equal(first.points.begin(), first.points.end(), whole.points.begin()));
+    }
+}
+
 TEST(a_stopped_run_says_so) {
   const Tape tape = samples::mlp({4, 30, 20}, 5);
   RunControl limited;

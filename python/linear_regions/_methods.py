@@ -27,7 +27,7 @@ class Method:
     domains, layers : str
         What it takes.
     lists : bool
-        Whether `regions` can use it, too.
+        Whether `regions` can use it, too; the tree without faces, in bounded domains.
     cost : str
         Time, in words.
 
@@ -68,7 +68,7 @@ _METHODS = (
         dimensions="any",
         domains="Box, Polytope, Space, Slice, Segment; bounded or not",
         layers="all",
-        lists=False,
+        lists=True,
         cost="some small linear programs per region after each layer, whatever the dimension",
     ),
     Method(

@@ -30,6 +30,7 @@ __all__ = [
     "cone_columns",
     "planar_columns",
     "spread",
+    "tree_columns",
 ]
 
 Words: TypeAlias = npt.NDArray[np.uint64]
@@ -232,6 +233,17 @@ def cone_columns(listed: Mapping[str, Any]) -> Columns:
         interior_points=listed["points"],
         bounded=listed["bounded"].astype(bool),
         faces=_cone_faces(listed) if "vertices" in listed else None,
+        exact_points=_exact_points(listed),
+    )
+
+
+def tree_columns(listed: Mapping[str, Any]) -> Columns:
+    """Return what the tree listed in a bounded domain; it knows no faces."""
+    return Columns(
+        patterns=listed["patterns"],
+        interior_points=listed["points"],
+        bounded=np.ones(len(listed["patterns"]), dtype=np.bool_),
+        faces=None,
         exact_points=_exact_points(listed),
     )
 

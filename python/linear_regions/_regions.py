@@ -28,7 +28,7 @@ from ._parts import Search
 from ._pieces import with_pieces
 from ._planar import planar_frame
 from ._region_chunks import RegionFolder
-from ._region_columns import Columns, cone_columns, planar_columns
+from ._region_columns import Columns, cone_columns, planar_columns, tree_columns
 from ._region_listing import Listing, check_parts
 from ._region_table import Facet, Region, Regions
 from ._run import Progress, Run, run_control
@@ -126,9 +126,10 @@ def regions(
     ----------
     net : Network
     domain : Domain, optional
-        Of dimension up to about eight; default the whole input space. In a `Ball` the regions are
-        those that meet its inside; their facets, vertices and volumes are taken in the box around
-        it (`Regions.place`), their interior points lie in the ball.
+        Of dimension up to about eight, in boxes without faces up to twenty; default the whole input
+        space. In a `Ball` the regions are those that meet its inside; their facets, vertices and
+        volumes are taken in the box around it (`Regions.place`), their interior points lie in the
+        ball.
     what : {"activation", "linear", "affine"}, default "activation"
         The table always has one row per activation region. With ``"linear"`` or ``"affine"`` its
         `count` is that of linear regions or affine pieces, and `Regions.linear_regions` or
@@ -208,6 +209,8 @@ def regions(
             f"method {chosen.name!r}, which this domain would take, counts but lists no regions: "
             "list in a domain of lower dimension, or with method='cones'; see methods()"
         )
+    if chosen.name == "tree":
+        _check_tree(net, place, faces)
     run = run_control(**asked)
     if what == "linear" and not faces:
         raise Unsupported(
@@ -283,6 +286,20 @@ def regions(
     return listed
 
 
+def _check_tree(net: Network, domain: Domain, faces: bool) -> None:
+    if faces:
+        raise Unsupported(
+            "method 'tree', which this domain takes unless told otherwise, knows regions by points "
+            "and inequalities and lists them with faces=False only (faces of single regions are "
+            "found on demand): take faces=False, a domain of lower dimension, or method='cones'"
+        )
+    if not domain_frame(domain, net.input_shape).bounded:
+        raise Unsupported(
+            "method 'tree' does not tell which regions are bounded, so it lists in bounded domains "
+            "only: take a Box, or method='cones'"
+        )
+
+
 class _Engine(NamedTuple):
     """An engine that lists, with its form of network and domain."""
 
@@ -319,6 +336,16 @@ def _engine(net: Network, domain: Domain, method: str, faces: bool = True) -> _E
             faces=faces,
         )
     frame = domain_frame(domain, net.input_shape)
+    if method == "tree":
+        return _Engine(
+            _core.list_tree,
+            _core.stream_tree,
+            tape,
+            frame_of(frame),
+            tree_columns,
+            frame.columns,
+            faces=False,
+        )
     place, columns = frame_of(frame), cone_columns
     quotient = quotient_of(tape, frame, place)
     if quotient is not None:

@@ -30,6 +30,18 @@ bool meets(const std::uint64_t* set, const std::uint64_t* column) {
   return some != 0;
 }
 
+// Bit j of word i becomes bit i of word j. Halves of ever smaller squares change places (Warren,
+// Hacker's Delight, section 7-3).
+void transpose(std::uint64_t* a) {
+  std::uint64_t mask = 0x00000000ffffffff;
+  for (int j = 32; j != 0; j >>= 1, mask ^= mask << j)
+    for (int k = 0; k < 64; k = ((k | j) + 1) & ~j) {
+      const std::uint64_t t = (a[k] >> j ^ a[k | j]) & mask;
+      a[k] ^= t << j;
+      a[k | j] ^= t;
+    }
+}
+
 }  // namespace
 
 // Only a run that may take all regions below the node, and wants no rays of them.
@@ -38,6 +50,7 @@ bool ConeEngine<W>::lists_at_once(const Node& node) const {
   if (counting() || hooks_->sink->lists_rays || !last_split(node.cell->split)) return false;
   if (node.guide.active() || hooks_->cut > 0 || hooks_->probe != nullptr) return false;
   if (control_.limit != RunControl::kNoLimit || node.n_list > kMostRays) return false;
+  if (node.cell->words == 1) return true;
   int open = 0;
   for (std::int32_t w = 0; w < node.cell->words; ++w) open += std::popcount(node.mixed[w]);
   return open <= 64;
@@ -104,15 +117,20 @@ void ConeEngine<W>::prepare_listing(const Node& node) {
     for (std::uint64_t rest = node.mixed[w]; rest != 0; rest &= rest - 1)
       l.member.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
   const auto lead = static_cast<std::size_t>(l.words);
-  l.above.assign(lead * l.member.size(), 0);
-  l.below.assign(lead * l.member.size(), 0);
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::uint64_t* signs = node.list_signs + 2 * words * i;
-    for (std::size_t j = 0; j < l.member.size(); ++j) {
-      const auto u = static_cast<std::size_t>(l.member[j]);
-      const std::size_t at = lead * j + (i >> 6);
-      l.above[at] |= (signs[u >> 6] >> (u & 63) & 1) << (i & 63);
-      l.below[at] |= (signs[words + (u >> 6)] >> (u & 63) & 1) << (i & 63);
+  l.above.resize(lead * l.member.size());
+  l.below.resize(lead * l.member.size());
+  std::uint64_t square[64];
+  for (std::size_t w = 0; w < 2 * words; ++w) {
+    const std::size_t word = w < words ? w : w - words;
+    if (node.mixed[word] == 0) continue;
+    std::vector<std::uint64_t>& to = w < words ? l.above : l.below;
+    for (std::size_t block = 0; block < lead; ++block) {
+      for (std::size_t i = 0; i < 64; ++i)
+        square[i] = 64 * block + i < n ? node.list_signs[2 * words * (64 * block + i) + w] : 0;
+      transpose(square);
+      for (std::size_t j = 0; j < l.member.size(); ++j)
+        if (static_cast<std::size_t>(l.member[j]) >> 6 == word)
+          to[lead * j + block] = square[l.member[j] & 63];
     }
   }
   l.point.resize(2 * stride_);
@@ -178,13 +196,14 @@ void ConeEngine<W>::list_cell(const Node& node, const std::uint64_t* in, std::ui
   Mask<W> seen = Mask<W>::none();
   int n = 0, n_far = 0;
   for (int w = 0; w < N; ++w) {
-    n += std::popcount(in[w]);
-    n_far += std::popcount(in[w] & l.far[w]);
     for (std::uint64_t rest = in[w]; rest != 0; rest &= rest - 1) {
       const auto i = static_cast<std::size_t>(64 * w + std::countr_zero(rest));
       seen = seen | l.mask[i];
       const double* spot = l.spot.data() + i * stride_;
-      double* to = (l.far[w] & rest & (0 - rest)) == 0 ? point : direction;
+      const bool far = (l.far[w] & rest & (0 - rest)) != 0;
+      n += 1;
+      n_far += far;
+      double* to = far ? direction : point;
       for (std::size_t k = 0; k < stride_; k += 4)
         for (std::size_t j = k; j < k + 4; ++j) to[j] += spot[j];
     }
