@@ -40,7 +40,7 @@ def table_of(method: str, net: lr.Network, domain: lr.Domain, threads: int = 1) 
     """Return the packed patterns that a method of the core lists, in its order."""
     where = frame_of(domain_frame(domain, net.input_shape))
     engine = {"cones": _core.list_cones, "tree": _core.list_tree}[method]
-    answer = engine(program(net), where, True, threads, None, None, None)
+    answer = engine(program(net), where, True, threads, None, None, None, False)
     assert answer["status"] == "complete"
     return np.asarray(answer["columns"]["patterns"])
 
