@@ -130,8 +130,8 @@ def choose(
     """Return the method that ``method=name`` runs.
 
     The domain has dimension `dim`, the network so many `units` (bits) in each layer. Its `sides`
-    are "none" (the whole space), "box" (a coordinate each) or "any". A list needs a method that
-    lists.
+    are "none" (the whole space), "box" (a coordinate each) or "any". A list with
+    faces needs a method that knows them.
     """
     if not isinstance(name, str):
         raise TypeError(f"method must be a string, got {name!r}")

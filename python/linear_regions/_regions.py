@@ -203,7 +203,7 @@ def regions(
             raise Unsupported("regions in a Ball are not streamed: take stream=False, or a Box")
         refuse_parts_of_ball(executor, out if checkpoint is None else checkpoint)
         return list_in_ball(net, place, what, {"method": method, **asked})
-    chosen = check_question(net, place, what, method, listing=True)
+    chosen = check_question(net, place, what, method, listing=faces)
     if not chosen.lists:
         raise Unsupported(
             f"method {chosen.name!r}, which this domain would take, counts but lists no regions: "
