@@ -42,6 +42,42 @@ void transpose(std::uint64_t* a) {
     }
 }
 
+// Bit u & 63 of every `step`-th of n words, for each of the m numbers u: as m words, `lead` apart.
+void turn_bits(const std::uint64_t* from, std::size_t step, std::size_t n, const std::int32_t* u,
+               std::size_t m, std::uint64_t* to, std::size_t lead) {
+  constexpr std::size_t kWorthASquare = 384;  // bits
+  if (n * m < kWorthASquare) {
+    for (std::size_t j = 0; j < m; ++j) {
+      std::uint64_t bits = 0;
+      for (std::size_t i = 0; i < n; ++i) bits |= (from[step * i] >> (u[j] & 63) & 1) << i;
+      to[lead * j] = bits;
+    }
+    return;
+  }
+  std::uint64_t square[64] = {};
+  for (std::size_t i = 0; i < n; ++i) square[i] = from[step * i];
+  transpose(square);
+  for (std::size_t j = 0; j < m; ++j) to[lead * j] = square[u[j] & 63];
+}
+
+// Per member the rays with its bit, `lead` words each, from the words of n rays, two times `words`
+// apart. Members are in ascending order.
+void turn_signs(const std::uint64_t* signs, std::size_t words, std::size_t n,
+                const std::vector<std::int32_t>& member, std::size_t lead,
+                std::vector<std::uint64_t>& to) {
+  to.assign(lead * member.size(), 0);
+  std::size_t first = 0;
+  while (first < member.size()) {
+    const std::int32_t word = member[first] >> 6;
+    std::size_t last = first;
+    while (last < member.size() && member[last] >> 6 == word) ++last;
+    for (std::size_t begin = 0; begin < n; begin += 64)
+      turn_bits(signs + 2 * words * begin + word, 2 * words, std::min<std::size_t>(64, n - begin),
+                member.data() + first, last - first, to.data() + lead * first + begin / 64, lead);
+    first = last;
+  }
+}
+
 }  // namespace
 
 // Only a run that may take all regions below the node, and wants no rays of them.
@@ -117,22 +153,8 @@ void ConeEngine<W>::prepare_listing(const Node& node) {
     for (std::uint64_t rest = node.mixed[w]; rest != 0; rest &= rest - 1)
       l.member.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
   const auto lead = static_cast<std::size_t>(l.words);
-  l.above.resize(lead * l.member.size());
-  l.below.resize(lead * l.member.size());
-  std::uint64_t square[64];
-  for (std::size_t w = 0; w < 2 * words; ++w) {
-    const std::size_t word = w < words ? w : w - words;
-    if (node.mixed[word] == 0) continue;
-    std::vector<std::uint64_t>& to = w < words ? l.above : l.below;
-    for (std::size_t block = 0; block < lead; ++block) {
-      for (std::size_t i = 0; i < 64; ++i)
-        square[i] = 64 * block + i < n ? node.list_signs[2 * words * (64 * block + i) + w] : 0;
-      transpose(square);
-      for (std::size_t j = 0; j < l.member.size(); ++j)
-        if (static_cast<std::size_t>(l.member[j]) >> 6 == word)
-          to[lead * j + block] = square[l.member[j] & 63];
-    }
-  }
+  turn_signs(node.list_signs, words, n, l.member, lead, l.above);
+  turn_signs(node.list_signs + words, words, n, l.member, lead, l.below);
   l.point.resize(2 * stride_);
   l.pattern.assign(cell.pattern, cell.pattern + tape_.pattern_words());
   leave_pointwise(node, l.pattern.data());
@@ -148,11 +170,12 @@ void ConeEngine<W>::prepare_listing(const Node& node) {
     const PathLine& line = lines_[static_cast<std::size_t>(entry >> 1)];
     l.row[b] = line.line.kind == Line::Kind::kInfinity ? nullptr : line.row;
     l.side[b] = (entry & 1) == 0 ? 1 : -1;
-    const std::int32_t i = static_cast<std::int32_t>(b) - set.first_bit;
-    if (i < 0 || i >= set.n_members) continue;
-    const auto open = std::find(l.member.begin(), l.member.end(), set.member[i]);
+  }
+  std::int32_t next = 0;  // both are in ascending order
+  for (std::int32_t i = 0; i < set.n_members; ++i) {
+    const auto b = static_cast<std::size_t>(set.first_bit + i);
     l.side[b] = get_sign(node.on, set.member[i]) ? 1 : -1;
-    if (open != l.member.end()) l.open[b] = static_cast<std::int32_t>(open - l.member.begin());
+    if (get_sign(node.mixed, set.member[i])) l.open[b] = next++;
   }
 }
 
