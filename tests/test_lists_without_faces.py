@@ -83,7 +83,7 @@ def place(net: lr.Network, dimension: int, style: str) -> object:
 @pytest.mark.parametrize("dimension", [1, 2, 3, 4])
 @pytest.mark.parametrize("family", sorted(strategies.FAMILIES))
 def test_regions_order_and_bounds_are_those_of_the_list_with_faces(family, dimension):
-    for style in ("whole", "generic", "degenerate"):
+    for style in ("generic", "degenerate"):
         net = strategies.network(family, style, dimension)
         if dimension > 2 and net.input_size < 3:
             continue
@@ -95,17 +95,17 @@ def test_regions_order_and_bounds_are_those_of_the_list_with_faces(family, dimen
         limit = None if full.count.status == "complete" else 300
         lean = lr.regions(net, domain, limit=limit, faces=False)
         same_regions(lean, full)
-        proves_points(lean[:20])
+        proves_points(lean[:8])
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("d", "widths"), [(3, (5, 4)), (3, (4, 3, 2)), (4, (5, 2)), (5, (4, 3))])
 @pytest.mark.parametrize("kind", ["box", "space"])
 def test_degenerate_networks_are_listed_like_the_reference(seed, d, widths, kind):
     net, domain = whole(seed, d, widths), BOX if kind == "box" else lr.Space()
     lean = lr.regions(net, domain, faces=False)
     same_regions(lean, lr.regions(net, domain))
-    proves_points(lean)
+    proves_points(lean[::4])
     if seed == 0:
         expected = {r.pattern for r in reference.regions(net, domain, geometry="programs")}
         assert set(helpers.unpack(lean.patterns, net.pattern_bits)) == expected
@@ -127,7 +127,7 @@ def test_every_way_to_list_gives_the_same_points(widths, domain):
     net = dense(widths)
     table = lr.regions(net, domain, faces=False, threads=1)
     same_regions(table, lr.regions(net, domain))
-    proves_points(table[:: max(1, len(table) // 200)])
+    proves_points(table[:: max(1, len(table) // 40)])
     assert lr.regions(net, domain, faces=False, threads=2) == table
     n = len(table) // 2
     assert np.array_equal(
