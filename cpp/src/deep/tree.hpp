@@ -276,6 +276,7 @@ class Tree {
   bool accept(const double* x, const double* values);
   bool proves_empty();
   bool refutes();
+  void add_units_below();
   bool solve_exactly(std::int32_t first);
   void note_point(const std::vector<double>& x);
   void note_circuit(std::span<const arrangement::SignedRow> support);
@@ -298,7 +299,8 @@ class Tree {
   Source source_;
   arrangement::ExactLp exact_lp_;
   Refutations refutations_;
-  std::vector<RefutedSign> refuted_;
+  std::vector<RefutedSign> refuted_, slack_;
+  std::vector<double> target_, along_, residual_, below_row_;  // of refutes()
 
   std::vector<TreeLayer> layers_;                   // per split
   std::vector<Known> known_;                        // per split

@@ -18,9 +18,9 @@ using arrangement::SmallLp;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // A step from a witness is taken if every row keeps this share of its norm on the other side.
 constexpr double kKept = 0.1;
-// Of the squared length of a row, what may be missing of its part in a span; of the length of a
-// row, what counts as no multiple of another. Proofs do not rely on them.
-constexpr double kSamePart = 1e-9, kNoMultiplier = 1e-12;
+// Of the length of a row, what is taken for rounding of a multiple of another, and of a sum. Proofs
+// do not rely on it.
+constexpr double kNoMultiplier = 1e-12, kNoPart = 1e-9;
 // What a layer cell remembers, at most.
 constexpr std::size_t kMostPoints = 128, kMostCircuits = 128;
 // Rounding an exact witness times these tries that many directions near it.
@@ -297,24 +297,38 @@ bool Tree::solve(std::int32_t first) {
   return solve_exactly(first);
 }
 
-// Multipliers of a dependence that leaves a margin: with e_0 = sum t_i g_i, the row of x_0 in terms
-// of the active rows, row = sum r_i g_i gives row + sum (-r_i - e t_i) g_i = -e e_0, for the
-// largest e that leaves no factor negative. The t_i exist if the part of e_0 in the span of the
-// active rows is all of it.
+// Multipliers of a dependence that leaves a margin: with w = sum t_i g_i in terms of the active
+// rows, row = sum r_i g_i gives row + sum (-r_i - e t_i) g_i = -e w, for the largest e that leaves
+// no factor negative. In a bounded domain w = e_0, the row of x_0. Elsewhere w is that plus the
+// units below that are on, so that their coefficients c_j are negative, not zero up to rounding.
 bool Tree::refutes() {
-  if (!refutations_.usable()) return false;
+  if (!refutations_.usable() || (split_ == 0 && !refutations_.bounded())) return false;
   const std::size_t d = width_ - 2, stride = rows_.stride;
-  const auto r = lp_.coefficients();
-  double e = kInfinity, part = 0;
-  for (std::size_t i = 0; i < found_state_.active; ++i) {
-    const double t = found_state_.inverse[d * stride + i];
-    const SignedRow& row = found_state_.rows[i];
-    part += t * row.sign * rows_.row(static_cast<std::size_t>(row.row))[d];
-    if (t > 0) e = std::min(e, std::max(0.0, -r[i]) / t);
-  }
-  if (!(e > 0 && e < kInfinity) || std::fabs(part - 1.0) > kSamePart) e = 0;
+  slack_.clear();
   refuted_.clear();
+  target_.assign(d + 1, 0.0);
+  target_[d] = 1.0;
+  if (!refutations_.bounded()) add_units_below();
+  double size = 0;
+  for (const double v : target_) size += std::fabs(v);
+  const auto r = lp_.coefficients();
   const double length = rows_.norm[static_cast<std::size_t>(lp_.support().back().row)];
+  double e = kInfinity;
+  along_.assign(found_state_.active, 0.0);
+  residual_ = target_;
+  for (std::size_t i = 0; i < found_state_.active; ++i) {
+    const SignedRow& active = found_state_.rows[i];
+    const auto row = static_cast<std::size_t>(active.row);
+    double t = 0;
+    for (std::size_t k = 0; k <= d; ++k)
+      if (target_[k] != 0.0) t += target_[k] * found_state_.inverse[k * stride + i];
+    along_[i] = t;
+    for (std::size_t k = 0; k <= d; ++k) residual_[k] -= t * active.sign * rows_.row(row)[k];
+    if (t * rows_.norm[row] > kNoPart * size) e = std::min(e, std::max(0.0, -r[i]) / t);
+  }
+  for (const double v : residual_)
+    if (std::fabs(v) > kNoPart * size) e = 0;  // w is not in the span
+  if (e == kInfinity) e = 0;
   const auto put = [&](SignedRow row, double y) {
     const auto i = static_cast<std::size_t>(row.row);
     const PathRow& p = path_rows_[i];
@@ -323,8 +337,32 @@ bool Tree::refutes() {
   };
   put(lp_.support().back(), 1.0);
   for (std::size_t i = 0; i < found_state_.active; ++i)
-    put(found_state_.rows[i], std::max(0.0, -r[i]) - e * found_state_.inverse[d * stride + i]);
+    put(found_state_.rows[i], std::max(0.0, -r[i]) - e * along_[i]);
+  if (e > 0)
+    for (RefutedSign unit : slack_) {
+      unit.multiplier *= e;
+      refuted_.push_back(unit);
+    }
   return refutations_.add(split_, refuted_);
+}
+
+// Adds the rows of the units below the split that are on, each divided by its length.
+void Tree::add_units_below() {
+  const std::size_t d = width_ - 2;
+  below_row_.resize(width_);
+  for (int s = 0; s < split_; ++s) {
+    const auto cuts = static_cast<std::int32_t>(tape_.split(s).pointwise.unit_of_cut.size());
+    for (std::int32_t u = 0; u < cuts; ++u) {
+      if (!refutations_.on(s, u)) continue;
+      cut_row(s, u, below_row_.data());
+      double squares = 0;
+      for (std::size_t k = 0; k <= d; ++k) squares += below_row_[k] * below_row_[k];
+      const double weight = 1 / std::sqrt(squares);
+      if (!std::isfinite(weight) || weight < 0x1p-200) continue;
+      for (std::size_t k = 0; k <= d; ++k) target_[k] += weight * below_row_[k];
+      slack_.push_back({s, u, 1, weight});
+    }
+  }
 }
 
 // The support's rows times their multipliers, summed up: where the sum is negative on the whole

@@ -128,7 +128,7 @@ bool Refutations::add(int split, std::span<const RefutedSign> signs) {
   std::fill(needed_.begin(), needed_.end(), Word{0});
   for (const RefutedSign& r : signs) {
     const auto s = static_cast<std::size_t>(r.split), u = static_cast<std::size_t>(r.unit);
-    given_[s][u] = r.multiplier;
+    given_[s][u] += r.multiplier;
     if (s != top || r.multiplier == 0.0) continue;
     multiplier_[top][u] = r.sign * r.multiplier;
     set_sign(needed_.data(), literal(split, r.unit, r.sign > 0));

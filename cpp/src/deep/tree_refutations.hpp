@@ -37,7 +37,7 @@ namespace linear_regions {
 
 struct TreeRoot;
 
-// A unit's row in the dependence, with the sign it has.
+// A unit's row in the dependence, with the sign it has; multipliers of the same unit are added up.
 struct RefutedSign {
   int split;
   std::int32_t unit;
@@ -63,6 +63,8 @@ class Refutations {
     clear_sign(known_.data(), literal(split, unit, false));
     clear_sign(known_.data(), literal(split, unit, true));
   }
+
+  bool on(int split, std::int32_t unit) const { return knows(literal(split, unit, true)); }
 
   // Is the sign of the unit impossible on the current path?
   bool refutes(int split, std::int32_t unit, bool positive);
