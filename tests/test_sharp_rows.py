@@ -24,7 +24,7 @@ def listed(net: lr.Network, domain: object) -> list[tuple[int, ...]]:
     return helpers.unpack(lr.regions(net, domain).patterns, net.pattern_bits)
 
 
-def compare(net: lr.Network, domain: object, patch: pytest.MonkeyPatch) -> None:
+def compare(net: lr.Network, domain: object, patch: pytest.MonkeyPatch, tree: bool = False) -> None:
     patch.delenv("LINEAR_REGIONS_SHARPEN", raising=False)
     expected = listed(net, domain)
     patch.setenv("LINEAR_REGIONS_SHARPEN", "always")
@@ -33,13 +33,16 @@ def compare(net: lr.Network, domain: object, patch: pytest.MonkeyPatch) -> None:
     assert set(found) == set(expected)
     for threads in (1, 2):
         assert int(lr.count(net, domain, threads=threads)) == len(expected)
+        if tree:
+            assert int(lr.count(net, domain, method="tree", threads=threads)) == len(expected)
 
 
 @pytest.mark.parametrize(("family", "style", "dimension"), CASES)
 def test_every_kind_of_network_and_domain(family, style, dimension, monkeypatch):
     for seed in (21, 22)[: 4 - dimension]:  # three dimensions take longer
         net = strategies.network(family, style, seed)
-        compare(net, strategies.domain(net, dimension, style, seed), monkeypatch)
+        domain = strategies.domain(net, dimension, style, seed)
+        compare(net, domain, monkeypatch, tree=dimension == 3)
 
 
 @given(case=strategies.rough_cases())
@@ -109,18 +112,20 @@ def convolutions(depth: int, links: bool) -> tuple[lr.Network, np.ndarray]:
 def test_few_signs_of_deep_convolutions_are_exact(depth, links, dimension):
     net, points = convolutions(depth, links)
     domain = lr.Slice.through(points[: dimension + 1])
-    count = lr.count(net, domain, method="cones", threads=1, limit=100)
-    assert count.value == 100
-    assert count.work["exact_signs"] < 5
+    for method in ("cones", "tree"):
+        count = lr.count(net, domain, method=method, threads=1, limit=50)
+        assert count.value == 50
+        assert count.work["exact_signs"] < 5
 
 
 @pytest.mark.parametrize(("depth", "links"), [(9, False), (12, True)])
 def test_cones_of_deep_convolutions_are_those_of_the_tree(depth, links, monkeypatch):
     net, points = convolutions(depth, links)
     domain = lr.Slice(points[0], 0.02 * (points[1:4] - points[0]), lr.Box(0.0, 1.0))
-    compare(net, domain, monkeypatch)
+    monkeypatch.delenv("LINEAR_REGIONS_SHARPEN", raising=False)
     expected = int(lr.count(net, domain, method="tree"))
     assert int(lr.count(net, domain, method="cones")) == expected > 20
+    compare(net, domain, monkeypatch, tree=True)
 
 
 def test_pooling_and_residual_links_are_followed(monkeypatch):

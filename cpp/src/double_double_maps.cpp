@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 
 #include "polygon.hpp"
 
@@ -35,6 +37,11 @@ Pair product(double a, double b) {
 }
 
 }  // namespace
+
+bool sharpen_always() {
+  const char* wish = std::getenv("LINEAR_REGIONS_SHARPEN");
+  return wish != nullptr && std::strcmp(wish, "always") == 0;
+}
 
 DoubleDoubleMaps::DoubleDoubleMaps(const Tape& tape, const Path& path, std::size_t width,
                                    std::function<InputColumns()> input)

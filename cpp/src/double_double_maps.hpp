@@ -41,6 +41,9 @@ InputColumns input_columns(const PlanarDomain& domain, int scale_x, int scale_y)
 // The same in any dimension, one scale for each coordinate.
 InputColumns input_columns(const DomainFrame& domain, const std::vector<int>& scale);
 
+// LINEAR_REGIONS_SHARPEN=always: such rows in every layer cell, for tests.
+bool sharpen_always();
+
 class DoubleDoubleMaps {
  public:
   // `input` is asked for once, when it is needed for the first time.

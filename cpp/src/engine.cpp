@@ -124,9 +124,7 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
     if (std::strcmp(wish, "always") == 0) looking = Looking::kAlways;
     if (std::strcmp(wish, "reduce") == 0) looking = Looking::kReduce;
   }
-  // LINEAR_REGIONS_SHARPEN=always: rows in twice the precision in every layer cell, for tests.
-  if (const char* wish = std::getenv("LINEAR_REGIONS_SHARPEN"); wish != nullptr)
-    always_sharp = std::strcmp(wish, "always") == 0;
+  always_sharp = sharpen_always();
   later.resize(t.splits().size());
   for (std::size_t s = later.size(); s-- > 1;) {
     later[s - 1] = later[s];

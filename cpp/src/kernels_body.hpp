@@ -169,8 +169,11 @@ inline void add_double_double(double* high, double* low, V w, double row_high, d
   (V::load(low) + (left + rest)).store(low);
 }
 
+// kWidth is the width where it is known, so that the columns are unrolled, else zero.
+template <std::size_t kWidth>
 inline void add_double_double_at(double* out, std::size_t lead, std::size_t width, V w,
                                  const double* row) {
+  if (kWidth != 0) width = kWidth;
   for (std::size_t k = 0; k < width; ++k) {
     double* high = out + k * lead;
     add_double_double(high, high + width * lead, w, row[k], row[width + k]);
@@ -180,12 +183,22 @@ inline void add_double_double_at(double* out, std::size_t lead, std::size_t widt
 }
 
 // A short run takes a whole vector, too: zero weights change nothing.
-inline void add_row_double_double(double* out, std::size_t lead, std::size_t width,
-                                  const double* weight, std::size_t n, const double* row) {
+template <std::size_t kWidth>
+inline void add_row_double_double_of(double* out, std::size_t lead, std::size_t width,
+                                     const double* weight, std::size_t n, const double* row) {
   std::size_t i = 0;
-  for (; i + 8 <= n; i += 8) add_double_double_at(out + i, lead, width, V::load(weight + i), row);
+  for (; i + 8 <= n; i += 8)
+    add_double_double_at<kWidth>(out + i, lead, width, V::load(weight + i), row);
   if (i == n) return;
   double rest[8] = {};
   for (std::size_t j = i; j < n; ++j) rest[j - i] = weight[j];
-  add_double_double_at(out + i, lead, width, V::load(rest), row);
+  add_double_double_at<kWidth>(out + i, lead, width, V::load(rest), row);
+}
+
+inline void add_row_double_double(double* out, std::size_t lead, std::size_t width,
+                                  const double* weight, std::size_t n, const double* row) {
+  if (width == 3)
+    add_row_double_double_of<3>(out, lead, width, weight, n, row);
+  else
+    add_row_double_double_of<0>(out, lead, width, weight, n, row);
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <stdexcept>
 
@@ -63,9 +61,7 @@ ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how) : tape(t
   scale = box_scale(domain);
   for (const int by : scale) unit.push_back(std::ldexp(1.0, by));
   tame = t.moderate();
-  // LINEAR_REGIONS_SHARPEN=always, as in the planar engine.
-  if (const char* wish = std::getenv("LINEAR_REGIONS_SHARPEN"); wish != nullptr)
-    always_sharp = std::strcmp(wish, "always") == 0;
+  always_sharp = sharpen_always();
   for (std::size_t i = 0; i < domain.n_sides(); ++i) {
     double norm = 0.0;
     for (std::size_t j = 0; j <= dim; ++j) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "deep/tree.hpp"
 #include "linear_regions/sign_vector.hpp"
+#include "row_maps.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -21,6 +22,8 @@ Tree::Tree(const TreeRoot& root, RunControl& control, bool caller)
       control_(control),
       caller_(caller),
       maps_(root.tape, root.place.dim),
+      sharp_(root.tape, path_, root.place.dim + 1,
+             [&root] { return input_columns(root.place, {}); }),
       exact_(root.tape, root.place, path_),
       rows_(root.place.dim + 1, root.most_rows),
       weight_(rows_.padded, 0.0),
@@ -50,6 +53,7 @@ Tree::Tree(const TreeRoot& root, RunControl& control, bool caller)
     return !control_.stopped();
   };
   exact_.watch(keep_going);
+  sharp_.watch(keep_going);
   exact_lp_.watch(keep_going);
 }
 
@@ -235,8 +239,8 @@ void Tree::enter() {
   const auto s = static_cast<std::size_t>(split_);
   layers_[s].clear();
   known_[s].clear();
-  path_.cell[s] = next_cell_++;
   if (control_.stopped()) throw Stopped{};
+  begin_cell(split_);
   if (refutations_.usable()) refutations_.enter(split_);
   if (pointwise(split_))
     enter_pointwise();
@@ -249,6 +253,19 @@ void Tree::enter() {
     base_max(split_);
   base_[s + 1].resize(maps_.block_size(split_ + 1));
   maps_.base(split_ + 1, opening_, blocks_, base_[s + 1].data());
+}
+
+// Where error bounds have grown with the depth of the network, its rows anew in twice the
+// precision.
+void Tree::begin_cell(int split) {
+  const auto s = static_cast<std::size_t>(split);
+  path_.cell[s] = next_cell_++;
+  const int input = tape_.split(split).inputs[0];
+  const std::size_t n = tape_.slots()[input].size;
+  if (split == 0 || !root_.tame) return;  // the first rows are shared, and as good as they get
+  if (root_.always_sharp ||
+      blunt(maps_.stored(input, blocks_), padded(n), n, width_ - 1, kBluntForCones))
+    sharp_.fill(split, blocks_[s]);
 }
 
 // The next stage on a cell on which all units of the split are decided: the base of the layer cell

@@ -33,6 +33,7 @@
 #include "arrangement/small_lp.hpp"
 #include "deep/maps.hpp"
 #include "deep/tree_refutations.hpp"
+#include "double_double_maps.hpp"
 #include "exact_signs.hpp"
 #include "linear_regions/deep_tree.hpp"
 #include "linear_regions/part.hpp"
@@ -55,6 +56,8 @@ struct TreeRoot {
 
   const Tape& tape;
   Arithmetic arithmetic;
+  bool tame = true;            // all numbers of ordinary size; else every decision is exact
+  bool always_sharp = false;   // for tests: see DoubleDoubleMaps
   std::vector<double> center;  // t_j = center_j + 2^exponent_j s_j
   std::vector<int> exponent;
   DomainFrame place;          // in the coordinates s
@@ -217,6 +220,7 @@ class Tree {
   void resume(Frame&& frame);
   void enter();
   void compute_block(int split);
+  void begin_cell(int split);
   void report_region();
   void give_away();
   void tick();
@@ -291,6 +295,7 @@ class Tree {
 
   DeepMaps maps_;
   Path path_;
+  DoubleDoubleMaps sharp_;
   ExactSigns exact_;
   arrangement::ConeRows rows_;
   std::vector<PathRow> path_rows_;

@@ -124,7 +124,7 @@ void Tree::restore(TreeTask&& task) {
     layers_[s] = std::move(task.layers[s]);
     know_layer(split_);
     const TreeLayer& layer = layers_[s];
-    path_.cell[s] = next_cell_++;
+    begin_cell(split_);
     known_[s].clear();
     if (pointwise(split_)) gather_member_rows(split_);
     for (std::size_t k = 0; k < layer.k; ++k) {

@@ -63,7 +63,8 @@ TreeRoot::TreeRoot(const Tape& t, const DomainFrame& domain, Arithmetic how)
   exponent.assign(d, 0);
   std::vector<double> low, high;
   bounds_of(domain, low, high);
-  bool tame = t.moderate();
+  tame = t.moderate();
+  always_sharp = sharpen_always();
   for (std::size_t j = 0; j < d; ++j) {
     if (!std::isfinite(low[j]) || !std::isfinite(high[j])) continue;
     const double middle = low[j] / 2 + high[j] / 2, half = high[j] / 2 - low[j] / 2;
