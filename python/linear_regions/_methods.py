@@ -156,7 +156,12 @@ def _cones_are_faster(dim: int, sides: str, units: Sequence[int], listing: bool)
     # hardly wider than the space; there, later layers are degenerate (a cell's map has the rank of
     # its units that are on), which programs settle in integers only.
     if sides == "none":
-        return _mean_rays(units[0], dim) <= _MOST_RAYS if len(units) > 1 else dim <= 10
+        if len(units) < 2:
+            return dim <= 10
+        # Sections of a last layer may double with every unit, and later layers give cells of many
+        # rays: in high dimensions cones may take minutes and gigabytes for the first cell.
+        low = listing or min(dim, units[0]) <= 12 or (len(units) == 2 and units[1] <= 8)
+        return low and _mean_rays(units[0], dim) <= _MOST_RAYS
     if sides == "any" or listing or not units:
         return dim <= 8
     least = _LAST_UNITS if len(units) > 1 else _ONLY_UNITS
