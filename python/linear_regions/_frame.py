@@ -97,11 +97,13 @@ def domain_frame(domain: Domain, input_shape: int | Shape) -> DomainFrame:
     shape = shape_of("input_shape", input_shape)
     resolved = domain.resolve(shape)
     if isinstance(resolved, Box):
-        free = resolved.free
-        columns = np.zeros((len(free) + 1, resolved.low.size))
+        free, n = resolved.free, resolved.low.size
+        if len(free) == n:
+            return _box_frame(np.eye(n + 1, n), None, resolved.low, resolved.high)
+        columns = np.zeros((len(free) + 1, n))
         columns[-1] = resolved.low
         columns[-1, free] = 0.0
-        columns[range(len(free)), free] = 1.0
+        columns[np.arange(len(free)), free] = 1.0
         return _box_frame(columns, None, resolved.low[free], resolved.high[free])
     if isinstance(resolved, Segment):
         columns, exact = segment_columns(resolved)
@@ -127,21 +129,21 @@ def _box_frame(
 ) -> DomainFrame:
     """Return the frame of low <= t <= high, sides possibly infinite; doubles are exact here."""
     d = len(low)
-    sides = []
-    for j in range(d):
-        for sign, value in ((1.0, -low[j]), (-1.0, high[j])):
-            if value != np.inf:
-                side = [0.0] * (d + 1)
-                side[j], side[d] = sign, float(value) + 0.0  # never -0.0
-                sides.append(side)
-    lines = [j for j in range(d) if low[j] == -np.inf and high[j] == np.inf]
+    sides = np.zeros((2 * d, d + 1))
+    sides.reshape(-1)[:: 2 * d + 3] = 1.0  # t_j - low_j >= 0 in row 2 j
+    sides.reshape(-1)[d + 1 :: 2 * d + 3] = -1.0  # high_j - t_j >= 0 in the row below it
+    sides[::2, d] = 0.0 - low  # never -0.0
+    sides[1::2, d] = high + 0.0
+    finite = np.isfinite(sides[:, d])
+    bounded = bool(finite.all())
+    lines: list[int] = [] if bounded else np.flatnonzero(~(finite[::2] | finite[1::2])).tolist()
     return DomainFrame(
         dim=d,
         columns=columns,
         exact_columns=exact,
-        sides=np.array(sides).reshape(-1, d + 1),
+        sides=sides if bounded else sides[finite],
         exact_sides=None,
-        bounded=bool(np.isfinite(low).all() and np.isfinite(high).all()),
+        bounded=bounded,
         lineality=[tuple(int(i == j) for i in range(d)) for j in lines],
     )
 

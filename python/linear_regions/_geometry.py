@@ -41,6 +41,8 @@ def integer(where: str, value: object, minimum: int) -> int:
 
 def shape_of(where: str, value: object, minimum: int = 1) -> Shape:
     """Return `value` (an int or a sequence of ints) as a shape."""
+    if type(value) is tuple and all(type(v) is int and v >= minimum for v in value):
+        return value
     if isinstance(value, (str, bytes)):
         raise TypeError(f"{where} must be an int or a tuple of ints, got {value!r}")
     if isinstance(value, Iterable):

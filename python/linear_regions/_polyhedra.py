@@ -170,7 +170,7 @@ class Box(Domain):
         """Flat indexes of the inputs that are not fixed: the coordinates of the domain."""
         if not self.low.ndim:
             raise InvalidInput("Box: scalar sides; call resolve(input_shape) first")
-        return np.flatnonzero(self.low < self.high).astype(np.int64, copy=False)
+        return (self.low < self.high).nonzero()[0].astype(np.int64, copy=False)
 
     @property
     def dim(self) -> int | None:
