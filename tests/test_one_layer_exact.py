@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import linear_regions as lr
 from linear_regions import reference
-from linear_regions._one_layer import compiled, exact
+from linear_regions._one_layer import compiled, exact, parts
+from linear_regions._one_layer.beyond import rigorous_bracket
 from linear_regions._one_layer.compiled import (
     Control,
     filter_tuples,
@@ -28,7 +29,8 @@ from linear_regions._one_layer.draws import OutOfReach
 from linear_regions._one_layer.frontier import frontier_count, swept
 from linear_regions._one_layer.matching import matching_nodes, matching_sizes
 from linear_regions._one_layer.multiset import shared_rows, tuple_table
-from linear_regions._one_layer.parts import evaluate
+from linear_regions._one_layer.parts import evaluate, hall_sizes
+from linear_regions._one_layer.question import checked
 from linear_regions._one_layer.residues import (
     from_residues,
     is_prime,
@@ -413,6 +415,47 @@ def test_time_limit_and_cancel_leave_a_bracket():
     assert (count.kind, count.status) == ("lower", "cancelled")
 
 
+@pytest.mark.parametrize("options", [{"cancel": None}, {"time_limit": 0.0}])
+def test_a_scan_hears_that_it_is_to_stop(options):
+    """A scan of 51 windows of 4,000 filters takes most of a minute."""
+    if "cancel" in options:
+        options = {"cancel": set_event()}
+    count = maximum((8, 100), 4000, 50, **options)
+    assert (count.kind, count.status) == (
+        "lower",
+        "cancelled" if "cancel" in options else "time_limit",
+    )
+    assert 1 <= count.bracket[0] <= count.bracket[1]
+
+
+@pytest.mark.parametrize("layer", [((1, 6), 3, 2), ((1, 3, 3), 2, 2)])
+def test_what_was_counted_in_part_is_not_kept(layer):
+    class Enough(Exception):
+        pass
+
+    steps = iter(range(1000))
+
+    def watch():
+        if next(steps) == 3:
+            raise Enough
+
+    parts._sizes.clear()
+    with pytest.raises(Enough):
+        hall_sizes(part_of(*layer), 1000, None, watch)
+    found = hall_sizes(part_of(*layer), 1000)
+    assert found == hall_sizes(part_of(*layer), 1000, None, watch)
+    assert list(found) == matching_sizes(part_of(*layer))[: len(found)]
+
+
+@pytest.mark.parametrize("weights", ["shared", "free"])
+def test_a_bracket_without_time_holds_the_better_one(weights):
+    question = checked((8, 8, 8), lr.ConvSpec(40, 3), weights=weights)
+    low, high = rigorous_bracket(question, -1.0)
+    better = rigorous_bracket(question)
+    assert 1 <= low <= better[0] <= better[1] <= high
+    assert better == rigorous_bracket(question)
+
+
 def set_event():
     event = threading.Event()
     event.set()
@@ -491,3 +534,21 @@ def test_bound_of_multisets_is_no_smaller_than_the_listing():
     rows = shared_rows(part, 3, large_primes(2)[1], rng, bias=True)
     _, nodes = filter_tuples(part, rows, large_primes(2)[1], True, Control(), 10**6)
     assert nodes < 4 * exact.shared_sets_bound(part) + 100
+
+
+@pytest.mark.parametrize("layer", [((1, 3, 3), 3, 2), ((1, 4, 4), 2, 3), ((2, 4, 4), 3, 2)])
+def test_bound_of_multisets_is_given_up_only_above_what_is_asked(layer):
+    part = part_of(*layer)
+    bound = exact.shared_sets_bound(part)
+    assert exact.shared_sets_bound(part, bound) == bound
+    with pytest.raises(OutOfReach):
+        exact.shared_sets_bound(part, bound - 1)
+
+
+def test_many_filters_are_out_of_reach_after_few_of_them(monkeypatch):
+    """With all 200 rows of this layer the bound alone took most of a minute."""
+    caps, real = [], exact._sets_bound
+    monkeypatch.setattr(exact, "_sets_bound", lambda part, cap: caps.append(cap) or real(part, cap))
+    with pytest.raises(OutOfReach):
+        exact.shared_sets_bound(part_of((8, 8, 8), 4000, 5), exact.AUTO.sets)
+    assert max(caps) <= 32

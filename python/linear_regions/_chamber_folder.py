@@ -14,6 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from os import PathLike
 from typing import Any
 
@@ -102,6 +103,9 @@ class ChamberFolder:
                 raise ValueError("runs are missing or double")
             if any(not 0 <= c < self._chunks or not 0 <= a <= b for c, a, b in self.runs):
                 raise ValueError("a run is in no chunk")
+            rows = sorted(self.runs)
+            if any(one[0] == two[0] and two[1] < one[2] for one, two in pairwise(rows)):
+                raise ValueError("a chamber is in two runs")
         except (KeyError, TypeError, ValueError) as error:
             raise self.ledger.damage(error) from error
 
@@ -216,10 +220,21 @@ class ChamberFolder:
         self._chunks += 1
         return numbers
 
+    def _check_sizes(self, words: int) -> None:
+        """Refuse chunks that are smaller than the rows that the state says are in them."""
+        ends: dict[int, int] = {}
+        for chunk, _, last in self.runs:
+            ends[chunk] = max(last, ends.get(chunk, 0))
+        for chunk, last in ends.items():
+            path = os.path.join(self.folder, _chunk_name(chunk))
+            if os.path.exists(path) and 8 * words * last > os.path.getsize(path):
+                raise CorruptFile(f"{path}: it has fewer rows than the state says")
+
     def read(self, words: int, dim: int | None, limit: int | None) -> Listed:
         """Return the chambers on disk, in their order, the first `limit` ones at most."""
         rows = sum(b - a for _, a, b in self.runs)
         size = rows if limit is None else min(rows, limit)
+        self._check_sizes(words)
         out = Listed(np.empty((size, words), np.uint64))
         if dim is not None:
             out.points = np.empty((size, dim))

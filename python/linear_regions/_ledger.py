@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from os import PathLike
 from pathlib import Path
 from traceback import walk_tb
@@ -90,6 +91,8 @@ class Ledger:
             self._notes = dict(header["notes"])
             self._key, self.state = str(header["key"]), dict(header["state"])
             self._before, self.runs = float(header["seconds"]), int(header["runs"])
+            if not 0 <= self._before < inf:
+                raise ValueError(f"{self._before} seconds")
             self._arrays = arrays
         except (KeyError, TypeError, ValueError) as error:
             raise self.damage(error) from error

@@ -239,7 +239,7 @@ def read_tally(path: Path) -> None:
     call, arrays = unpacked(path.read_bytes())
     empty: Arrays = (np.zeros(2, np.uint64), *[np.zeros(0, np.uint64)] * 4)
     scalars, keys, times, registers, words = (*arrays[:5], *empty[len(arrays[:5]) :])
-    numbers = [int(x) for x in scalars.reshape(-1)[:2] if abs(x) < 2**63]
+    numbers = [int(x) for x in scalars.reshape(-1)[:2].tolist() if abs(x) < 2**63]
     rows, level = (*numbers, 0, 0)[:2]
 
     def use() -> None:

@@ -128,7 +128,7 @@ class FlatCounter {
     rebuilding_ = true;
     std::size_t reached = since;
     while (reached < first && !control_.stopped())
-      reached = restrict_all(k, reached, std::min(first, reached + batch()));
+      reached = restrict_all(k, reached, batch_end(k, reached, first));
     for (const auto& w : workers_) {
       std::fill(w->whitney.begin(), w->whitney.end(), Wide128{0});
       w->flats = w->merged = w->coincidences = 0;
@@ -189,7 +189,7 @@ class FlatCounter {
       if (rebuilding_ || (!deepest && !below())) return false;
     }
     while ((first < size || since < first) && !control_.stopped()) {
-      first = restrict_all(k, first, std::min(size, first + batch()));
+      first = restrict_all(k, first, batch_end(k, first, size));
       at_[k] = {since, first};
       if (first < size && control_.stopped()) return false;
       save_if_due();
@@ -269,8 +269,17 @@ class FlatCounter {
     if (error) std::rethrow_exception(error);
   }
 
-  // Flats that are restricted between two times of taking in.
-  std::size_t batch() const { return kFlats * std::max<std::size_t>(64, 8 * workers_.size()); }
+  // Where to end restricting the flats from `first` on and to take in what comes out, which is not
+  // broken off: hundredths of a second later. A flat has as many restrictions as hyperplanes left.
+  std::size_t batch_end(std::size_t k, std::size_t first, std::size_t last) const {
+    const std::size_t most = kRestrictions * workers_.size();
+    std::size_t end = first, found = 0;
+    while (end < last && found < most) {
+      const std::size_t next = std::min(last, end + kFlats);
+      for (; end < next; ++end) found += levels_[k]->at(end).least;
+    }
+    return end;
+  }
 
   // Restricts hyperplanes 1, ..., m - 1 to the flat: out[t * m + j] is the coefficient of
   // hyperplane j at the t-th free coordinate, its constant for t = s. Returns the free coordinates.
@@ -397,6 +406,7 @@ class FlatCounter {
 
   // Flats or planes that a worker takes at a time.
   static constexpr std::size_t kFlats = 64, kPlanes = 32;
+  static constexpr std::size_t kRestrictions = 1 << 17;  // per worker and batch
 
   Field field_;
   std::size_t n_, r_;

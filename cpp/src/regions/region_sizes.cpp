@@ -62,6 +62,7 @@ class Faces {
       }
     }
     keys_.clear();
+    dims_.clear();
     sizes_.clear();
     bases_.clear();
     slots_.assign(64, -1);
@@ -123,7 +124,8 @@ class Faces {
 
   // The number of a face in sizes_ and bases_.
   std::size_t measure(const Word* face, std::size_t k) {
-    if (const std::int64_t known = find(face); known >= 0) return static_cast<std::size_t>(known);
+    if (const std::int64_t known = find(face, k); known >= 0)
+      return static_cast<std::size_t>(known);
     std::vector<double> basis(k * d_, 0.0), step(d_);
     double size = k == 0 ? 1.0 : 0.0, longest = -1.0;
     if (k > 0) {
@@ -142,7 +144,7 @@ class Faces {
           basis[(k - 1) * d_ + j] = height > 0.0 ? step[j] / height : 0.0;
       }
     }
-    return keep(face, size, std::move(basis));
+    return keep(face, k, size, std::move(basis));
   }
 
   // The distance of a vertex from the affine hull of a face, and the vector of that length.
@@ -162,18 +164,21 @@ class Faces {
     return largest * std::sqrt(square);
   }
 
-  std::int64_t find(const Word* face) const {
+  // In columns that are no polytope's, the same vertices may be met as faces of several dimensions,
+  // whose bases have several lengths.
+  std::int64_t find(const Word* face, std::size_t k) const {
     const std::size_t mask = slots_.size() - 1;
     for (std::size_t at = hash_words(face, words_) & mask; slots_[at] >= 0; at = (at + 1) & mask)
-      if (std::equal(face, face + words_,
-                     keys_.data() + static_cast<std::size_t>(slots_[at]) * words_))
+      if (const auto i = static_cast<std::size_t>(slots_[at]);
+          dims_[i] == k && std::equal(face, face + words_, keys_.data() + i * words_))
         return slots_[at];
     return -1;
   }
 
-  std::size_t keep(const Word* face, double size, std::vector<double>&& basis) {
+  std::size_t keep(const Word* face, std::size_t k, double size, std::vector<double>&& basis) {
     const std::size_t number = sizes_.size();
     keys_.insert(keys_.end(), face, face + words_);
+    dims_.push_back(k);
     sizes_.push_back(size);
     bases_.push_back(std::move(basis));
     if (2 * sizes_.size() > slots_.size()) {
@@ -196,6 +201,7 @@ class Faces {
   std::int64_t first_ = 0;
   std::size_t words_ = 0, facets_ = 0;
   std::vector<Word> sets_, whole_, keys_;
+  std::vector<std::size_t> dims_;
   std::vector<double> sizes_;
   std::vector<std::vector<double>> bases_;
   std::vector<std::int64_t> slots_;

@@ -42,13 +42,19 @@ CONFIDENCE = 0.95
 _MOST_PAIRS = 20_000_000
 
 
-def rigorous_bracket(question: Question) -> Interval:
+AFTER_STOP = 0.03
+"""Seconds that better bounds may take after a call was stopped."""
+
+
+def rigorous_bracket(question: Question, seconds: float = inf) -> Interval:
     """Return a proved lower and upper bound of the maximum; None as upper bound means: none.
 
     Parameters
     ----------
     question : Question
         What is asked.
+    seconds : float
+        After so long no better bounds are looked for.
 
     Returns
     -------
@@ -58,7 +64,7 @@ def rigorous_bracket(question: Question) -> Interval:
     if question.central:
         limit = fully_connected(question)
         return (1, None if limit is None else limit.value)
-    return bracket(question.layer, question.breakpoints, question.weights)
+    return bracket(question.layer, question.breakpoints, question.weights, seconds)
 
 
 def beyond_exact(question: Question) -> RegionCount:
@@ -128,7 +134,8 @@ def _exact(question: Question, part: Part) -> Answer | None:
 
 
 def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Clock) -> RegionCount:
-    limits = bracket(question.layer, question.breakpoints, question.weights)
+    seconds = AFTER_STOP if clock.stopped else inf
+    limits = bracket(question.layer, question.breakpoints, question.weights, seconds)
     value = sum(part.value * times for part, times in found)
     low = sum(part.low * times for part, times in found)
     high = sum(part.high * times for part, times in found)
@@ -163,7 +170,7 @@ def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Cl
         bracket=limits,
         seconds=perf_counter() - clock.started,
         work=work,
-        related=related_bounds(question),
+        related={} if clock.stopped else related_bounds(question),
         reference="; ".join([reference, *notes]),
         version=package_version(),
     )

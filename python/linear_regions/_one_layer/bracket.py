@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A proved bracket of the maximum of one layer, in milliseconds at any size.
+"""A proved bracket of the maximum of one layer, mostly in milliseconds.
 
 Above: as many neurons that see everything (`binomial_sum_bounds`), and, by the axis, *rows*: the
 numbers of neurons in the rows of an independent set satisfy Hall's condition between rows and the
@@ -16,21 +16,27 @@ with one axis less, sharing their filters, is reached by one draw of the filters
 places*: set all but a few consecutive places of one axis to zero, and keep windows whose kept
 places see disjoint inputs. Fewer neurons and special weights; what is left are layers with one axis
 less, side by side, each with the same generic filters. With padding, either may be the better one.
+
+Where a call was stopped, nobody waits for the best bounds: parts whose turn comes too late have
+the fully connected layer above, and one region below.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import lru_cache
-from math import comb, frexp, log2, prod
+from math import frexp, inf, log2, prod
+from time import monotonic
 
 import numpy as np
 import numpy.typing as npt
 
 from .rounding import Rounded, binomial_sum_bounds, exactly, from_float
 from .scan import scan, scan_cost
-from .windows import Block, OneLayer, Part, Window
+from .windows import Block, OneLayer, Part, Window, binomials
 
 _TINY = 2.0**-500
 _EXACT_SCAN = 20_000
@@ -41,7 +47,31 @@ _ROW_WORK = 40_000_000
 Vector = npt.NDArray[np.float64]
 
 
-def bracket(layer: OneLayer, breakpoints: int, weights: str) -> tuple[int, int]:
+_until: ContextVar[float] = ContextVar("_until", default=inf)
+
+
+class _TimeIsUp(Exception):
+    """The better bound would take too long."""
+
+
+def _in_time() -> None:
+    """Raise `_TimeIsUp`; called where a bound takes another step."""
+    if monotonic() > _until.get():
+        raise _TimeIsUp
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    token = _until.set(min(_until.get(), monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _until.reset(token)
+
+
+def bracket(
+    layer: OneLayer, breakpoints: int, weights: str, seconds: float = inf
+) -> tuple[int, int]:
     """Return proved bounds on the maximum of a layer with biases.
 
     Parameters
@@ -52,6 +82,8 @@ def bracket(layer: OneLayer, breakpoints: int, weights: str) -> tuple[int, int]:
         Breakpoints of the activation.
     weights : {"shared", "free"}
         Whether all positions share the filters.
+    seconds : float
+        After so long no better bounds are looked for.
 
     Returns
     -------
@@ -65,17 +97,28 @@ def bracket(layer: OneLayer, breakpoints: int, weights: str) -> tuple[int, int]:
     True
     """
     low, high = Rounded(1, 0, False), Rounded(1, 0, True)
-    for part, times in layer.parts:
-        lower = shared_lower if weights == "shared" else free_lower
-        low *= lower(part, breakpoints) ** times
-        high *= upper(part, breakpoints) ** times
+    lower = shared_lower if weights == "shared" else free_lower
+    with _within(seconds):
+        for part, times in layer.parts:
+            with suppress(_TimeIsUp):
+                low *= lower(part, breakpoints) ** times
+            try:
+                high *= upper(part, breakpoints) ** times
+            except _TimeIsUp:
+                high *= _all_inputs(part, breakpoints) ** times
     return int(low), int(high)
+
+
+def _all_inputs(part: Part, breakpoints: int) -> Rounded:
+    """Bound by as many neurons that see everything."""
+    return binomial_sum_bounds(part.n_neurons, part.rank_limit, breakpoints)[1]
 
 
 def _simple(part: Part, breakpoints: int, up: bool) -> Rounded | None:
     """Bound parts with a closed answer, which holds for shared filters as well."""
     if part.all_patterns:
         return exactly(1 + breakpoints, up) ** part.n_neurons
+    _in_time()
     form = part.scan_form
     return None if form is None else scan_bound(*form, part.filters, breakpoints, up)
 
@@ -101,7 +144,7 @@ def upper(part: Part, breakpoints: int) -> Rounded:
     simple = _simple(part, breakpoints, True)
     if simple is not None:
         return simple
-    best = binomial_sum_bounds(part.n_neurons, part.rank_limit, breakpoints)[1]
+    best = _all_inputs(part, breakpoints)
     for axis, block in enumerate(part.axes):
         if len(block.windows) > 1 and block not in part.axes[:axis]:
             rows = _rows(part, axis, breakpoints)
@@ -140,7 +183,8 @@ def _row_sizes(row: Part, breakpoints: int, gauge: int) -> tuple[Vector, int, in
     n, top = row.n_neurons, row.rank_limit
     if form is None:
         # No scan: binomials, the number of all sets of that size.
-        return _scaled([comb(n, s) * breakpoints**s for s in range(top + 1)], gauge)
+        _in_time()
+        return _scaled(_weighted_binomials(n, top, breakpoints), gauge)
     windows, channels = form
     spans = [(end - start) * channels for start, end, _ in windows]
     if sum(span * min(span, row.filters) for span in spans) * (top + 1) > _ROW_WORK:
@@ -148,10 +192,13 @@ def _row_sizes(row: Part, breakpoints: int, gauge: int) -> tuple[Vector, int, in
     state, exponent, operations = np.ones((1, 1)), 0, 0
     follower = [*windows[1:], (windows[-1][0], 0, 0)]
     for (start, _, _), (next_start, _, _), span in zip(windows, follower, spans, strict=True):
+        _in_time()
         weight, shift, roundings = _binomial_weights(row.filters, span, breakpoints, gauge)
         used, sizes = state.shape
         grown = np.zeros((span + 1, min(sizes + len(weight) - 1, top + 1)))
         for t, factor in enumerate(weight):
+            if t % 64 == 0:
+                _in_time()
             rows, columns = min(used, span + 1 - t), min(sizes, grown.shape[1] - t)
             if rows <= 0 or columns <= 0:
                 break
@@ -297,6 +344,7 @@ def _best_strips(block: Block, value: Callable[[int, int], Rounded]) -> Counter[
     best: list[dict[int, tuple[float, int, int, int]]] = [{} for _ in range(len(windows) + 1)]
     best[0][0] = (0.0, 0, 0, 0)
     for i in range(len(windows)):
+        _in_time()
         for p, (total, *_) in best[i].items():
             _keep(best[i + 1], p, (total, i, p, 0))  # leave the window out
             for j in range(i + 1, len(windows) + 1):
@@ -399,7 +447,12 @@ def _binomial_weights(
     filters: int, span: int, breakpoints: int, gauge: int, up: bool = True
 ) -> tuple[Vector, int, int]:
     top = min(filters, span)
-    return _scaled([comb(filters, t) * breakpoints**t for t in range(top + 1)], gauge, up)
+    return _scaled(_weighted_binomials(filters, top, breakpoints), gauge, up)
+
+
+def _weighted_binomials(n: int, top: int, breakpoints: int) -> list[int]:
+    """Return C(n, t) * breakpoints**t up to `top`."""
+    return [value * breakpoints**t for t, value in enumerate(binomials(n, top))]
 
 
 def _scaled(numbers: list[int], gauge: int, up: bool = True) -> tuple[Vector, int, int]:
@@ -432,6 +485,7 @@ def _walk(
     for (start, end, _), (next_start, _, _), (weight, shift, roundings) in zip(
         windows, follower, weights, strict=True
     ):
+        _in_time()
         span = (end - start) * channels
         grown = np.zeros(span + 1)
         found = np.convolve(state[: span + 1], weight)[: span + 1]

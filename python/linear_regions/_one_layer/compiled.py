@@ -7,10 +7,11 @@ This is the one module here that calls the core.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from math import comb, exp, log
+from time import monotonic
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +33,7 @@ MAX_BYTES = 3 << 30
 """Memory that the states of one frontier count may take."""
 
 _NEVER = 1e9  # seconds between two states: there is one, where a count is stopped
+_POLL_SECONDS = 0.02  # between two questions to `poll`, which may be the user's progress
 _PILOT_INSERTIONS = 400_000
 _RECORDED = 1 << 22
 """Transitions that the core keeps for a second use."""
@@ -70,6 +72,17 @@ class Control:
     remaining: _Deadline = lambda: None
     ledger: Ledger | None = None
     executor: ExecutorOrMaker | None = None
+    _asked: list[float] = field(default_factory=lambda: [monotonic()], repr=False)
+
+    def watch(self) -> None:
+        """Raise StoppedEarly where a count in Python is to end; for loops of short steps."""
+        if self.remaining() == 0.0:
+            raise StoppedEarly("time_limit", False)
+        now = monotonic()
+        if self.poll is not None and now >= self._asked[0] + _POLL_SECONDS:
+            self._asked[0] = now
+            if not self.poll(0, 0.0):
+                raise StoppedEarly("cancelled", False)
 
     def run(self) -> Run:
         """Return the options of a search in parts that begins now."""

@@ -92,11 +92,12 @@ def free_count(
     """
     if method == "auto":
         if part.scan_form is not None:
-            return hall_count(part, weight, 0)
+            return hall_count(part, weight, 0, control.watch)
         if part.all_patterns:
             return Answer((1 + weight) ** part.n_neurons, "all_patterns")
         with suppress(OutOfReach):
-            return Answer(evaluate(hall_sizes(part, FEW_NODES), weight), "matching")
+            sizes = hall_sizes(part, FEW_NODES, None, control.watch)
+            return Answer(evaluate(sizes, weight), "matching")
     known = _known.get((part, weight))
     if known is not None:
         return known
@@ -138,7 +139,7 @@ def free_sizes(part: Part, control: Control, effort: Effort) -> list[int]:
         The run was stopped.
     """
     if part.scan_form is not None or part.all_patterns:
-        return list(hall_sizes(part, 0))
+        return list(hall_sizes(part, 0, None, control.watch))
     rank = part.rank_limit
     if frontier_cost(part).seconds * (rank + 1) > effort.seconds:
         raise OutOfReach
@@ -165,28 +166,46 @@ def _coefficients(values: list[int]) -> list[int]:
     return result[:n]
 
 
-def shared_sets_bound(part: Part) -> int:
+def shared_sets_bound(part: Part, most: int | None = None) -> int:
     """Return the number of multisets that a count of shared filters may have to list.
 
     Parameters
     ----------
     part : Part
         A component of the layer.
+    most : int, optional
+        Largest number of interest. The number grows with the filters and with the rank, fast: it
+        is clear for few of them that it is larger.
 
     Returns
     -------
     int
         Tuples of at most as many sets as filters, at most as many rows as the rank, the first
         set up to symmetry and the others unordered.
+
+    Raises
+    ------
+    OutOfReach
+        The number is larger than `most`, or the positions are too many.
     """
     if part.n_positions > 16:
         raise OutOfReach
-    return _sets_bound(part)
+    caps, cap = [part.rank_limit], 4
+    while most is not None and cap < part.rank_limit:
+        caps.insert(-1, cap)
+        cap *= 2
+    bound = 0
+    for cap in caps:
+        bound = _sets_bound(part, cap)
+        if most is not None and bound > most:
+            raise OutOfReach
+    return bound
 
 
 @lru_cache(maxsize=256)
-def _sets_bound(part: Part) -> int:
-    rank, positions = part.rank_limit, part.n_positions
+def _sets_bound(part: Part, cap: int) -> int:
+    """Return the number for at most `cap` filters and rows."""
+    rank, positions = min(part.rank_limit, cap), part.n_positions
     sets = min(part.filters, rank)
     # multisets[j][s]: of j non-empty sets, s elements in all; one factor per set of that size.
     multisets = [[0] * (rank + 1) for _ in range(sets)]
@@ -259,8 +278,7 @@ def shared_table(
     StoppedEarly
         The run was stopped.
     """
-    if shared_sets_bound(part) > effort.sets:
-        raise OutOfReach
+    shared_sets_bound(part, effort.sets)
     prime = random_prime(rng)
     filters = min(part.filters, part.rank_limit)
     drawn = shared_rows(part, filters, prime, rng, bias=True)
@@ -299,7 +317,7 @@ def shared_sizes(
     StoppedEarly
         The run was stopped.
     """
-    each = shared_sets_bound(part) * _error_of_a_set(part)
+    each = shared_sets_bound(part, effort.sets) * _error_of_a_set(part)
     best: list[int] = []
     nodes, error = 0, 1.0
     for draw in range(_MOST_DRAWS):
@@ -353,7 +371,7 @@ def true_count(
     """
     if not force and (part.scan_form is not None or part.all_patterns):
         return free_count(part, breakpoints, control, effort)
-    shared_sets_bound(part)  # OutOfReach before the formula is counted
+    shared_sets_bound(part, effort.sets)  # OutOfReach before the formula is counted
     formula = None
     with suppress(OutOfReach):
         formula = free_count(part, 1, control, effort).value

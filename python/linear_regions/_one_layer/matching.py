@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import comb
 
+from .scan import Watch, unwatched
 from .windows import Part
 
 
@@ -71,7 +72,7 @@ class _Matching:
         return [list(owners) for owners in self.served]
 
 
-def matching_sizes(part: Part, top: int | None = None) -> list[int]:
+def matching_sizes(part: Part, top: int | None = None, watch: Watch = unwatched) -> list[int]:
     """Return how many Hall-independent sets of neurons have 0, 1, 2, ... elements.
 
     Parameters
@@ -80,6 +81,8 @@ def matching_sizes(part: Part, top: int | None = None) -> list[int]:
         A component of the layer; `matching_nodes` tells the cost.
     top : int, optional
         Largest size wanted; default the number of inputs.
+    watch : callable
+        Called at every node; what it raises ends the search.
 
     Returns
     -------
@@ -101,6 +104,7 @@ def matching_sizes(part: Part, top: int | None = None) -> list[int]:
     choices = [comb(part.filters, t) for t in range(part.filters + 1)]
 
     def visit(window: int, size: int, weight: int) -> None:
+        watch()
         before = matching.save()
         last = window + 1 == len(windows)
         for t, ways in enumerate(choices):

@@ -19,7 +19,7 @@ from .._part_runs import ExecutorOrMaker
 from .._run import Progress
 from ..errors import CheckpointError, Interrupted, Unsupported
 from ..result import RegionCount
-from .beyond import BEYOND_METHODS, beyond_exact, out_of_reach, rigorous_bracket
+from .beyond import AFTER_STOP, BEYOND_METHODS, beyond_exact, out_of_reach, rigorous_bracket
 from .compiled import StoppedEarly
 from .draws import OutOfReach
 from .exact import (
@@ -380,7 +380,7 @@ def _watched(
 
 
 def _stopped(question: Question, started: float, status: str) -> RegionCount:
-    low, high = (0, None) if question.bounded else rigorous_bracket(question)
+    low, high = (0, None) if question.bounded else rigorous_bracket(question, AFTER_STOP)
     return RegionCount(
         low,
         what="activation",
@@ -439,7 +439,7 @@ def _count(question: Question) -> Callable[[Part], Answer]:
             'method="scan" needs windows that overlap along one axis only; use method="auto"'
         )
     if question.method == "matching":
-        return lambda part: hall_count(part, weight, question.budget.matching)
+        return lambda part: hall_count(part, weight, question.budget.matching, control.watch)
     effort = _effort(question.method)
     if question.weights == "free" or question.method in ("scan", "frontier"):
         method = "frontier" if question.method == "frontier" else "auto"

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from .draws import OutOfReach, choose_prime
 from .matching import matching_nodes, matching_sizes
 from .multiset import free_rows, shared_rows
 from .restriction import central_regions
-from .scan import scan, scan_sizes
+from .scan import Watch, scan, scan_sizes, unwatched
 from .windows import Part, binomial_sum, binomials
 
 DRAWS = 2
@@ -78,8 +77,12 @@ def evaluate(sizes: Iterable[int], breakpoints: int) -> int:
     return total
 
 
-@lru_cache(maxsize=128)
-def hall_sizes(part: Part, max_nodes: int, top: int | None = None) -> tuple[int, ...]:
+_sizes: dict[tuple[Part, int | None], tuple[int, ...]] = {}
+
+
+def hall_sizes(
+    part: Part, max_nodes: int, top: int | None = None, watch: Watch = unwatched
+) -> tuple[int, ...]:
     """Return the number of Hall-independent sets by size.
 
     Parameters
@@ -90,6 +93,8 @@ def hall_sizes(part: Part, max_nodes: int, top: int | None = None) -> tuple[int,
         Budget of search nodes where the part is no scan.
     top : int, optional
         Largest size wanted; larger ones may be missing.
+    watch : callable
+        Called again and again; what it raises ends the count.
 
     Returns
     -------
@@ -101,17 +106,25 @@ def hall_sizes(part: Part, max_nodes: int, top: int | None = None) -> tuple[int,
         The budget is too small.
     """
     form = part.scan_form
+    if form is None and not part.all_patterns and matching_nodes(part) > max_nodes:
+        raise OutOfReach
+    known = _sizes.get((part, top))
+    if known is not None:
+        return known
     if form is not None:
         windows, channels = form
-        return tuple(scan_sizes(windows, channels, part.filters, top))
-    if part.all_patterns:
-        return tuple(binomials(part.n_neurons, top))
-    if matching_nodes(part) > max_nodes:
-        raise OutOfReach
-    return tuple(matching_sizes(part, top))
+        found = scan_sizes(windows, channels, part.filters, top, watch)
+    elif part.all_patterns:
+        found = binomials(part.n_neurons, top)
+    else:
+        found = matching_sizes(part, top, watch)
+    if len(_sizes) >= 128:
+        _sizes.clear()
+    _sizes[part, top] = tuple(found)
+    return tuple(found)
 
 
-def hall_count(part: Part, breakpoints: int, max_nodes: int) -> Answer:
+def hall_count(part: Part, breakpoints: int, max_nodes: int, watch: Watch = unwatched) -> Answer:
     """Return the published formula: sum over Hall vectors of prod C(d, t_i) breakpoints**t_i.
 
     Parameters
@@ -122,6 +135,8 @@ def hall_count(part: Part, breakpoints: int, max_nodes: int) -> Answer:
         Breakpoints of a neuron.
     max_nodes : int
         Budget of search nodes where the part is no scan.
+    watch : callable
+        As in `hall_sizes`.
 
     Returns
     -------
@@ -135,10 +150,10 @@ def hall_count(part: Part, breakpoints: int, max_nodes: int) -> Answer:
     form = part.scan_form
     if form is not None:
         windows, channels = form
-        return Answer(scan(windows, channels, part.filters, breakpoints), "scan")
+        return Answer(scan(windows, channels, part.filters, breakpoints, watch), "scan")
     if part.all_patterns:
         return Answer((1 + breakpoints) ** part.n_neurons, "all_patterns")
-    return Answer(evaluate(hall_sizes(part, max_nodes), breakpoints), "matching")
+    return Answer(evaluate(hall_sizes(part, max_nodes, None, watch), breakpoints), "matching")
 
 
 def _prime_for(part: Part) -> tuple[int, float]:

@@ -117,9 +117,9 @@ class Clock:
         name = digest(key)
         known = ledger.answer(name)
         if known is not None:
-            return {**_decoded(known), "status": "complete", "interrupted": False}
+            return {**_taken_up(ledger, known, key), "status": "complete", "interrupted": False}
         begun = ledger.begun(name)
-        out = {} if begun is None else _decoded(begun[0]["out"])
+        out = {} if begun is None else _taken_up(ledger, begun[0]["out"], key)
         done = 0 if begun is None else int(begun[0]["done"])
         at_once, saved = 2 * self.run.threads, perf_counter()
         while done < n:
@@ -152,15 +152,17 @@ class Clock:
         """Run pieces on an executor; those that were broken off do not count."""
         ledger, name = self.ledger, digest(("on an executor", key))
         known = None if ledger is None else ledger.answer(name)
-        if known is not None:
-            return {**_decoded(known), "status": "complete", "interrupted": False}
+        if ledger is not None and known is not None:
+            return {**_taken_up(ledger, known, key), "status": "complete", "interrupted": False}
         done: list[tuple[int, dict[str, Any]]] = []
         state = State(Items.equal(n))
         begun = None if ledger is None else ledger.begun(name)
         if ledger is not None and begun is not None:
             try:
                 state = State(Items.of_arrays(begun[1], n))
-                done += [(int(first), _decoded(out)) for first, out in begun[0]["done"]]
+                done += [
+                    (int(first), _taken_up(ledger, out, key)) for first, out in begun[0]["done"]
+                ]
             except (KeyError, TypeError, ValueError) as error:
                 raise ledger.damage(error) from error
         options = self.options()
@@ -209,6 +211,16 @@ def _decoded(plain: dict[str, Any]) -> dict[str, Any]:
     out = dict(plain)
     if "log_estimates" in out:
         out["log_estimates"] = [float.fromhex(value) for value in out["log_estimates"]]
+    return out
+
+
+def _taken_up(ledger: Ledger, plain: dict[str, Any], key: tuple[Any, ...]) -> dict[str, Any]:
+    """Return what a file says that pieces gave: no piece counts more draws than it makes."""
+    out = _decoded(plain)
+    draws, ranks = key[-1][-2:]
+    for name, most in (("successes", draws), ("ranks_tested", ranks), ("ranks_full", ranks)):
+        if any(not isinstance(n, int) or not 0 <= n <= most for n in out.get(name, ())):
+            raise ledger.damage(f"{name} of pieces of {draws} draws and {ranks} ranks")
     return out
 
 

@@ -8,11 +8,17 @@ the future needs to know is the first slot that is still free.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import comb
 
 from .windows import Window
+
+Watch = Callable[[], None]
+
+
+def unwatched() -> None:
+    """Let a count go on."""
 
 
 def scan_cost(windows: Sequence[Window], channels: int, filters: int) -> int:
@@ -33,7 +39,13 @@ def scan_cost(windows: Sequence[Window], channels: int, filters: int) -> int:
     return sum(span * min(span, filters) for span in spans)
 
 
-def scan(windows: Sequence[Window], channels: int, filters: int, breakpoints: int = 1) -> int:
+def scan(
+    windows: Sequence[Window],
+    channels: int,
+    filters: int,
+    breakpoints: int = 1,
+    watch: Watch = unwatched,
+) -> int:
     """Return the sum over Hall-independent sets of neurons of breakpoints**size.
 
     Parameters
@@ -46,6 +58,8 @@ def scan(windows: Sequence[Window], channels: int, filters: int, breakpoints: in
         Neurons per window.
     breakpoints : int
         Weight of one neuron.
+    watch : callable
+        Called again and again; what it raises ends the scan.
 
     Returns
     -------
@@ -62,11 +76,15 @@ def scan(windows: Sequence[Window], channels: int, filters: int, breakpoints: in
     """
     widest = max(end - start for start, end, _ in windows) * channels
     weights = [comb(filters, t) * breakpoints**t for t in range(min(filters, widest) + 1)]
-    return sum(_walk(windows, channels, weights, 0, 0))
+    return sum(_walk(windows, channels, weights, 0, 0, watch))
 
 
 def scan_sizes(
-    windows: Sequence[Window], channels: int, filters: int, top: int | None = None
+    windows: Sequence[Window],
+    channels: int,
+    filters: int,
+    top: int | None = None,
+    watch: Watch = unwatched,
 ) -> list[int]:
     """Return how many Hall-independent sets have 0, 1, ..., `top` neurons.
 
@@ -78,6 +96,8 @@ def scan_sizes(
         Slots per input, neurons per window.
     top : int, optional
         Largest size wanted; default the number of slots.
+    watch : callable
+        As in `scan`.
 
     Returns
     -------
@@ -96,13 +116,18 @@ def scan_sizes(
     bits = comb(n, min(top, n // 2)).bit_length() + 1
     widest = max(end - start for start, end, _ in windows) * channels
     weights = [comb(filters, t) for t in range(min(filters, widest, top) + 1)]
-    packed = sum(_walk(windows, channels, weights, bits, top))
+    packed = sum(_walk(windows, channels, weights, bits, top, watch))
     mask = (1 << bits) - 1
     return [(packed >> (bits * size)) & mask for size in range(top + 1)]
 
 
 def _walk(
-    windows: Sequence[Window], channels: int, weights: list[int], bits: int, top: int
+    windows: Sequence[Window],
+    channels: int,
+    weights: list[int],
+    bits: int,
+    top: int,
+    watch: Watch,
 ) -> list[int]:
     """Return the total weights by the number of slots that are used up at the end.
 
@@ -118,6 +143,7 @@ def _walk(
         for used, total in enumerate(state):
             if not total:
                 continue
+            watch()
             for t, weight in enumerate(weights[: span + 1 - used]):
                 grown[used + t] += (total * weight) << (t * bits)
         if bits:

@@ -20,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from math import comb, fsum, lgamma, log, prod
+from math import fsum, lgamma, log, prod
 
 from .._layer import ConvSpec
 
@@ -326,7 +326,10 @@ def binomials(n: int, top: int | None = None) -> list[int]:
     -------
     list of int
     """
-    return [comb(n, j) for j in range((n if top is None else min(n, top)) + 1)]
+    found = [1]
+    for j in range(n if top is None else min(n, top)):
+        found.append(found[-1] * (n - j) // (j + 1))
+    return found
 
 
 @lru_cache(maxsize=256)
