@@ -145,6 +145,27 @@ def test_sections_and_splitting_agree_on_degenerate_networks(widths: list[int]) 
             check_points(net, columns, 12)
 
 
+@pytest.mark.parametrize("d", [3, 4])
+@pytest.mark.parametrize("apart", [0.0, 1e-13, 1e-6])
+def test_units_that_nearly_meet_in_one_place_are_counted_as_they_are_listed(
+    d: int, apart: float
+) -> None:
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        layers: list[object] = []
+        for n, m in pairwise([d, 4, 5]):
+            weight, bias = rng.normal(size=(m, n)), rng.normal(size=m)
+            for k in range(3, m):  # three hyperplanes through one place, up to `apart`
+                i, j = rng.choice(k, 2, replace=False)
+                weight[k], bias[k] = weight[i] - weight[j], bias[i] - bias[j] + apart
+            layers += [lr.Affine(weight, bias), lr.relu()]
+        net = lr.Network(d, layers)
+        for domain in (lr.Box(-1.0, 1.0), lr.Space()):
+            found = count(net, domain)
+            assert found == len(listed(net, domain)["patterns"])
+            assert found == int(lr.count(net, domain, method="tree"))
+
+
 def check_points(net: lr.Network, columns: dict, most: int) -> None:
     """Every interior point evaluates to its pattern in rational arithmetic."""
     exact = {n: [text_fraction(t) for t in point] for n, point in columns["exact_points"]}

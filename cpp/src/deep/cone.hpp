@@ -104,6 +104,11 @@ struct Edge {
   std::int32_t positive, negative;
 };
 
+// The error bound of a row, infinite where it says nothing or the row is close to overflow.
+inline double usable_error(double error, double norm) {
+  return norm + error < 1e300 ? error : INFINITY;  // NaN becomes infinity
+}
+
 // How far w = (1 - t) p + t q, where a row with values vp > 0 > vq vanishes, lies from the true
 // meeting point of the true edge and the true hyperplane. dp and dq bound the errors of the values,
 // `length` is at least the distance of p and q (maximum norm).

@@ -224,16 +224,38 @@ bool ConeEngine<W>::all_signs(const Level& level, std::int32_t u, std::uint64_t 
   return seen == 8;
 }
 
+// How many pairs of the units that meet unit u meet each other on it; false where rays do not tell,
+// or three of them do so pairwise: there is more to count on the section then.
 template <int W>
-std::uint64_t ConeEngine<W>::count_sections(std::int32_t depth, std::uint64_t units) {
+bool ConeEngine<W>::pairs_on_section(const Level& level, std::int32_t u, std::uint64_t met,
+                                     const UnitGraph& graph, std::uint64_t& pairs) const {
+  std::uint64_t on_section[64];  // earlier units that meet this one there
+  for (std::uint64_t vs = met; vs != 0; vs &= vs - 1) {
+    const std::int32_t v = std::countr_zero(vs);
+    on_section[v] = 0;
+    for (std::uint64_t ws = graph.meets[v] & met & (bit_of(v) - 1); ws != 0; ws &= ws - 1) {
+      const std::int32_t w = std::countr_zero(ws);
+      if ((on_section[v] & on_section[w]) != 0) return false;
+      if (!all_signs(level, u, bit_of(v) | bit_of(w))) return false;
+      on_section[v] |= bit_of(w);
+      ++pairs;
+    }
+  }
+  return true;
+}
+
+template <int W>
+std::uint64_t ConeEngine<W>::count_sections(std::int32_t depth, std::uint64_t units,
+                                            const UnitGraph* known) {
   Level& level = levels_[static_cast<std::size_t>(depth)];
   if (level.k == 2) {
     if (depth == 0) fill_values();
     return 1 + distinct_crossings(level, units);
   }
   level.fill_columns(units, kernels_);
-  UnitGraph graph;
-  find_meetings(depth, units, graph);
+  UnitGraph found;
+  if (known == nullptr) find_meetings(depth, units, found);
+  const UnitGraph& graph = known != nullptr ? *known : found;
   // Large cuts first: their sections have few earlier units.
   std::int32_t order[64] = {}, size[64] = {}, m = 0;
   for (std::uint64_t rest = units; rest != 0; rest &= rest - 1) {
@@ -252,19 +274,15 @@ std::uint64_t ConeEngine<W>::count_sections(std::int32_t depth, std::uint64_t un
     const std::int32_t u = order[i];
     if ((graph.same[u] & earlier) != 0) continue;  // the same hyperplane came before
     const std::uint64_t met = graph.meets[u] & earlier;
-    bool triangle = false;
-    for (std::uint64_t rest = met; rest != 0 && !triangle; rest &= rest - 1)
-      triangle = (graph.meets[std::countr_zero(rest)] & met) != 0;
-    if (triangle && std::popcount(met) == 2 && all_signs(level, u, met)) {
-      result += 4;
-    } else if (triangle) {
+    std::uint64_t pairs = 0;
+    if (pairs_on_section(level, u, met, graph, pairs)) {
+      result += 1 + static_cast<std::uint64_t>(std::popcount(met)) + pairs;
+    } else {
       section_.push_back(first_unit_line_ + u);
       make_section(depth, u, met);
       const auto [more, less] = levels_[static_cast<std::size_t>(depth) + 1].strict();
       result += count_sections(depth + 1, more & less & met);
       section_.pop_back();
-    } else {  // on the section they are apart
-      result += 1 + static_cast<std::uint64_t>(std::popcount(met));
     }
     earlier |= bit_of(u);
   }

@@ -126,9 +126,12 @@ struct VertexSet {
   // is the same in all cells that share the ray. Otherwise null.
   struct Beyond {
     std::uint64_t positive, negative;  // cuts; all bits of both: nobody has looked yet
+    std::uint64_t clear;               // cuts whose sizes are known well, see ConeKernels::look
     bool known() const { return (positive & negative) == 0; }
   };
   Beyond* beyond;
+  float* sizes;  // `lead` per ray, of the cuts' values
+  std::size_t lead;
 };
 
 template <int W>
@@ -295,6 +298,9 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void gather_members(Node& node, LayerCell& cell);
   void ray_signs(const LayerCell& cell, Ray& ray, const Mask<W>& mask, const Through& through,
                  const std::uint64_t* wanted);
+  void first_look(const LayerCell& cell, Ray* const* rays, std::size_t n,
+                  const std::uint64_t* wanted);
+  bool all_signed(const LayerCell& cell, Ray& ray, const std::uint64_t* wanted) const;
   bool cuts_line(const LayerCell& cell, std::int32_t cut, const Node& node);
   int line_sign(const LayerCell& cell, std::int32_t cut, const Cone<W>& cone,
                 const std::int32_t* table, std::int32_t n_bits, std::int32_t j);
@@ -363,13 +369,28 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   // cone_leaves.cpp
   bool leads_to_count(const LayerCell& cell) const;
   void count_leaf(Node& leaf, const Node& parent);
-  void open_leaf(Node& leaf, const Node& parent, LayerCell& last);
+  template <typename Open>
+  void count_rays(Node& leaf, const Open& open);
+  void open_leaf(Node& leaf, LayerCell& last);
   void look_beyond(Node& leaf, LayerCell& last);
-  std::uint64_t count_list(const Node& leaf, const LayerCell& last, std::uint64_t cutting);
+  void look_again(Node& leaf, LayerCell& last, std::int32_t ray, std::uint64_t wanted);
+  void make_last_rows(LayerCell& last);
   void fill_values();
   void open_units(const LayerCell& cell, const Node& node, const std::vector<std::int32_t>& cuts,
                   std::size_t rays);
-  std::uint64_t count_level();
+
+  // cone_few.cpp
+  struct FewCell;
+  template <int N>
+  struct Few;
+  bool count_few(const Node& node);
+  template <int N>
+  void count_few_words(const Node& node);
+  template <int N>
+  void split_few(Few<N>& few, const typename Few<N>::Rays& rays, FewCell& cell);
+  template <int N>
+  void leaf_few(Few<N>& few, const typename Few<N>::Rays& rays, FewCell& cell);
+  double* block_of(FewCell& cell, Node& child, Node& above);
 
   // cone_count.cpp
   struct Level {
@@ -408,10 +429,18 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   };
   std::uint64_t count_cone(const LayerCell& cell, const Node& node,
                            const std::vector<std::int32_t>& cuts);
-  std::uint64_t count_sections(std::int32_t depth, std::uint64_t units);
   struct UnitGraph {
     std::uint64_t meets[64], same[64];  // of the units asked for
   };
+  std::uint64_t count_sections(std::int32_t depth, std::uint64_t units,
+                               const UnitGraph* known = nullptr);
+  bool pairs_on_section(const Level& level, std::int32_t u, std::uint64_t met,
+                        const UnitGraph& graph, std::uint64_t& pairs) const;
+  std::uint64_t count_level(const UnitGraph* known);
+  std::uint64_t count_list(const Node& leaf, const LayerCell& last, std::uint64_t cutting,
+                           const UnitGraph* known);
+  std::uint64_t count_by_rays(const VertexSet<W>& set, const std::int32_t* list, std::int32_t n,
+                              std::uint64_t cutting, UnitGraph& graph, bool& complete) const;
   enum class Meeting { kInside, kOutside, kOpen };
   struct Steepness {
     double low, high;
@@ -493,6 +522,13 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   std::vector<Mask<W>> vertex_masks_;
   std::vector<std::int32_t> vertex_members_, vertex_way_;
   std::vector<std::uint64_t> vertex_wanted_, vertex_open_, half_signs_;
+  std::vector<double*> few_blocks_;  // by depth, in the arena
+  // A look at the last layer.
+  std::vector<std::int32_t> look_rays_;
+  std::vector<const double*> look_at_;
+  std::vector<double> look_slack_;
+  std::vector<std::uint64_t> look_signs_;
+  std::vector<float*> look_sizes_;
   std::size_t most_vertices_ = 0;
   std::int32_t first_vertex_line_ = 0;
   Listing listing_;

@@ -27,6 +27,8 @@ struct UnitDoubt {
   double error, norm;
 };
 
+inline constexpr double kUnclear = 0x1p-21;
+
 struct ConeKernels {
   // For every row, one bit each: is it certainly positive (negative) at some ray, at all rays?
   // A row that is exactly zero (N + e == 0) counts as negative at all rays. Reads columns 0 to
@@ -36,9 +38,17 @@ struct ConeKernels {
                    std::uint64_t* all_positive, std::uint64_t* all_negative);
 
   // Values of the rows at one ray, and which of them are certainly positive (negative). Reads
-  // columns 0 to d + 2. `values` may be null.
+  // columns 0 to d + 2; e is infinite unless N + e < 1e300. `values` may be null.
   void (*evaluate)(const Columns& rows, const double* ray, double slack, double* values,
                    std::uint64_t* positive, std::uint64_t* negative);
+
+  // At most 64 rows at n rays, bit u for row u: which are certainly positive (negative), and of
+  // which the size is clear: known up to kUnclear of itself, as is the float that is stored for it
+  // in sizes[ray][row], unless `sizes` is null. Reads columns 0 to d + 1. Returns the rows that are
+  // exactly zero.
+  std::uint64_t (*look)(const Columns& rows, const double* const* rays, const double* slack,
+                        std::size_t n, std::uint64_t* positive, std::uint64_t* negative,
+                        std::uint64_t* clear, float* const* sizes);
 
   // Row i of `out` = (1 - t[i]) * row p + t[i] * row q of `value`, rows of `lead` values, for n
   // pairs p, q in `ends`; and which of the `wanted` ones are certainly positive (negative): size

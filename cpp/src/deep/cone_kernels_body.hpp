@@ -18,18 +18,61 @@ inline V norm_of(const double* data, std::size_t lead, std::size_t width) {
   return sum;
 }
 
+// The box around rays: its centre, and half its widths.
+template <int W>
+inline void box_of_rays(const double* const* rays, std::size_t n, double* centre, double* half) {
+  double low[W], high[W];
+  for (int k = 0; k < W; ++k) low[k] = high[k] = rays[0][k];
+  for (std::size_t v = 1; v < n; ++v)
+    for (int k = 0; k < W; ++k) {
+      const double x = rays[v][k];
+      low[k] = x < low[k] ? x : low[k];
+      high[k] = x > high[k] ? x : high[k];
+    }
+  for (int k = 0; k < W; ++k) {
+    centre[k] = 0.5 * (low[k] + high[k]);
+    half[k] = 0.5 * (high[k] - low[k]);
+  }
+}
+
+// Is every one of eight rows beyond its threshold on one side of the whole box, or zero? Then
+// `middle` has the signs. All that is rounded here is below 2 (W + 4) 2^-53 of the norm.
+template <int W>
+inline bool one_sign_in_box(const double* data, std::size_t lead, const double* centre,
+                            const double* half, V norm, V e, V threshold, V& middle) {
+  middle = V::load(data) * V::broadcast(centre[0]);
+  V reach = abs(V::load(data)) * V::broadcast(half[0]);
+  for (int k = 1; k < W; ++k) {
+    const V g = V::load(data + static_cast<std::size_t>(k) * lead);
+    middle = fma(g, V::broadcast(centre[k]), middle);
+    reach = fma(abs(g), V::broadcast(half[k]), reach);
+  }
+  const V room = fma(norm, V::broadcast(static_cast<double>(W + 4) * 0x1p-50), threshold);
+  return (greater(abs(middle), reach + room) |
+          greater(V::broadcast(4.9406564584124654e-324), norm + e)) == 0xFF;
+}
+
 template <int W>
 inline void classify_rays(const Columns& rows, const double* const* rays, std::size_t n_rays,
                           double slack, std::uint64_t* some_positive, std::uint64_t* some_negative,
                           std::uint64_t* all_positive, std::uint64_t* all_negative) {
   const V k = V::broadcast(slack), zero = V::zero();
+  const bool box = W > 0 && n_rays >= 6;  // most rows of deep layers have one sign on all of it
+  double centre[W > 0 ? W : 1], half[W > 0 ? W : 1];
+  if constexpr (W > 0)
+    if (box) box_of_rays<W>(rays, n_rays, centre, half);
   for (std::size_t i = 0; i < rows.lead; i += 8) {
     const double* data = rows.data + i;
     const V norm = norm_of<W>(data, rows.lead, rows.width);
     const V e = V::load(data + rows.width * rows.lead);
     const V threshold = fma(norm, k, e * V::broadcast(1.0001));
     V low, high;
-    if (W > 0 && W <= 5) {
+    bool decided = false;
+    if constexpr (W > 0)
+      decided = box && one_sign_in_box<W>(data, rows.lead, centre, half, norm, e, threshold, low);
+    if (decided) {
+      high = low;
+    } else if (W > 0 && W <= 5) {
       V g[W > 0 ? W : 1];
       for (int c = 0; c < W; ++c) g[c] = V::load(data + static_cast<std::size_t>(c) * rows.lead);
       low = V::broadcast(1.7976931348623157e308);
@@ -98,10 +141,9 @@ inline void evaluate_rows(const Columns& rows, const double* ray, double slack, 
     const V norm = V::load(data + (rows.width + 1) * rows.lead);
     const V threshold = fma(norm, k, e);
     if (values != nullptr) value.store(values + i);
-    const unsigned finite = greater(V::broadcast(1e300), norm + e);
-    positive[word] |= static_cast<std::uint64_t>(finite & greater(value, threshold)) << shift;
-    negative[word] |= static_cast<std::uint64_t>(finite & greater(zero - threshold, value))
-                      << shift;
+    const unsigned certain = greater(abs(value), threshold), minus = greater(zero, value);
+    positive[word] |= static_cast<std::uint64_t>(certain & ~minus) << shift;
+    negative[word] |= static_cast<std::uint64_t>(certain & minus) << shift;
   }
 }
 
@@ -118,6 +160,64 @@ inline void evaluate_cones(const Columns& rows, const double* ray, double slack,
       return evaluate_rows<7>(rows, ray, slack, values, positive, negative);
     default:
       return evaluate_rows<0>(rows, ray, slack, values, positive, negative);
+  }
+}
+
+template <int W>
+inline std::uint64_t look_rows(const Columns& rows, const double* const* rays, const double* slack,
+                               std::size_t n, std::uint64_t* positive, std::uint64_t* negative,
+                               std::uint64_t* clear, float* const* sizes) {
+  const V zero = V::zero(), least = V::broadcast(1e-30), above = V::broadcast(2 / kUnclear);
+  std::uint64_t nothing = 0;
+  for (std::size_t r = 0; r < n; ++r) positive[r] = negative[r] = clear[r] = 0;
+  for (std::size_t i = 0; i < rows.lead; i += 8) {
+    const double* data = rows.data + i;
+    const V norm = norm_of<W>(data, rows.lead, rows.width);
+    const V e = V::load(data + rows.width * rows.lead) * V::broadcast(1.0001);
+    const unsigned finite = greater(V::broadcast(1e300), norm + e);
+    const unsigned small = greater(V::broadcast(1e30), norm + e);
+    nothing |= static_cast<std::uint64_t>(greater(V::broadcast(4.9406564584124654e-324), norm + e))
+               << i;
+    V g[W > 0 ? W : 1];
+    for (int c = 0; c < W; ++c) g[c] = V::load(data + static_cast<std::size_t>(c) * rows.lead);
+    for (std::size_t r = 0; r < n; ++r) {
+      V value;
+      if constexpr (W > 0) {
+        value = g[0] * V::broadcast(rays[r][0]);
+        for (int c = 1; c < W; ++c) value = fma(g[c], V::broadcast(rays[r][c]), value);
+      } else {
+        value = row_value<W>(data, rows.lead, rows.width, rays[r]);
+      }
+      const V threshold = fma(norm, V::broadcast(slack[r]), e), size = abs(value);
+      if (sizes != nullptr) size.store_rounded(sizes[r] + i);
+      const unsigned certain = finite & greater(size, threshold), minus = greater(zero, value);
+      positive[r] |= static_cast<std::uint64_t>(certain & ~minus) << i;
+      negative[r] |= static_cast<std::uint64_t>(certain & minus) << i;
+      clear[r] |=
+          static_cast<std::uint64_t>(small & certain & greater(size, max(threshold * above, least)))
+          << i;
+    }
+  }
+  return nothing;
+}
+
+inline std::uint64_t look_cones(const Columns& rows, const double* const* rays, const double* slack,
+                                std::size_t n, std::uint64_t* positive, std::uint64_t* negative,
+                                std::uint64_t* clear, float* const* sizes) {
+  const auto run = [&](auto body) {
+    return body(rows, rays, slack, n, positive, negative, clear, sizes);
+  };
+  switch (rows.width) {
+    case 4:
+      return run(look_rows<4>);
+    case 5:
+      return run(look_rows<5>);
+    case 6:
+      return run(look_rows<6>);
+    case 7:
+      return run(look_rows<7>);
+    default:
+      return run(look_rows<0>);
   }
 }
 

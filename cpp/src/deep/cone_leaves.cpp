@@ -25,46 +25,10 @@ bool ConeEngine<W>::leads_to_count(const LayerCell& cell) const {
   return op.kind == OpKind::kPointwise && op.pointwise.unit_of_cut.size() <= 64;
 }
 
-// Counts the regions of a cell whose units are all decided.
-template <int W>
-void ConeEngine<W>::count_leaf(Node& leaf, const Node& parent) {
-  ++work_.cells;
-  ++work_.layer_cells;
-  const auto* beyond = leaf.vertices->beyond;
-  bool known = true;
-  std::uint64_t more = 0, less = 0;
-  for (std::int32_t i = 0; i < leaf.n_list; ++i) {
-    const auto at = beyond[leaf.list[i]];
-    known = known && at.known();
-    more |= at.positive;
-    less |= at.negative;
-  }
-  if (known && std::popcount(more & less) <= 1) {
-    regions_ += static_cast<std::uint64_t>(std::popcount(more & less)) + 1;
-    return;
-  }
-  const Arena::Mark mark = arena_.mark();
-  LayerCell last{};
-  open_leaf(leaf, parent, last);
-  if (!known) {
-    look_beyond(leaf, last);
-    more = less = 0;
-    for (std::int32_t i = 0; i < leaf.n_list; ++i) {
-      more |= beyond[leaf.list[i]].positive;
-      less |= beyond[leaf.list[i]].negative;
-    }
-  }
-  const std::uint64_t cutting = more & less;
-  regions_ += std::popcount(cutting) <= 1 ? static_cast<std::uint64_t>(std::popcount(cutting)) + 1
-                                          : count_list(leaf, last, cutting);
-  arena_.release(mark);
-}
-
 // Goes to the last layer without leaving the node above.
 template <int W>
-void ConeEngine<W>::open_leaf(Node& leaf, const Node& parent, LayerCell& last) {
+void ConeEngine<W>::open_leaf(Node& leaf, LayerCell& last) {
   const VertexSet<W>& set = *leaf.vertices;
-  fix_members(leaf, parent);
   leave_pointwise(leaf, nullptr);
   for (std::int32_t i = 0; i < set.n_members; ++i)
     leaf.table[set.first_bit + i] =
@@ -81,11 +45,45 @@ template <int W>
 void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
   const VertexSet<W>& set = *leaf.vertices;
   const std::size_t cuts = tape_.split(last.split).pointwise.unit_of_cut.size();
+  look_rays_.clear();
+  look_at_.clear();
+  look_slack_.clear();
+  look_sizes_.clear();
+  for (std::int32_t i = 0; i < leaf.n_list; ++i) {
+    const std::int32_t r = leaf.list[i];
+    if (set.beyond[r].known()) continue;
+    look_rays_.push_back(r);
+    look_at_.push_back(set.ray[r]->x());
+    look_slack_.push_back(slack_of(*set.ray[r]));
+    look_sizes_.push_back(set.sizes + static_cast<std::size_t>(r) * set.lead);
+  }
+  const std::size_t n = look_rays_.size();
+  look_signs_.resize(3 * n);
+  std::uint64_t *positive = look_signs_.data(), *negative = positive + n, *clear = negative + n;
+  const std::uint64_t nothing =
+      kernels_.look({last.cut_rows, set.lead, width_}, look_at_.data(), look_slack_.data(), n,
+                    positive, negative, clear, look_sizes_.data());
+  const std::uint64_t every = cuts == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << cuts) - 1;
+  const std::uint64_t wanted = every & ~nothing;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int32_t r = look_rays_[i];
+    set.beyond[r] = {positive[i] & wanted, negative[i] & wanted, clear[i]};
+    if ((wanted & ~(positive[i] | negative[i])) != 0 || vanishes_beyond(leaf, *set.ray[r]))
+      look_again(leaf, last, r, wanted);
+  }
+}
+
+// Rows of all cuts of the last layer, as those of members.
+template <int W>
+void ConeEngine<W>::make_last_rows(LayerCell& last) {
+  const std::size_t cuts = tape_.split(last.split).pointwise.unit_of_cut.size();
   const std::size_t lead = padded(cuts);
   last.m = static_cast<std::int32_t>(cuts);
   last.words = 1;
   last.loose = arena_.make<std::uint64_t>(1);
   last.loose[0] = ~std::uint64_t{0};
+  last.on = arena_.make<std::uint64_t>(1);  // those that are not zero
+  last.on[0] = 0;
   last.member = arena_.make<std::int32_t>(cuts);
   last.member_rows = arena_.make<double>((width_ + 2) * lead);
   std::memcpy(last.member_rows, last.cut_rows, (width_ + 1) * lead * sizeof(double));
@@ -93,7 +91,6 @@ void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
   std::fill(norm, norm + lead, 0.0);
   for (std::size_t k = 0; k < width_; ++k)
     for (std::size_t i = 0; i < lead; ++i) norm[i] += std::fabs(last.member_rows[k * lead + i]);
-  std::uint64_t wanted = 0;  // rows that are not exactly zero
   for (std::size_t i = 0; i < cuts; ++i) {
     last.member[i] = static_cast<std::int32_t>(i);
     e[i] *= 1.0001;
@@ -102,21 +99,25 @@ void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
       cut_row(last, last.member[i], cut_row_.data());
       zero = zero_cut(last, last.member[i], cut_row_.data());
     }
-    if (!zero) wanted |= std::uint64_t{1} << i;
+    if (!zero) last.on[0] |= std::uint64_t{1} << i;
+    e[i] = usable_error(e[i], norm[i]);
   }
+}
+
+// The signs at one ray where doubles leave some open, or all inputs vanish.
+template <int W>
+void ConeEngine<W>::look_again(Node& leaf, LayerCell& last, std::int32_t r, std::uint64_t wanted) {
+  const VertexSet<W>& set = *leaf.vertices;
+  if (last.member_rows == nullptr) make_last_rows(last);
+  wanted &= last.on[0];
   const Through through{leaf.table, leaf.n_bits};
-  for (std::int32_t i = 0; i < leaf.n_list; ++i) {
-    const std::int32_t r = leaf.list[i];
-    auto& at = set.beyond[r];
-    if (at.known()) continue;
-    const Arena::Mark mark = arena_.mark();
-    Ray* ray = copy_ray(*set.ray[r], 1);
-    ray->vanishing = vanishes_beyond(leaf, *set.ray[r]);
-    ray_signs(last, *ray, set.mask[r], through, &wanted);
-    at.positive = signs_of(*ray, stride_)[0];
-    at.negative = signs_of(*ray, stride_)[1];
-    arena_.release(mark);
-  }
+  const Arena::Mark mark = arena_.mark();
+  Ray* ray = copy_ray(*set.ray[r], 1);
+  ray->vanishing = vanishes_beyond(leaf, *set.ray[r]);
+  ray_signs(last, *ray, set.mask[r], through, &wanted);
+  set.beyond[r] = {signs_of(*ray, stride_)[0], signs_of(*ray, stride_)[1],
+                   ray->vanishing ? 0 : set.beyond[r].clear};
+  arena_.release(mark);
 }
 
 // Makes the cuts the units that are counted, and the first level ready for so many rays.
@@ -137,7 +138,7 @@ void ConeEngine<W>::open_units(const LayerCell& cell, const Node& node,
       norm += std::fabs(g);
     }
     const double known = cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
-    const double e = 1.0001 * cut_error(cell, cuts[i], known, norm);
+    const double e = usable_error(1.0001 * cut_error(cell, cuts[i], known, norm), norm);
     unit_columns_[width_ * lead_ + i] = unit_rows_[i * (width_ + 2) + width_] = e;
     unit_columns_[(width_ + 1) * lead_ + i] = unit_rows_[i * (width_ + 2) + width_ + 1] = norm;
   }
@@ -155,12 +156,12 @@ void ConeEngine<W>::open_units(const LayerCell& cell, const Node& node,
   level.make_room(rays, lead_);
 }
 
-// Regions of the first level, whose rays are level_rays_, under the units.
+// Regions of the first level, whose rays are level_rays_, under the units; `known`: which meet.
 template <int W>
-std::uint64_t ConeEngine<W>::count_level() {
+std::uint64_t ConeEngine<W>::count_level(const UnitGraph* known) {
   values_filled_ = false;
   const auto [more, less] = levels_[0].strict();  // all of them, unless signs are not proved
-  const std::uint64_t result = count_sections(0, more & less);
+  const std::uint64_t result = count_sections(0, more & less, known);
   lines_.resize(static_cast<std::size_t>(first_unit_line_));
   return result;
 }
@@ -200,7 +201,7 @@ void ConeEngine<W>::fill_values() {
 // Regions of a cell whose rays have the signs of the last layer, under the units that cut it.
 template <int W>
 std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
-                                        std::uint64_t cutting) {
+                                        std::uint64_t cutting, const UnitGraph* known) {
   const VertexSet<W>& set = *leaf.vertices;
   std::vector<std::int32_t>& cuts = list_cuts_;
   cuts.clear();
@@ -228,7 +229,7 @@ std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
     level.positive[i] = positive;
     level.negative[i] = negative;
   }
-  return count_level();
+  return count_level(known);
 }
 
 // Regions of the node's cone under these cuts (at most 64, all of them strictly on both sides, none
@@ -261,7 +262,7 @@ std::uint64_t ConeEngine<W>::count_cone(const LayerCell& cell, const Node& node,
       if (sign < 0) level.negative[i] |= std::uint64_t{1} << u;
     }
   }
-  return count_level();
+  return count_level(nullptr);
 }
 
 #define LINEAR_REGIONS_CONES(W) template class ConeEngine<W>;

@@ -70,7 +70,8 @@ bool ConeEngine<W>::tighten(const LayerCell& cell, const std::uint64_t* open) {
     for (std::uint64_t rest = open[w] & cell.loose[w]; rest != 0; rest &= rest - 1) {
       const auto i = static_cast<std::size_t>(64 * w + std::countr_zero(rest));
       double* e = cell.member_rows + width_ * lead + i;
-      const double closer = 1.0001 * cut_error(cell, cell.member[i], *e, e[lead]);
+      const double closer =
+          usable_error(1.0001 * cut_error(cell, cell.member[i], *e, e[lead]), e[lead]);
       any = any || closer < *e;
       *e = std::min(*e, closer);
     }
@@ -329,7 +330,7 @@ void ConeEngine<W>::gather_members(Node& node, LayerCell& cell) {
       if (k < width_)
         norm[i] += std::fabs(to[i]);
       else
-        to[i] = 1.0001 * cut_error(cell, cell.member[i], to[i], norm[i]);
+        to[i] = usable_error(1.0001 * cut_error(cell, cell.member[i], to[i], norm[i]), norm[i]);
   }
   node.mixed = arena_.make<std::uint64_t>(2 * words);
   node.on = node.mixed + words;
@@ -338,13 +339,22 @@ void ConeEngine<W>::gather_members(Node& node, LayerCell& cell) {
     node.on[w] = 0;
   }
   // Rays of this layer carry the members' signs.
+  if (m == 0) return;
   Cone<W>& cone = node.cone;
-  auto** rays = arena_.make<Ray*>(static_cast<std::size_t>(cone.n));
+  const auto n = static_cast<std::size_t>(cone.n);
+  auto** rays = arena_.make<Ray*>(n);
   const Through through{node.table, node.n_bits, nullptr, 0, cone.anchor, cone.n_lines};
-  for (std::int32_t i = 0; i < cone.n; ++i) {
+  look_slack_.resize(n);
+  look_at_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
     rays[i] = copy_ray(*cone.ray[i], words);
-    ray_signs(cell, *rays[i], cone.mask[i], through, node.mixed);
+    look_at_[i] = rays[i]->x();
+    look_slack_[i] = slack_of(*rays[i]);
   }
+  first_look(cell, rays, n, node.mixed);
+  for (std::size_t i = 0; i < n; ++i)
+    if (!all_signed(cell, *rays[i], node.mixed))
+      ray_signs(cell, *rays[i], cone.mask[i], through, node.mixed);
   cone.ray = rays;
   if (cone.n_lines > 0) {
     auto** lines = arena_.make<Ray*>(static_cast<std::size_t>(cone.n_lines));
@@ -360,6 +370,31 @@ void ConeEngine<W>::gather_members(Node& node, LayerCell& cell) {
     node.on[w] = node.mixed[w] & ~kept & more;
     node.mixed[w] = kept;
   }
+}
+
+// The wanted members' signs at rays whose coordinates are look_at_ and whose slacks look_slack_, as
+// far as doubles tell, all at once; nothing where members take more than a word.
+template <int W>
+void ConeEngine<W>::first_look(const LayerCell& cell, Ray* const* rays, std::size_t n,
+                               const std::uint64_t* wanted) {
+  if (cell.words != 1) return;
+  look_signs_.resize(3 * n);
+  std::uint64_t *positive = look_signs_.data(), *negative = positive + n;
+  kernels_.look({cell.member_rows, padded(static_cast<std::size_t>(cell.m)), width_},
+                look_at_.data(), look_slack_.data(), n, positive, negative, negative + n, nullptr);
+  for (std::size_t i = 0; i < n; ++i) {
+    std::uint64_t* signs = signs_of(*rays[i], stride_);
+    signs[0] = positive[i] & wanted[0];
+    signs[1] = negative[i] & wanted[0];
+  }
+}
+
+// Was the first look enough?
+template <int W>
+bool ConeEngine<W>::all_signed(const LayerCell& cell, Ray& ray, const std::uint64_t* wanted) const {
+  if (cell.words != 1 || ray.vanishing) return false;
+  const std::uint64_t* signs = signs_of(ray, stride_);
+  return (signs[0] | signs[1]) == wanted[0];
 }
 
 // Sign words of the wanted members at a ray: decided once, stored for good.

@@ -65,7 +65,11 @@ bool ConeEngine<W>::find_vertices(Node& node) {
   whole.ray = vertices_;
   whole.mask = vertex_masks_;
   vertex_way_.clear();
-  most_vertices_ = kMostBytes / (sizeof(Ray) + 2 * sizeof(Mask<W>) + 8 * (stride_ + 4 * words + 6));
+  const bool leads = leads_to_count(cell);
+  const std::size_t beyond =
+      leads ? padded(tape_.split(cell.split + 1).pointwise.unit_of_cut.size()) : 0;
+  most_vertices_ = kMostBytes / (sizeof(Ray) + 2 * sizeof(Mask<W>) + 4 * beyond +
+                                 8 * (stride_ + 4 * words + (leads ? 7 : 4)));
   std::vector<std::int32_t> units(static_cast<std::size_t>(m));
   for (std::int32_t i = 0; i < m; ++i) units[static_cast<std::size_t>(i)] = i;
   const std::size_t reached = cut_sections(node, 0, units);
@@ -167,20 +171,32 @@ void ConeEngine<W>::make_corners(const Node& node, std::size_t depth) {
     vertex_wanted_[static_cast<std::size_t>(u) >> 6] &= ~(std::uint64_t{1} << (u & 63));
   }
   const double* row = lines_[static_cast<std::size_t>(vertex_way_.back())].row;
-  for (const Edge& edge : edges_) {
-    const auto p = static_cast<std::size_t>(edge.positive),
-               q = static_cast<std::size_t>(edge.negative);
+  const std::size_t n = edges_.size();
+  look_at_.resize(n);
+  look_slack_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto p = static_cast<std::size_t>(edges_[i].positive),
+               q = static_cast<std::size_t>(edges_[i].negative);
     const Mask<W> common = section.mask[p] & section.mask[q];
     Ray* ray = mix_rays(*section.ray[p], *section.ray[q], row, common, through, words);
-    ray_signs(cell, *ray, common, through, vertex_wanted_.data());
-    // Members that were fixed before vanish where they do on both ends of the edge.
-    std::uint64_t* signs = signs_of(*ray, stride_);
-    const std::uint64_t* ps = signs_of(*section.ray[p], stride_);
-    const std::uint64_t* qs = signs_of(*section.ray[q], stride_);
-    for (std::size_t w = 0; w < 2 * words; ++w)
-      signs[w] |= (ps[w] | qs[w]) & ~node.mixed[w < words ? w : w - words];
     made.ray.push_back(ray);
     made.mask.push_back(common);
+    look_at_[i] = ray->x();
+    look_slack_[i] = slack_of(*ray);
+  }
+  first_look(cell, made.ray.data() + made.first_new, n, vertex_wanted_.data());
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t r = made.first_new + i;
+    if (!all_signed(cell, *made.ray[r], vertex_wanted_.data()))
+      ray_signs(cell, *made.ray[r], made.mask[r], through, vertex_wanted_.data());
+    // Members that were fixed before vanish where they do on both ends of the edge.
+    std::uint64_t* signs = signs_of(*made.ray[r], stride_);
+    const std::uint64_t* ps =
+        signs_of(*section.ray[static_cast<std::size_t>(edges_[i].positive)], stride_);
+    const std::uint64_t* qs =
+        signs_of(*section.ray[static_cast<std::size_t>(edges_[i].negative)], stride_);
+    for (std::size_t w = 0; w < 2 * words; ++w)
+      signs[w] |= (ps[w] | qs[w]) & ~node.mixed[w < words ? w : w - words];
   }
   made.simple = section.simple && zero_.empty();
   if (!made.simple) {
@@ -239,10 +255,14 @@ void ConeEngine<W>::keep_vertices(Node& node) {
   set->ray = arena_.make<Ray*>(kept);
   set->mask = arena_.make<Mask<W>>(kept);
   set->signs = arena_.make<std::uint64_t>(2 * words * kept);
-  set->beyond =
-      leads_to_count(*node.cell) ? arena_.make<typename VertexSet<W>::Beyond>(kept) : nullptr;
-  for (std::size_t r = 0; r < kept && set->beyond != nullptr; ++r)
-    set->beyond[r] = {~std::uint64_t{0}, ~std::uint64_t{0}};
+  set->beyond = nullptr;
+  if (leads_to_count(*node.cell)) {
+    set->lead = padded(tape_.split(node.cell->split + 1).pointwise.unit_of_cut.size());
+    set->beyond = arena_.make<typename VertexSet<W>::Beyond>(kept);
+    set->sizes = arena_.make<float>(set->lead * kept);
+    for (std::size_t r = 0; r < kept; ++r)
+      set->beyond[r] = {~std::uint64_t{0}, ~std::uint64_t{0}, 0};
+  }
   node.list = arena_.make<std::int32_t>(kept);
   node.n_list = set->n;
   for (std::size_t r = 0; r < kept; ++r) {
@@ -309,6 +329,7 @@ void ConeEngine<W>::split_list(std::int32_t index, const Node& parent) {
   while (parent.mixed[u >> 6] == 0) u += 64;
   u += std::countr_zero(parent.mixed[u >> 6]);
   decide(cell.split, cell.member[u]);
+  if (count_few(parent)) return;
   Node sides[2] = {child_of(index), child_of(index)};
   half_signs_.assign(4 * words, 0);
   if (words == 1)

@@ -20,6 +20,10 @@ struct V {
     _mm256_storeu_pd(p, a);
     _mm256_storeu_pd(p + 4, b);
   }
+  void store_rounded(float* p) const {
+    _mm_storeu_ps(p, _mm256_cvtpd_ps(a));
+    _mm_storeu_ps(p + 4, _mm256_cvtpd_ps(b));
+  }
 };
 
 inline V operator+(V x, V y) {

@@ -19,6 +19,7 @@ struct V {
   static V broadcast(double x) { return {_mm512_set1_pd(x)}; }
   static V zero() { return {_mm512_setzero_pd()}; }
   void store(double* p) const { _mm512_storeu_pd(p, v); }
+  void store_rounded(float* p) const { _mm256_storeu_ps(p, _mm512_cvtpd_ps(v)); }
 };
 
 inline V operator+(V x, V y) {

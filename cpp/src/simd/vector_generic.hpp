@@ -25,6 +25,9 @@ struct V {
   void store(double* p) const {
     for (int i = 0; i < 8; ++i) p[i] = v[i];
   }
+  void store_rounded(float* p) const {
+    for (int i = 0; i < 8; ++i) p[i] = static_cast<float>(v[i]);
+  }
 };
 
 inline V operator+(const V& a, const V& b) {
