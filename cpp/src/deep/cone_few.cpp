@@ -28,7 +28,7 @@
 namespace linear_regions {
 namespace {
 
-constexpr float kClose = 1e-5F;
+constexpr float kClose = 2.5e-3F;
 static_assert(kClose > 20 * kUnclear);
 constexpr int kFewUnits = 16;
 

@@ -27,7 +27,7 @@ struct UnitDoubt {
   double error, norm;
 };
 
-inline constexpr double kUnclear = 0x1p-21;
+inline constexpr double kUnclear = 0x1p-13;
 
 struct ConeKernels {
   // For every row, one bit each: is it certainly positive (negative) at some ray, at all rays?
