@@ -228,6 +228,34 @@ def test_boxes_of_general_networks_need_no_exact_arithmetic() -> None:
         assert found.work["exact_signs"] == 0
 
 
+def dying(seed: int, d: int) -> lr.Network:
+    """Return a network with two operations between activations, behind layers that die."""
+    rng = np.random.default_rng(seed)
+    layers: list[object] = []
+    for i, n_in in enumerate((d, 3, 3)):
+        bias = rng.normal(0.2 if i else -0.5, 0.6, 3)
+        layers.append(lr.Affine(rng.normal(size=(3, n_in)), bias))
+        if i:
+            layers.append(lr.Affine(rng.normal(size=(3, 3)), rng.normal(size=3)))
+        layers.append(lr.relu())
+    layers += [lr.Affine(rng.normal(size=(3, 3)), rng.normal(size=3)), lr.relu()]
+    return lr.Network(d, layers)
+
+
+@pytest.mark.parametrize("d", [2, 3])
+@pytest.mark.parametrize("box", [True, False])
+def test_where_a_layer_is_off_the_constants_go_on(d: int, box: bool) -> None:
+    """Units that are positive constants behind a layer that is off are on, not off."""
+    domain = lr.Box(np.full(d, -2.0), np.full(d, 2.0)) if box else lr.Space(d)
+    for seed in range(25):
+        net = dying(seed, d)
+        expected = int(lr.count(net, domain, method="tree"))
+        assert count(net, domain) == expected
+        if seed < 6:
+            found = reference.regions(net, domain, geometry="programs")
+            assert {region.pattern for region in found} == patterns(net, listed(net, domain))
+
+
 def test_units_that_vanish_on_whole_cells_are_looked_at_once() -> None:
     # Means of saturated units cancel exactly on whole cells, each of which has 8 corners and more.
     weight = np.array([[1.0, 0.5, -0.25], [-0.5, 1.0, 0.75], [0.25, -1.0, 1.0], [1.0, 1.0, 0.5]])

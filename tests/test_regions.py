@@ -140,3 +140,29 @@ def test_dimension_zero() -> None:
     assert table.affine_maps("input").tolist() == [[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]
     assert table[0].interior_fraction() == ()
     assert table.bounded.tolist() == [True]
+
+
+@pytest.mark.parametrize("d", [1, 2])
+@pytest.mark.parametrize("whole", [False, True])
+def test_cones_list_polygons_in_the_order_of_the_planar_engine(d: int, whole: bool) -> None:
+    """Sizes and pictures go around a polygon by its vertices."""
+    box = lr.Box(np.full(d, -1.5), np.full(d, 2.0))
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        net = strategies.mlp_of([3, 6, 4, 2], rng)
+        points = rng.normal(size=(d + 1, 3))
+        domain = lr.Slice(points[0], points[1:], None if whole else box)
+        planar, cones = (lr.regions(net, domain, method=m).sorted() for m in ("polygons", "cones"))
+        assert np.array_equal(planar.patterns, cones.patterns)
+        assert np.array_equal(planar.bounded, cones.bounded)
+        assert np.allclose(planar.volumes, cones.volumes, rtol=1e-9, atol=1e-12)
+        if d == 1:
+            continue
+        for one, other in zip(planar, cones, strict=True):
+            assert one.bounded == other.bounded
+            if not one.bounded:
+                continue
+            shape = other.vertices[:, :2]
+            sides = np.roll(shape, -1, axis=0) - shape
+            turns = sides[:, 0] * np.roll(sides[:, 1], -1) - sides[:, 1] * np.roll(sides[:, 0], -1)
+            assert (turns > -1e-9).all()

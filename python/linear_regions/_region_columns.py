@@ -8,7 +8,7 @@ offsets[i + 1] of the columns of its vertices and of its facets.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -267,7 +267,7 @@ def _cone_faces(listed: Mapping[str, Any]) -> Faces:
         sizes = np.diff(corner_offsets[facets])
         rows = slice(corner_offsets[facets[0]], corner_offsets[facets[-1]])
         corners[rows] += np.repeat(vertex_offsets[first:last], sizes)
-    return Faces(
+    faces = Faces(
         vertices=listed["vertices"],
         vertex_offsets=vertex_offsets,
         facet_rows=listed["rows"],
@@ -276,6 +276,58 @@ def _cone_faces(listed: Mapping[str, Any]) -> Faces:
         corner_offsets=corner_offsets,
         corners=corners,
     )
+    return _in_order(faces) if faces.vertices.shape[1] in (2, 3) else faces
+
+
+def _in_order(faces: Faces) -> Faces:
+    """Order vertices as the planar engine does: intervals upwards, polygons counter-clockwise."""
+    vertices, offsets = faces.vertices, faces.vertex_offsets
+    if vertices.shape[1] == 2:
+        at = np.where(vertices[:, 1] != 0, vertices[:, 0], np.copysign(np.inf, vertices[:, 0]))
+        order = np.lexsort([at, np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))])
+    else:
+        order = np.concatenate(
+            [np.empty(0, dtype=np.int64), *(_around(faces, r) for r in range(len(offsets) - 1))]
+        )
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return replace(faces, vertices=vertices[order], corners=place[faces.corners])
+
+
+def _around(faces: Faces, region: int) -> IntArray:
+    """Return the vertices of a polygon counter-clockwise, from edge to edge."""
+    first, last = faces.vertex_offsets[region : region + 2].tolist()
+    ends: dict[int, list[int]] = {v: [] for v in range(first, last)}
+    edges = []
+    for facet in range(*faces.facet_offsets[region : region + 2].tolist()):
+        corners = faces.corners[slice(*faces.corner_offsets[facet : facet + 2])].tolist()
+        if len(corners) == 2:
+            edges.append((facet, *corners))
+            ends[corners[0]].append(corners[1])
+            ends[corners[1]].append(corners[0])
+    if not edges:
+        return np.arange(first, last)
+    # A chain begins at an end; its ends are at infinity.
+    walk = [min(ends, key=lambda v: len(ends[v]))]
+    for _ in range(first + 1, last):
+        walk += [v for v in ends[walk[-1]] if v not in walk[-2:]][:1]
+    if len(set(walk)) != last - first:  # with a line in it: no chain of edges
+        return np.arange(first, last)
+    turn = 0.0
+    for facet, one, other in edges:
+        a, b = one, other
+        if walk[(walk.index(a) + 1) % len(walk)] != b:
+            a, b = b, a
+        x, y = _step(faces.vertices[a], faces.vertices[b])
+        normal = faces.facet_rows[facet, :2]
+        turn += (x * normal[1] - y * normal[0]) / np.hypot(*normal)
+    return np.array(walk if turn > 0 else walk[::-1])
+
+
+def _step(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the way from one end of an edge to the other, either of which may be a direction."""
+    step: FloatArray = b[:2] - a[:2] if a[2] == b[2] else b[:2] if b[2] == 0 else -a[:2]
+    return step
 
 
 def _offsets(sizes: npt.NDArray[Any]) -> IntArray:

@@ -130,8 +130,12 @@ struct VertexSet {
     bool known() const { return (positive & negative) == 0; }
   };
   Beyond* beyond;
-  float* sizes;  // `lead` per ray, of the cuts' values
+  // Of the cuts' values, `lead` per ray; in pieces smaller than a chunk of the arena, because the
+  // system takes larger blocks back after every call.
+  static constexpr std::size_t kPiece = 512;
+  float** sizes;
   std::size_t lead;
+  float* sizes_at(std::size_t r) const { return sizes[r / kPiece] + r % kPiece * lead; }
 };
 
 template <int W>

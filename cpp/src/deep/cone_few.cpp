@@ -136,7 +136,7 @@ std::uint64_t ConeEngine<W>::count_by_rays(const VertexSet<W>& set, const std::i
   for (std::int32_t i = 0; i < n; ++i) {
     const auto r = static_cast<std::size_t>(list[i]);
     const auto at = set.beyond[r];
-    sizes[i] = set.sizes + r * set.lead;
+    sizes[i] = set.sizes_at(r);
     for (int k = 0; k < cuts.m; ++k) {
       const std::int32_t u = cuts.cut[k];
       cuts.more[k] |= ((at.positive >> u) & 1) << i;

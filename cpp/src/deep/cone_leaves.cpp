@@ -55,7 +55,7 @@ void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
     look_rays_.push_back(r);
     look_at_.push_back(set.ray[r]->x());
     look_slack_.push_back(slack_of(*set.ray[r]));
-    look_sizes_.push_back(set.sizes + static_cast<std::size_t>(r) * set.lead);
+    look_sizes_.push_back(set.sizes_at(static_cast<std::size_t>(r)));
   }
   const std::size_t n = look_rays_.size();
   look_signs_.resize(3 * n);

@@ -222,9 +222,12 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
     members += static_cast<std::size_t>(std::popcount(cutting));
   }
   if (!last_split(cell.split)) {  // of interest beyond this layer only
-    for (std::int32_t i = 0; i < cone.n; ++i)
-      cone.ray[i]->alive = !op.pointwise.is_relu || (all_alive && !cone.ray[i]->vanishing) ||
-                           seen_[static_cast<std::size_t>(i)] != 0;
+    for (std::int32_t i = 0; i < cone.n; ++i) {
+      // Where inputs vanish and nobody knows the constants, the ray was classified like any other.
+      const bool probed = vanishing_sign(cell, 0, *cone.ray[i]) == 2;
+      cone.ray[i]->alive =
+          !op.pointwise.is_relu || (all_alive && probed) || seen_[static_cast<std::size_t>(i)] != 0;
+    }
     for (std::int32_t i = 0; i < cone.n_lines; ++i) cone.line[i]->alive = !op.pointwise.is_relu;
   }
   cell.m = static_cast<std::int32_t>(members);

@@ -259,7 +259,10 @@ void ConeEngine<W>::keep_vertices(Node& node) {
   if (leads_to_count(*node.cell)) {
     set->lead = padded(tape_.split(node.cell->split + 1).pointwise.unit_of_cut.size());
     set->beyond = arena_.make<typename VertexSet<W>::Beyond>(kept);
-    set->sizes = arena_.make<float>(set->lead * kept);
+    constexpr std::size_t kPiece = VertexSet<W>::kPiece;
+    set->sizes = arena_.make<float*>(kept / kPiece + 1);
+    for (std::size_t r = 0; r < kept; r += kPiece)
+      set->sizes[r / kPiece] = arena_.make<float>(std::min(kept - r, kPiece) * set->lead);
     for (std::size_t r = 0; r < kept; ++r)
       set->beyond[r] = {~std::uint64_t{0}, ~std::uint64_t{0}, 0};
   }
