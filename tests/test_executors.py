@@ -104,7 +104,7 @@ def test_a_maker_is_called_again_three_times_at_most(whole: lr.RegionCount) -> N
     made = []
 
     def make() -> Executor:
-        made.append(Unreliable(2))
+        made.append(Unreliable(1))
         return made[-1]
 
     with pytest.warns(RuntimeWarning, match="finished in this process"):

@@ -176,7 +176,7 @@ def test_regions_with_lines_are_counted_and_listed(d, width):
 
 
 def test_domains_of_too_many_dimensions_name_what_to_do():
-    with pytest.raises(lr.Unsupported, match="lists no regions"):
+    with pytest.raises(lr.Unsupported, match="take faces=False"):
         lr.regions(small_network(0, 12, (3,)), place("box", 12))
 
 

@@ -57,6 +57,7 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
     limit = options.pop("limit")
     start = time.monotonic()
     test = BallTest(net, ball)
+    _check_method(net, test.box, options["method"])
     interrupted = False
     try:
         whole = regions(net, test.box, **options)
@@ -88,6 +89,16 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
     return table
 
 
+def _check_method(net: Network, box: Box, method: str) -> None:
+    from ._count import check_question
+
+    if check_question(net, box, "activation", method, listing=True).name == "tree":
+        raise Unsupported(
+            "regions in a Ball are found among those of the box around it, by their facets, which "
+            "method 'tree' does not know: take a Ball of lower dimension, a Box, or method='cones'"
+        )
+
+
 def count_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -> RegionCount:
     """Count the regions that meet the inside of a ball (see `count`).
 
@@ -104,6 +115,7 @@ def count_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) 
     limit = options.pop("limit")
     options.pop("threads")
     test = BallTest(net, ball)
+    _check_method(net, test.box, options["method"])
     found, seen, method = 0, 0, ""
     try:
         with regions(net, test.box, stream=True, block=4096, **options) as stream:
