@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -181,6 +183,76 @@ def test_a_killed_worker_process_costs_nothing_but_time(monkeypatch: pytest.Monk
         found = lr.count(net, BOX, executor=make, progress=progress)
     assert found == whole
     assert killed
+
+
+@pytest.mark.parametrize(
+    ("how", "spread"),  # the lines are further and further apart
+    [
+        ("here", 0.1),
+        ("broken executor", 0.1),
+        ("listed", 0.6),
+        pytest.param("executor", 0.0, marks=pytest.mark.slow),
+        pytest.param("broken executor", 0.0, marks=pytest.mark.slow),
+        pytest.param("listed", 0.01, marks=pytest.mark.slow),
+    ],
+)
+def test_ctrl_c_at_any_line_neither_loses_nor_doubles_a_region(
+    how: str, spread: float, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python raises it between any two steps: a state on disk must be whole at each of them."""
+    monkeypatch.setattr(_part_runs, "SLICE_SECONDS", 0.0005)
+    monkeypatch.setattr(_part_runs, "TASK_SECONDS", 0.001)
+    net = strategies.mlp_of([3, 9, 9, 1], np.random.default_rng(3))
+    whole = lr.count(net, BOX)
+    path = tmp_path / "state"
+
+    def call(alone: bool = False) -> Any:
+        executor = None if alone else Unreliable(6 if how == "broken executor" else 10**6)
+        if how == "listed":
+            return lr.regions(net, BOX, executor=executor, out=path).count
+        return lr.count(net, BOX, executor=None if how == "here" else executor, checkpoint=path)
+
+    file = _part_runs.__file__
+    lines = 0
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal lines
+        if frame.f_code.co_filename != file:
+            return None
+        lines += event == "line"
+        if lines == stop:
+            os.kill(os.getpid(), signal.SIGINT)
+        return trace
+
+    def remove() -> None:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    ended, stop = 0, 1
+    while ended < 3:
+        lines = 0
+        before = sys.gettrace()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            try:
+                sys.settrace(trace)
+                call()
+                ended += 1
+            except KeyboardInterrupt as error:
+                sys.settrace(before)
+                part = getattr(error, "partial", None)
+                assert part is None or getattr(part, "count", part).value <= whole.value
+            finally:
+                sys.settrace(before)
+        assert call(alone=True) == whole, stop
+        if how == "listed":
+            found = lr.load(path).read().patterns
+            assert len(np.unique(found, axis=0)) == len(found) == whole.value
+        remove()
+        stop += 1 + int(stop * spread)
+    assert stop > 60
 
 
 @pytest.mark.slow

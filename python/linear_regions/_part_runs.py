@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from ._divisible import Divisible, Outcome, Searchable, State
-from ._run import Run
+from ._run import Run, interrupts_put_off
 
 __all__ = ["ExecutorOrMaker", "PartRun", "work_on"]
 
@@ -74,7 +74,10 @@ class PartRun:
     def here(self) -> dict[str, Any]:
         """Work in this process, on the run's threads."""
         self._begin()
-        self._work_here()
+        try:
+            self._work_here()
+        except KeyboardInterrupt:  # between two calls of the core
+            self.interrupted, self.status = True, "cancelled"
         return self._end()
 
     def _work_here(self) -> None:
@@ -90,8 +93,9 @@ class PartRun:
                 poll=self._poll(),
                 wide=self.state.wide,
             )
-            self.state.rest = outcome.rest
-            self._enter(outcome)
+            with interrupts_put_off():
+                self.state.rest = outcome.rest
+                self._enter(outcome)
             if outcome.status not in ("complete", "paused"):
                 self.status = outcome.status
             # Setting a slice up and saving it is what a checkpoint costs.
@@ -159,11 +163,12 @@ class PartRun:
         soon = now - self._saved < self._slice() / 2
         if not last and self._goes_on() and soon and not full:
             return
-        self._rows = 0
-        self.state.seconds = self._before + now - self._start
-        self.save(self.state)
-        self._news = False
-        self._saved = time.monotonic()
+        with interrupts_put_off():
+            self._rows = 0
+            self.state.seconds = self._before + now - self._start
+            self.save(self.state)
+            self._news = False
+            self._saved = time.monotonic()
         self._saving = self._saved - now + max(cost, 0.0)
 
     def _end(self) -> dict[str, Any]:
@@ -220,7 +225,11 @@ def work_on(
 
 
 class _Desk:
-    """Hands parts to workers, takes back what they found and what they left."""
+    """Hands parts to workers, takes back what they found and what they left.
+
+    What waits and what is given are together what is left, at every moment at which Ctrl-C may
+    come: a part leaves them in one step with the entry of what was found in it.
+    """
 
     def __init__(self, run: PartRun, executor: ExecutorOrMaker) -> None:
         self._run = run
@@ -229,7 +238,8 @@ class _Desk:
         self._restarts = 0
         self._pickled = pickle.dumps(run.search)
         self._stop = _Stop()
-        self._waiting: list[Divisible] = []
+        self._waiting: list[Divisible] = [run.state.rest]
+        self._finishes_here = False  # what is left is in the run's state alone
         self._given: dict[Future[Outcome], Divisible] = {}
         self._back: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
 
@@ -275,12 +285,12 @@ class _Desk:
         rest = run.state.rest
         if len(rest) < parts:
             outcome = run.search.cut(rest, rest.weight / parts, run._poll())
-            run._enter(outcome)
+            with interrupts_put_off():
+                run.state.rest, self._waiting = outcome.rest, [outcome.rest]
+                run._enter(outcome)
             if outcome.interrupted:
                 raise KeyboardInterrupt
-            rest = outcome.rest
-        self._waiting = rest.pieces(parts)
-        run.state.rest = rest
+        self._waiting = run.state.rest.pieces(parts)
 
     def _workers(self) -> int:
         for name in ("num_workers", "_max_workers"):  # mpi4py; the pools of the standard library
@@ -314,7 +324,8 @@ class _Desk:
                 run.rows,
                 self._stop,
             )
-            self._given[future] = self._waiting.pop()
+            with interrupts_put_off():
+                self._given[future] = self._waiting.pop()
             future.add_done_callback(self._back.put)
 
     def _take_back(self) -> None:
@@ -325,29 +336,29 @@ class _Desk:
         while not self._back.empty():
             done.append(self._back.get())
         for future in done:
-            part = self._given.pop(future, None)
-            if part is None:  # of an executor that broke
+            if future not in self._given:  # of an executor that broke
                 continue
             try:
                 outcome = future.result()
             except (BrokenExecutor, CancelledError):
-                self._given[future] = part
                 raise BrokenExecutor("a worker was lost") from None
             except Exception as error:
-                if type(error).__name__ != "KilledWorker":  # Dask gives a lost worker's task up
-                    self._waiting.append(part)
-                    self._books()
-                    error.add_note(
-                        "raised by a worker of the executor, while it searched "
-                        f"{len(part)} pieces ({part.weight:.3g} of the search)"
-                    )
-                    raise
-                self._given[future] = part
-                raise BrokenExecutor("a worker was lost") from error
-            if len(outcome.rest):
-                self._waiting.append(outcome.rest)
-            self._run.state.work["tasks"] = self._run.state.work.get("tasks", 0) + 1
-            self._run._enter(outcome)
+                if type(error).__name__ == "KilledWorker":  # Dask gives a lost worker's task up
+                    raise BrokenExecutor("a worker was lost") from error
+                part = self._given[future]
+                self._books()
+                error.add_note(
+                    "raised by a worker of the executor, while it searched "
+                    f"{len(part)} pieces ({part.weight:.3g} of the search)"
+                )
+                raise
+            work = self._run.state.work
+            with interrupts_put_off():
+                del self._given[future]
+                if len(outcome.rest):
+                    self._waiting.append(outcome.rest)
+                work["tasks"] = work.get("tasks", 0) + 1
+                self._run._enter(outcome)
 
     def _last_ones(self) -> None:
         """Take what comes back when the time is over: the workers have the same limit."""
@@ -362,9 +373,10 @@ class _Desk:
     def _lost(self, error: BrokenExecutor) -> None:
         """Take the parts of a broken executor back; make another one, or finish here."""
         run = self._run
-        lost = list(self._given.values())
-        self._waiting += lost
-        self._given.clear()
+        with interrupts_put_off():
+            lost = list(self._given.values())
+            self._waiting += lost
+            self._given.clear()
         self._books()
         work = run.state.work
         work["lost_parts"] = work.get("lost_parts", 0) + len(lost)
@@ -382,10 +394,11 @@ class _Desk:
         )
         work["finished_here"] = len(self._waiting)
         run.state.rest = run.state.rest.ordered()
+        self._finishes_here = True
         run._work_here()
-        self._waiting = [run.state.rest] if len(run.state.rest) else []
 
     def _books(self) -> None:
         run = self._run
-        run.state.rest = run.state.rest.join([*self._waiting, *self._given.values()])
+        if not self._finishes_here:
+            run.state.rest = run.state.rest.join([*self._waiting, *self._given.values()])
         run._save(0.0, last=False)

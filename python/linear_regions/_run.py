@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ._geometry import integer
 from .errors import InvalidInput, MissingExtra
 
-__all__ = ["Progress", "Run", "run_control", "usable_processors"]
+__all__ = ["Progress", "Run", "interrupts_put_off", "run_control", "usable_processors"]
 
 Progress = bool | Callable[[int, float], object]
 
@@ -76,6 +78,27 @@ def run_control(
             return cancel is None or not cancel.is_set()
 
     return Run(arithmetic == "certified", threads, limit, time_limit, poll, close)
+
+
+@contextmanager
+def interrupts_put_off() -> Iterator[None]:
+    """Let Ctrl-C wait until the block has ended: what it changes must change as a whole.
+
+    Python raises it between any two steps of the main thread. Nothing happens in other threads, or
+    where the signal is not handled by Python.
+    """
+    heard: list[Any] = []
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if heard:
+            handler(*heard[0])
 
 
 def usable_processors() -> int:
