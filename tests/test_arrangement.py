@@ -504,6 +504,22 @@ def test_regions_of_one_layer_are_the_chambers_of_its_arrangement(net, place):
         assert len(chambers) == expected
 
 
+@pytest.mark.parametrize(
+    "straight",
+    [
+        lr.leaky_relu(1.0),
+        lr.Maxout(1),
+        lr.Pointwise([[0.0]] * 3, [[1.0, 1.0], [2.0, 2.0], [0.0, 0.0]], [1.0, 2.0, 3.0]),
+    ],
+    ids=["slope one", "windows of one entry", "per channel"],
+)
+def test_an_activation_that_never_bends_is_no_layer_of_units(straight):
+    layers = random_layer().layers
+    net = lr.Network(3, [straight, *layers[:1], lr.relu()])
+    expected = int(lr.count(net, method="cones"))
+    assert int(lr.count(net)) == int(net.first_layer_arrangement().count()) == expected
+
+
 def test_high_dimensions_go_to_a_tree():
     planes = lr.Arrangement(np.eye(24, dtype=int), np.ones(24, dtype=int))
     found = planes.chambers(limit=1000)

@@ -333,7 +333,9 @@ def check_neighbours(table: lr.Regions) -> None:
     assert np.array_equal(table.facet_regions[mates[facet]], j)
     assert 2 * len(i) == len(inner)
     if len(inner) <= 300:  # facets as sets of rational corners
-        one, other = match_exactly(table.network, table.place, table.columns, inner)
+        one, other = match_exactly(
+            table.network, table.place, table.columns, inner, method=table.count.method
+        )
         assert 2 * len(one) == len(inner)
         assert np.array_equal(mates[one], other)
     # Regions of a convex domain hang together.

@@ -191,6 +191,13 @@ def test_padding_never_wins() -> None:
     assert len(patterns(padded)) == 4  # zeros of a Pad layer are entries and do win
 
 
+@pytest.mark.parametrize("method", ["cones", "tree", "arrangement"])
+def test_an_average_of_padding_alone_is_zero(method: str) -> None:
+    net = lr.Network((1, 3), [lr.AvgPool(1, padding=1), lr.relu()])
+    assert int(lr.count(net, lr.Box(-1.0, 1.0), method=method)) == 8
+    assert lr.sample(net, lr.Box(-1.0, 1.0), 1000, rng=0).distinct == 8
+
+
 def test_equal_entries_win_at_the_lowest_position() -> None:
     net = lr.Network(1, [lr.Affine([[0.0], [1.0], [1.0], [0.0], [2.0]]), lr.Maxout(5)])
     assert patterns(net) == {(0, 0, 0), (0, 0, 1)}

@@ -30,12 +30,13 @@ std::size_t to_size(std::int64_t value) {
   return static_cast<std::size_t>(value);
 }
 
+// `fewest`: entries of a window; an average of padding alone is zero, a maximum of it is none.
 void check_windows(std::span<const std::int64_t> start, std::span<const std::int64_t> entries,
-                   std::size_t n_in) {
+                   std::size_t n_in, std::int64_t fewest) {
   require(!start.empty() && start.front() == 0 && to_size(start.back()) == entries.size(),
           "window starts do not match the window entries");
   for (std::size_t i = 1; i < start.size(); ++i)
-    require(start[i] > start[i - 1], "a window has no entry inside the input");
+    require(start[i] - start[i - 1] >= fewest, "a window has no entry inside the input");
   for (std::int64_t entry : entries)
     require(entry >= 0 && to_size(entry) < n_in, "a window entry lies outside the input");
 }
@@ -242,7 +243,7 @@ int Tape::average(int input, std::span<const std::int64_t> start,
                   std::span<const std::int64_t> entries, std::span<const std::int64_t> divisors) {
   check_slot(input);
   require(start.size() == divisors.size() + 1, "average pooling needs one divisor per window");
-  check_windows(start, entries, slots_[input].size);
+  check_windows(start, entries, slots_[input].size, 0);
   Op& op = append(OpKind::kSparse, {input}, divisors.size());
   const auto at = inverse(slots_[input].external_of);
   std::vector<std::vector<Sparse::Term>> terms(at.size());
@@ -393,7 +394,7 @@ int Tape::max(int input, std::span<const std::int64_t> start, std::span<const st
   check_slot(input);
   require(start.size() >= 1 && positions.size() == entries.size() && bits >= 0 && bits < 31,
           "a pooling layer has inconsistent windows");
-  check_windows(start, entries, slots_[input].size);
+  check_windows(start, entries, slots_[input].size, 1);
   Op& op = append(OpKind::kMax, {input}, start.size() - 1);
   const auto at = inverse(slots_[input].external_of);
   for (std::int64_t s : start) op.max.start.push_back(static_cast<std::int32_t>(s));

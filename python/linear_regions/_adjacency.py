@@ -38,7 +38,12 @@ Block = tuple[int, int, int]
 
 
 def facet_mates(
-    net: Network, domain: Domain, columns: Columns, quotient: Quotient | None = None
+    net: Network,
+    domain: Domain,
+    columns: Columns,
+    quotient: Quotient | None = None,
+    *,
+    method: str,
 ) -> IntArray:
     """Return the mate of every facet of a complete listing, -1 on the sides of the domain.
 
@@ -51,6 +56,8 @@ def facet_mates(
         Of all regions of the domain.
     quotient : Quotient, optional
         Where the regions contain lines.
+    method : str
+        That listed the regions.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def facet_mates(
         mates[left[one]], mates[left[other]] = left[other], left[one]
     left = np.flatnonzero((mates < 0) & (columns.facet_labels[:, 0] >= 0))
     if len(left):
-        one, other = match_exactly(net, domain, columns, left, quotient)
+        one, other = match_exactly(net, domain, columns, left, quotient, method=method)
         mates[one], mates[other] = other, one
     return mates
 

@@ -35,6 +35,8 @@ def match_exactly(
     columns: Columns,
     facets: IntArray,
     quotient: Quotient | None = None,
+    *,
+    method: str,
 ) -> tuple[IntArray, IntArray]:
     """Match those of the given facets that are the same set of points.
 
@@ -48,6 +50,8 @@ def match_exactly(
         Numbers of facets.
     quotient : Quotient, optional
         Where the regions contain lines: corners are then those of the slice across them.
+    method : str
+        That listed the regions: it says how the sides of the domain are numbered.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def match_exactly(
     -----
     Exact. A millisecond or more per region: only for facets that are left over.
     """
-    sides = _side_rows(net, domain)
+    sides = _side_rows(net, domain, method)
     core = frame_of(domain_frame(domain, net.input_shape))
     kept = range(columns.vertices.shape[1]) if quotient is None else [*quotient.kept, -1]
     faces = columns.known_faces()
@@ -83,9 +87,9 @@ def match_exactly(
     return found[:, 0], found[:, 1]
 
 
-def _side_rows(net: Network, domain: Domain) -> list[Row]:
+def _side_rows(net: Network, domain: Domain, method: str) -> list[Row]:
     """Return the sides of the domain as integers, in the order of the labels."""
-    if domain.dim is None or domain.dim > 2:
+    if method != "polygons":
         frame = domain_frame(domain, net.input_shape)
         return [list(row) for row in frame.exact_sides or ()] or [
             _integers(row) for row in frame.sides.tolist()

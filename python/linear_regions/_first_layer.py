@@ -33,6 +33,8 @@ from .layers import (
     Conv,
     Flatten,
     Layer,
+    Maxout,
+    MaxPool,
     Pad,
     Permute,
     Pointwise,
@@ -148,18 +150,15 @@ def _composed(net: Network, last: int) -> list[Function]:
     for position, layer in enumerate(net.layers[:last]):
         sources = [slots[slot] for slot in layer.inputs(position)]
         given = [source for source in sources if source is not None]
-        if len(given) < len(sources) or not isinstance(layer, _AFFINE):
+        shapes = net.input_shapes(position)
+        if len(given) < len(sources) or layer.pattern_bits(*shapes):
             slots.append(None)  # behind units: not before the first activation layer
             continue
-        shapes = net.input_shapes(position)
         slots.append(_apply(layer, given, shapes))
     found = slots[last]
     if found is None:
         raise Unsupported("the first activation layer sees other units")
     return found
-
-
-_AFFINE = (Add, Affine, AvgPool, Concat, Conv, Flatten, Pad, Permute, Reshape, Scale)
 
 
 def _apply(layer: Layer, given: list[list[Function]], shapes: Sequence[Shape]) -> list[Function]:
@@ -184,6 +183,10 @@ def _apply(layer: Layer, given: list[list[Function]], shapes: Sequence[Shape]) -
             _sum([(Fraction(w), function)], Fraction(b))
             for w, b, function in zip(weight, bias, source, strict=True)
         ]
+    if isinstance(layer, Pointwise):
+        return _straight(layer, source, shape)
+    if isinstance(layer, (MaxPool, Maxout)):  # of single entries
+        return [source[e] for e in layer.windows(shape)[1].tolist()]
     if isinstance(layer, Conv):
         return _conv(layer, source, shape)
     if isinstance(layer, AvgPool):
@@ -197,6 +200,16 @@ def _apply(layer: Layer, given: list[list[Function]], shapes: Sequence[Shape]) -
     fill = layer.value if isinstance(layer, Pad) else 0.0
     constant = {_CONSTANT: Fraction(fill)} if fill else {}
     return [source[i] if i >= 0 else constant for i in layer.index_map(shape).tolist()]
+
+
+def _straight(layer: Pointwise, source: list[Function], shape: Shape) -> list[Function]:
+    """Return the values of an activation without breakpoints, such as a leaky ReLU of slope one."""
+    each = prod(shape) // layer.channels
+    out = []
+    for unit, function in enumerate(source):
+        _, slopes, zero = layer.pieces(unit // each)
+        out.append(_sum([(Fraction(slopes[0]), function)], Fraction(zero)))
+    return out
 
 
 def _conv(layer: Conv, source: list[Function], shape: Shape) -> list[Function]:

@@ -141,7 +141,9 @@ class Regions(RegionArrays):
 
             self._mates = mates_in_ball(self)
         if self._mates is None:
-            self._mates = facet_mates(self.network, self.place, self.columns, self._quotient)
+            self._mates = facet_mates(
+                self.network, self.place, self.columns, self._quotient, method=self.count.method
+            )
         return self._mates
 
     def _needs_all(self) -> None:
