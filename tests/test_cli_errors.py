@@ -19,6 +19,9 @@ import linear_regions as lr
 from linear_regions._digits import digits_network, digits_place
 
 COMMAND = [sys.executable, "-m", "linear_regions"]
+needs_matplotlib = pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None, reason="the extra 'plot' is not installed"
+)
 # Programs start where pytest did: there, a relative PYTHONPATH leads to the package.
 START = Path.cwd()
 
@@ -50,6 +53,15 @@ def test_what_cannot_be_counted_is_status_2_and_names_what_can(run):
     check_error(run("sample", "--space", "--distribution", "uniform"), 2, "uniform")
 
 
+def test_arguments_that_contradict_each_other_are_refused(run):
+    check_error(run("count", "--out", "part"), 2, "--out belongs to --shard", "--checkpoint")
+    check_error(run("bounds", "--arch", "2,3,1", "--mlp", "2,3,1"), 2, "--mlp and --arch")
+    check_error(run("bounds", "net.npz", "--mlp", "2,3,1"), 2, "--mlp and the model net.npz")
+    check_error(run("expected", "net.npz", "--arch", "2,3,1"), 2, "--arch and the model net.npz")
+    check_error(run("bounds", "--activation", "relu"), 2, "--activation belongs to")
+    check_error(run("count", "--alternative", "2"), 2, "--alternative belongs to --vnnlib")
+
+
 def test_missing_and_damaged_files_are_status_2(run, folder):
     check_error(run("count", "none.model"), 2, "none.model")
     check_error(run("count", "none.npz"), 2, "none.npz")
@@ -60,12 +72,35 @@ def test_missing_and_damaged_files_are_status_2(run, folder):
     check_error(run("count", "--slice", "damaged.npz"), 2, "damaged.npz")
     np.savez("other.npz", something=np.zeros(3))
     check_error(run("count", "--slice", "other.npz"), 2, "origin", "something")
+    (folder / "uneven.csv").write_text("1,2\n3\n")
+    check_error(run("count", "--slice", "uneven.csv"), 2, "rows of 1 and of 2 numbers")
+    check_error(run("merge", "uneven.csv"), 2, "not a checkpoint", "the first line")
 
 
-def test_result_that_cannot_be_written_is_status_2(run):
-    status, _, err = run("regions", "--limit", "2", "-o", "no/such/folder.npz")
-    assert status == 2
-    assert "no/such/folder.npz" in err
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("regions", "-o"),
+        ("boundary", "-o"),
+        ("arrangement", "planes.txt", "-o"),
+        pytest.param(("report", "--html"), marks=needs_matplotlib),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(run, monkeypatch, arguments):
+    for name in ("regions", "decision_boundary", "count", "bounds"):
+        monkeypatch.setattr(lr, name, None)  # a call would be an error of its own
+    check_error(run(*arguments, "no/such/folder.npz"), 2, "no/such: there is no such folder")
+    Path("folder.npz").mkdir()
+    check_error(run(*arguments, "folder.npz"), 2, "folder.npz: Is a directory")
+
+
+@needs_matplotlib
+def test_what_cannot_be_drawn_is_refused_before_the_work(run, monkeypatch):
+    monkeypatch.setattr(lr, "regions", None)
+    for arguments in (("plot", "-o"), ("report", "--plot"), ("boundary", "--plot")):
+        check_error(run(*arguments, "a.xyz"), 2, "a.xyz: no picture ends in '.xyz'", ".svg")
+        check_error(run(*arguments, "no/such/a.png"), 2, "no/such: there is no such folder")
+    check_error(run("plot", "--box", "0", "1", "-o", "a.png"), 2, "two dimensions, got 64")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +239,7 @@ def test_version_and_help(run):
     status, out, _ = run("--help")
     assert status == 0
     commands = ("report", "count", "bounds", "compare", "expected", "max", "regions", "sample")
-    commands += ("plot", "info")
+    commands += ("plot", "info", "boundary", "arrangement", "merge")
     for command in commands:
         assert command in out
         status, text, _ = run(command, "--help")

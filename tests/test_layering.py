@@ -76,8 +76,9 @@ GROUPS = {
         "_report", "_report_html", "_report_text", "_svg",
     ],
     "command": [
-        "cli", "__main__", "_architecture_text", "_cli_inputs", "_commands", "_commands_analysis",
-        "_commands_arrangement", "_commands_boundary", "_commands_regions", "_commands_shards",
+        "cli", "__main__", "_architecture_text", "_cli_inputs", "_cli_outputs", "_commands",
+        "_commands_analysis", "_commands_arrangement", "_commands_boundary",
+        "_commands_regions", "_commands_shards",
     ],
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ __all__ = [
     "integers",
     "load_model",
     "model_name",
+    "other_than_model",
     "place_of",
 ]
 
@@ -153,6 +154,25 @@ def is_shipped(options: argparse.Namespace) -> bool:
 def model_name(options: argparse.Namespace) -> str:
     """Return how output names the model."""
     return SHIPPED if is_shipped(options) else os.path.basename(options.model)
+
+
+def other_than_model(options: argparse.Namespace) -> bool:
+    """Tell whether an architecture stands in place of a model.
+
+    Raises
+    ------
+    InvalidInput
+        If the arguments name several of them, or the activation of none.
+    """
+    given = ["--mlp"] if getattr(options, "mlp", None) else []
+    given += ["--arch"] if options.arch else []
+    if options.activation is not None and not given:
+        raise InvalidInput("--activation belongs to an architecture; a model has its own")
+    if given and options.model != SHIPPED:
+        given.append(f"the model {options.model}")
+    if len(given) > 1:
+        raise InvalidInput(f"expected one of {' and '.join(given)}, got {len(given)}")
+    return bool(given)
 
 
 def load_model(options: argparse.Namespace) -> lr.Network:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._architecture_text import read_architecture
-from ._cli_inputs import load_model, model_name, place_of
+from ._cli_inputs import load_model, model_name, other_than_model, place_of
+from ._cli_outputs import check_output, check_picture
 from ._domain_files import Place, read_segment
 from ._format import grouped, share_text, time_text
 from ._report import Report, default_samples, describe_domain, describe_network, report
@@ -67,7 +68,9 @@ def _report(options: argparse.Namespace) -> Output:
     from . import _svg
 
     if options.html or options.plot:
-        _svg.needs_matplotlib()  # before the work, not after it
+        _svg.needs_matplotlib()
+    check_output(options.html)
+    check_picture(options.plot)
     net = load_model(options)
     place = place_of(options, net, stand_in=True)
     run = run_options(options)
@@ -146,6 +149,8 @@ def draw(
 def _count(options: argparse.Namespace) -> Output:
     import linear_regions as lr
 
+    if options.out is not None and options.shard is None:
+        raise InvalidInput("--out belongs to --shard; a count is kept with --checkpoint FILE")
     net = load_model(options)
     place = place_of(options, net)
     question = {"method": options.method, "arithmetic": options.arithmetic}
@@ -200,24 +205,8 @@ def count_text(count: lr.RegionCount) -> str:
 def _bounds(options: argparse.Namespace) -> Output:
     import linear_regions as lr
 
-    if options.mlp:
-        arch = lr.Architecture.mlp(list(options.mlp), activation=options.activation)
-        found = lr.bounds(arch)
-        name = "-".join(map(str, options.mlp))
-        return Output(
-            lambda: labelled([("model", [f"dense network {name}"])]) + "\n\n" + _bounds_text(found),
-            lambda: {"architecture": {"widths": list(options.mlp)}, "bounds": found.to_dict()},
-        )
-    if options.arch:
-        arch = read_architecture(options.arch, options.activation)
-        place = place_of(options, arch) if _asked(options) else Place(None, "")
-        found = lr.bounds(arch, place.domain)
-        start = [("model", [f"{options.arch.strip()}: {arch!r}"])]
-        start += [("domain", [place.text])] if place.text else []
-        return Output(
-            lambda: labelled(start) + "\n\n" + _bounds_text(found),
-            lambda: {"architecture": options.arch.strip(), "bounds": found.to_dict()},
-        )
+    if other_than_model(options):
+        return _bounds_of_architecture(options)
     net = load_model(options)
     place = place_of(options, net)
     if not _asked(options):
@@ -227,6 +216,26 @@ def _bounds(options: argparse.Namespace) -> Output:
     return Output(
         lambda: labelled(start) + "\n\n" + _bounds_text(found),
         lambda: {**model_head(options, net, place), "bounds": found.to_dict()},
+    )
+
+
+def _bounds_of_architecture(options: argparse.Namespace) -> Output:
+    import linear_regions as lr
+
+    name: Any
+    if options.mlp:
+        widths = list(options.mlp)
+        arch = lr.Architecture.mlp(widths, activation=options.activation or "relu")
+        name, title = {"widths": widths}, "dense network " + "-".join(map(str, widths))
+    else:
+        arch = read_architecture(options.arch, options.activation or "relu")
+        name, title = options.arch.strip(), f"{options.arch.strip()}: {arch!r}"
+    place = place_of(options, arch) if _asked(options) else Place(None, "")
+    found = lr.bounds(arch, place.domain)
+    start = [("model", [title]), *([("domain", [place.text])] if place.text else [])]
+    return Output(
+        lambda: labelled(start) + "\n\n" + _bounds_text(found),
+        lambda: {"architecture": name, "bounds": found.to_dict()},
     )
 
 
@@ -367,11 +376,15 @@ def _sample_entries(result: lr.SampleCount) -> list[tuple[str, list[str]]]:
 def _plot(options: argparse.Namespace) -> Output:
     import linear_regions as lr
 
-    from . import _svg
-
-    _svg.needs_matplotlib()
+    check_picture(options.output)
     net = load_model(options)
     place = place_of(options, net)
+    dim = net.input_size if place.domain is None else place.domain.dim
+    if dim is not None and dim > 2:
+        raise InvalidInput(
+            f"a picture needs a domain of one or two dimensions, got {dim}; take a plane with "
+            "--slice FILE or a segment with --segment FILE"
+        )
     listed = lr.regions(net, place.domain, **run_options(options))
     draw(listed, place, options.output, options.color_by or _color_by(net), options.theme)
     return Output(

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ._architecture_text import read_architecture
-from ._cli_inputs import load_model, model_name, place_of
+from ._cli_inputs import load_model, model_name, other_than_model, place_of
+from ._cli_outputs import check_picture
 from ._commands import Output
 from ._domain_files import Place
 from ._format import time_text
 from ._report import describe_domain
 from ._report_text import labelled
-from .errors import InvalidInput, MissingExtra
 
 __all__ = ["ANALYSIS_COMMANDS"]
 
@@ -22,8 +22,9 @@ __all__ = ["ANALYSIS_COMMANDS"]
 def _compare(options: argparse.Namespace) -> Output:
     import linear_regions as lr
 
+    check_picture(options.plot)
     texts = [text.strip() for text in options.architectures]
-    archs = [read_architecture(text, options.activation) for text in texts]
+    archs = [read_architecture(text, options.activation or "relu") for text in texts]
     names = list(texts)
     for twin, match in ((options.dense_twin, "dense"), (options.shallow_twin, "shallow")):
         if twin:
@@ -45,24 +46,20 @@ def _compare(options: argparse.Namespace) -> Output:
 
 
 def _save_picture(table: Any, path: str) -> None:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-    except ImportError as error:
-        raise MissingExtra("Drawing a picture", "plot") from error
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     figure = table.plot().figure
     FigureCanvasAgg(figure)
-    try:
-        figure.savefig(path)
-    except ValueError as error:  # an unknown ending
-        raise InvalidInput(f"{path}: {error}") from error
+    figure.savefig(path)
 
 
 def _expected(options: argparse.Namespace) -> Output:
     import linear_regions as lr
 
     subject: lr.Architecture | lr.Network
-    if options.arch:
-        subject, name = read_architecture(options.arch, options.activation), options.arch.strip()
+    if other_than_model(options):
+        subject = read_architecture(options.arch, options.activation or "relu")
+        name = options.arch.strip()
         # The shipped model's plane belongs to the shipped model.
         options.space = options.space or not (
             options.box or options.vnnlib or options.slice or options.segment

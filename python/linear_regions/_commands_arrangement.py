@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._cli_inputs import add_limits
+from ._cli_outputs import check_output
 from ._commands import Output
 from ._format import grouped, time_text
 from ._npy import read_arrays
@@ -126,9 +127,7 @@ def _box(options: argparse.Namespace) -> lr.Box | None:
 
 
 def _arrangement(options: argparse.Namespace) -> Output:
-
-    if options.output and Path(options.output).suffix.lower() != ".npz":
-        raise InvalidInput(f"--output must end in .npz, got {options.output!r}")
+    check_output(options.output, ".npz")
     planes = read_arrangement(options.file)
     box = _box(options)
     if options.polynomial and box is not None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._cli_inputs import load_model, model_name, place_of
+from ._cli_outputs import check_output, check_picture
 from ._commands import Output, draw, model_head, run_options
 from ._format import grouped, time_text
 from ._report_text import align, labelled, network_line
-from .errors import InvalidInput
 
 if TYPE_CHECKING:
     import linear_regions as lr
@@ -24,12 +24,8 @@ __all__ = ["BOUNDARY_COMMANDS"]
 def _boundary(options: argparse.Namespace) -> Output:
     import linear_regions as lr
 
-    if options.output and not options.output.endswith(".npz"):  # before the work, not after it
-        raise InvalidInput(f"--output: expected a name that ends in .npz, got {options.output!r}")
-    if options.plot:
-        from . import _svg
-
-        _svg.needs_matplotlib()
+    check_output(options.output, ".npz")
+    check_picture(options.plot)
     net = load_model(options)
     place = place_of(options, net)
     found = lr.decision_boundary(net, place.domain, **run_options(options))

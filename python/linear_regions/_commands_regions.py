@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._cli_inputs import load_model, model_name, place_of
+from ._cli_outputs import check_output
 from ._commands import Output, count_text, model_head, run_options
 from ._domain_files import Place
 from ._report_text import align, labelled, network_line
-from .errors import InvalidInput
 
 if TYPE_CHECKING:
     import linear_regions as lr
@@ -24,10 +24,9 @@ __all__ = ["REGION_COMMANDS"]
 def _regions(options: argparse.Namespace) -> Output:
     import linear_regions as lr
 
+    check_output(options.output, ".npz")
     net = load_model(options)
     place = place_of(options, net)
-    if options.output and not options.output.endswith(".npz"):  # before the work, not after it
-        raise InvalidInput(f"--output: expected a name that ends in .npz, got {options.output!r}")
     listed = lr.regions(
         net, place.domain, what=options.what, faces=options.faces, **run_options(options)
     )

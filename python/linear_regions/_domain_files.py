@@ -196,6 +196,8 @@ def _read(name: str) -> Arrays:
     try:
         with open(name, encoding="utf-8") as file:
             rows = [line.replace(",", " ").split() for line in file if line.strip()]
+        if len(sizes := {len(row) for row in rows}) > 1:
+            raise ValueError(f"rows of {min(sizes)} and of {max(sizes)} numbers")
         return {"points": np.array(rows, dtype=np.float64)}
     except ValueError as error:
         raise CorruptFile(

@@ -150,8 +150,8 @@ class Box(Domain):
                 raise InvalidInput("Box: low and high must not be NaN")
             where = tuple(int(i) for i in np.argwhere(lower > upper)[0])
             raise DegenerateInput(
-                f"empty domain: Box has low = {lower[where]} > high = {upper[where]} at index "
-                f"{where}"
+                f"empty domain: Box has low = {lower[where]} > high = {upper[where]}"
+                + (f" at index {where}" if where else "")
             )
         if (lower == np.inf).any() or (upper == -np.inf).any():
             raise InvalidInput("Box: a side from inf to inf (or -inf to -inf) has no finite point")

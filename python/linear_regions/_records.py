@@ -112,10 +112,11 @@ def read_record(
     with open(path, "rb") as file:
         data = file.read()
     try:
-        first, checksum, body = data.split(b"\n", 2)
-        words = first.decode().split(" ")
+        first, _, rest = data.partition(b"\n")
+        words = first.decode(errors="replace").split(" ")
         if len(words) != 3 or words[0] != "linear-regions":
             raise ValueError("the first line is not that of a record")
+        checksum, _, body = rest.partition(b"\n")
         if words[1] != kind:
             raise CorruptFile(f"{name}: expected a {kind}, got a {words[1]!r}")
         if int(words[2]) > version:

@@ -212,9 +212,7 @@ def _fill_expected(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_activation(parser: Any) -> None:
-    parser.add_argument(
-        "--activation", default="relu", help="between the layers of ARCH; default: relu"
-    )
+    parser.add_argument("--activation", help="between the layers of ARCH; default: relu")
 
 
 def _fill_max(parser: argparse.ArgumentParser) -> None:
