@@ -22,7 +22,7 @@ from ._ledger import Ledger
 from ._part_runs import ExecutorOrMaker
 from ._run import Run
 from ._sweep import NotSimple, Sweep
-from ._value import FloatArray
+from ._value import FloatArray, SameFields
 from .errors import DegenerateInput, InvalidInput, Unsupported
 
 __all__ = ["Chambers", "count_by_tree", "list_chambers", "stream_chambers"]
@@ -38,8 +38,8 @@ _HELD = 1 << 26  # bytes of sign vectors that a stream keeps, so as not to sweep
 _SWEEP_DIMENSIONS = 15
 
 
-@dataclass(frozen=True, eq=False)
-class Chambers:
+@dataclass(frozen=True, eq=False, repr=False)
+class Chambers(SameFields):
     """Chambers of an arrangement, one row each.
 
     Attributes
@@ -77,13 +77,21 @@ class Chambers:
     status: str
     method: str
     arithmetic: str
-    seconds: float = 0.0
-    work: dict[str, int] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
+    work: dict[str, int] = field(default_factory=dict, compare=False)
     first: int = 0
 
     def __len__(self) -> int:
         """Return the number of chambers."""
         return len(self.sign_vectors)
+
+    def __repr__(self) -> str:
+        """Return one line without the arrays."""
+        points = "" if self.points is None else ", with points"
+        return (
+            f"Chambers({len(self)}{points}, {self.status}, method={self.method!r}, "
+            f"{self.arithmetic})"
+        )
 
 
 def check_method(method: str, known: tuple[str, ...]) -> None:

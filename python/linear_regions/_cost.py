@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ._count import as_domain, check_question
 from ._first_layer import by_arrangement
 from ._forecast import forecast
+from ._geometry import generator
 from ._parts import Part, Search
 from ._run import run_control
 from .domain import Domain
@@ -83,7 +84,7 @@ def predict_cost(
     *,
     method: str = "auto",
     time_limit: float = 2.0,
-    seed: int = 0,
+    rng: object = 0,
 ) -> CostForecast:
     """Forecast what `count` of the activation regions will take.
 
@@ -96,7 +97,7 @@ def predict_cost(
         As for `count`.
     time_limit : float, default 2.0
         Seconds to spend. More give more random ways, and a narrower interval.
-    seed : int, default 0
+    rng : None, int, SeedSequence, BitGenerator or Generator, default 0
         Of the random ways.
 
     Returns
@@ -142,6 +143,7 @@ def predict_cost(
     )
     if run.time_limit is None or run.time_limit <= 0:
         raise InvalidInput(f"time_limit must be a number of seconds above 0, got {time_limit}")
+    seed = int(generator(rng).integers(2**63))
     place = as_domain(domain)
     chosen = check_question(net, place, "activation", method)
     if by_arrangement(net, place, method, run):

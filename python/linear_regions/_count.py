@@ -23,7 +23,7 @@ from ._run import Progress, Run, run_control
 from ._version import __version__
 from .domain import Ball, Box, Domain, Space, sides_of
 from .errors import CheckpointError, Interrupted, InvalidInput, Unsupported
-from .network import Network
+from .network import Network, check_network
 from .result import RegionCount
 
 __all__ = ["check_question", "count", "result_of"]
@@ -237,8 +237,7 @@ def check_question(
     net: Network, domain: Domain, what: str, method: str, *, listing: bool = False
 ) -> Method:
     """Check the arguments that say what is asked of which network; return the method to run."""
-    if not isinstance(net, Network):
-        raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
+    check_network(net)
     if what not in _WHATS:
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
     place = domain.resolve(net.input_shape)

@@ -16,21 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from ._region_columns import IntArray
+from ._region_columns import IntArray, row_number
 from ._region_table import Regions
 from ._regions import regions
-from ._value import FloatArray
+from ._value import FloatArray, SameFields
 from ._volumes import facet_sizes
 from .domain import Ball, Domain
 from .errors import Unsupported
 from .layers import Flatten, Maxout, relu
-from .network import Network
+from .network import Network, check_network
 
 __all__ = ["BoundaryPiece", "DecisionBoundary", "decision_boundary"]
 
 
 @dataclass(frozen=True, eq=False)
-class BoundaryPiece:
+class BoundaryPiece(SameFields):
     """One flat piece of a decision boundary.
 
     Attributes
@@ -124,9 +124,17 @@ class DecisionBoundary:
         """Return the number of pieces."""
         return len(self.facets)
 
+    def __eq__(self, other: object) -> bool:
+        """Compare by network and cells; the pieces follow from them."""
+        if not isinstance(other, DecisionBoundary):
+            return NotImplemented
+        return self.network == other.network and self.cells == other.cells
+
+    __hash__ = None  # type: ignore[assignment]  # big arrays inside
+
     def __getitem__(self, index: int) -> BoundaryPiece:
         """Return one piece."""
-        number = range(len(self))[index]
+        number = row_number(index, len(self))
         facet = int(self.facets[number])
         columns = self.cells.columns
         corners = columns.corners[columns.corner_offsets[facet] : columns.corner_offsets[facet + 1]]
@@ -228,8 +236,7 @@ def decision_boundary(
     >>> [piece.vertices.tolist() for piece in boundary], boundary.classes.tolist()
     ([[[1.0]], [[-1.0]]], [[1, 0], [1, 0]])
     """
-    if not isinstance(net, Network):
-        raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
+    check_network(net)
     if isinstance(domain, Ball):
         raise Unsupported(
             "pieces of the boundary are polytopes, which a Ball would cut: take the Box around it, "

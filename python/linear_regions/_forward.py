@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from . import _core
 from ._lower import program
+from ._value import host_points
 from .errors import InvalidInput
-from .network import Network, host_points
+from .network import Network
 
 __all__ = ["DTYPES", "Forward", "checked_dtype", "forward_pass", "point_rows"]
 

@@ -15,9 +15,10 @@ from ._geometry import generator, integer
 from ._pattern_source import Packed, packed_patterns
 from ._segments import count_segments
 from ._torch_record import torch_module
+from ._value import SameFields
 from .domain import Box, Polytope, Slice
 from .errors import Interrupted, InvalidInput, Unsupported
-from .network import Network
+from .network import Network, check_network
 
 __all__ = ["LocalComplexity", "local_complexity"]
 
@@ -29,7 +30,7 @@ _MOST_EXACT = 4  # directions; a cross-polytope has 2**directions facets
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LocalComplexity:
+class LocalComplexity(SameFields):
     """Local complexity of a batch of points; NumPy takes it as the array `values`.
 
     Attributes
@@ -94,8 +95,8 @@ def local_complexity(
     radius: float = 0.005,
     directions: int | npt.ArrayLike | None = None,
     method: str = "corners",
-    threads: int | None = None,
     rng: Rng = None,
+    threads: int | None = None,
 ) -> LocalComplexity:
     """Return the local complexity around each of many points.
 
@@ -226,9 +227,7 @@ def _points(net: Any, points: Any) -> tuple[FloatArray, tuple[int, ...]]:
         shape = array.shape[1:]
         array = array.reshape(len(array), prod(shape))
     else:
-        raise TypeError(
-            f"net must be a Network (see lr.load for others) or a torch.nn.Module, got {net!r}"
-        )
+        check_network(net, " or a torch.nn.Module")
     if not np.isfinite(array).all():
         raise InvalidInput("points must be finite, got NaN or infinity")
     return array, shape

@@ -11,17 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ._region_columns import IntArray, Words
-from ._value import FloatArray
+from ._value import FloatArray, SameFields
 from .errors import Unsupported
 
 if TYPE_CHECKING:
     from ._region_table import Regions
+    from .domain import Domain
+    from .network import Network
 
 __all__ = ["Facet", "Region"]
 
 
 @dataclass(frozen=True, eq=False)
-class Facet:
+class Facet(SameFields):
     """One facet of a region: the region lies where ``normal @ t + offset > 0``.
 
     Attributes
@@ -88,6 +90,20 @@ class Region:
         self._table = table
         self._index = index
         self._faced: Region | None = None if not table.has_faces else self
+
+    def _whole(self) -> tuple[Network, Domain]:
+        return self._table.network, self._table.domain
+
+    def __eq__(self, other: object) -> bool:
+        """Compare as sets: the same pattern of equal networks in equal domains."""
+        if not isinstance(other, Region):
+            return NotImplemented
+        same = bool(np.array_equal(self.pattern, other.pattern))
+        return same and self._whole() == other._whole()
+
+    def __hash__(self) -> int:
+        """Hash by the pattern."""
+        return hash(self.pattern.tobytes())
 
     def _with_faces(self) -> Region:
         if self._faced is None:

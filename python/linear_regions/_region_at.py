@@ -24,7 +24,7 @@ from ._value import FloatArray, float_array
 from ._version import __version__
 from .domain import Domain
 from .errors import DegenerateInput, InvalidInput, Unsupported
-from .network import Network
+from .network import Network, check_network
 from .result import RegionCount
 
 __all__ = ["LocatedRegion", "located", "region_at"]
@@ -81,8 +81,7 @@ def region_at(net: Network, x: npt.ArrayLike, domain: Domain | None = None) -> L
     ...
     linear_regions.errors.DegenerateInput: the point lies on a facet: ... pattern bits 0, 1 change
     """
-    if not isinstance(net, Network):
-        raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
+    check_network(net)
     place = as_domain(domain).resolve(net.input_shape)
     frame = domain_frame(place, net.input_shape)
     point = _point(x, frame, net)
@@ -115,10 +114,10 @@ def _point(x: Any, frame: DomainFrame, net: Network) -> tuple[Fraction, ...]:
         array = float_array("x", x)
         if array.shape == net.input_shape and array.size == frame.dim:
             array = array.reshape(-1)
-        if array.ndim != 1 or not np.isfinite(array).all():
-            raise InvalidInput(
-                f"x must be one finite point of shape ({frame.dim},), got shape {array.shape}"
-            )
+        if array.ndim != 1:
+            raise InvalidInput(f"x must be one point of shape ({frame.dim},), got {array.shape}")
+        if not np.isfinite(array).all():
+            raise InvalidInput(f"x must be finite, got {array.tolist()}")
         exact = tuple(map(Fraction, array.tolist()))
     if len(exact) != frame.dim:
         raise InvalidInput(
@@ -223,6 +222,13 @@ class LocatedRegion(Region):
         self._cell: ExactCell | None = None
         self._facets: list[int] | None = None
         self._made: Regions | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle what defines the region; its faces are found anew."""
+        return located, (self.network, self.domain, self._pattern, self._point)
+
+    def _whole(self) -> tuple[Network, Domain]:
+        return self.network, self.domain
 
     @property
     def pattern(self) -> Words:

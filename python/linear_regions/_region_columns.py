@@ -7,10 +7,11 @@ offsets[i + 1] of the columns of its vertices and of its facets.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ __all__ = [
     "Words",
     "cone_columns",
     "planar_columns",
+    "row_number",
     "spread",
     "tree_columns",
 ]
@@ -42,6 +44,26 @@ AT_INFINITY = -(2**31)
 
 
 _AT_ONCE = 4096  # regions whose corners are renumbered in one step
+
+
+def row_number(index: SupportsIndex, n: int) -> int:
+    """Return the row that an index of a sequence of n names; negative ones count from the end.
+
+    Raises
+    ------
+    TypeError, IndexError
+        If it is no integer or beyond the end.
+    """
+    try:
+        number = operator.index(index)
+    except TypeError:
+        raise TypeError(
+            f"an index must be an int or a slice, got {type(index).__name__}; for several rows "
+            "take [table[i] for i in rows], or index the arrays of columns"
+        ) from None
+    if not -n <= number < n:
+        raise IndexError(f"there is no row {number}: there are {n}")
+    return number % n
 
 
 @dataclass(frozen=True, eq=False)

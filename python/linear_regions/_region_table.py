@@ -15,7 +15,7 @@ from ._lineality import Quotient
 from ._pieces import Pieces, affine_pieces, linear_regions
 from ._region import Facet, Region
 from ._region_arrays import RegionArrays
-from ._region_columns import Columns, IntArray
+from ._region_columns import Columns, IntArray, row_number
 from ._region_frames import to_networkx, to_pandas
 from ._value import FloatArray
 from .domain import Ball, Domain
@@ -423,8 +423,7 @@ class Regions(RegionArrays):
         """Return one region, or the regions of a slice."""
         if isinstance(index, slice):
             return self._take(np.arange(len(self))[index])
-        position = range(len(self))[index]
-        return Region(self, position)
+        return Region(self, row_number(index, len(self)))
 
     def __iter__(self) -> Iterator[Region]:
         """Iterate over the regions in order."""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from ._geometry import integer
@@ -59,7 +60,7 @@ def run_control(
         # The core counts in 64 bits: no run reaches such a limit.
         limit = min(integer("limit", limit, 1), 2**64 - 1)
     if time_limit is not None:
-        if isinstance(time_limit, bool) or not isinstance(time_limit, (int, float)):
+        if isinstance(time_limit, bool) or not isinstance(time_limit, Real):
             raise TypeError(f"time_limit must be a number of seconds, got {time_limit!r}")
         time_limit = float(time_limit)
         if math.isnan(time_limit) or time_limit < 0:

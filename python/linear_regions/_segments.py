@@ -15,7 +15,7 @@ from ._lower import program
 from ._run import Progress, Run, run_control
 from .domain import Segment
 from .errors import Interrupted, InvalidInput
-from .network import Network
+from .network import Network, check_network
 
 __all__ = ["count_segments"]
 
@@ -95,8 +95,7 @@ def count_segments(
     >>> int(lr.count_segments(net, [-1.0, -2.0], [2.0, 1.0]))
     4
     """
-    if not isinstance(net, Network):
-        raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
+    check_network(net)
     if what not in _WHATS:
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
     starts, ends, single = _ends(net, a, b)

@@ -15,7 +15,7 @@ from ._lower import frame_of, program
 from .domain import Box
 from .errors import Interrupted, InvalidInput
 from .layers import Maxout, MaxPool, Pointwise
-from .network import Network
+from .network import Network, check_network
 
 __all__ = ["unstable"]
 
@@ -66,8 +66,7 @@ def unstable(net: Network, box: Box, *, exact: bool = False) -> tuple[npt.NDArra
     >>> [layer.tolist() for layer in lr.unstable(net, lr.Box(0.0, 1.0))]
     [[False, True]]
     """
-    if not isinstance(net, Network):
-        raise TypeError(f"net must be a Network (see lr.load for others), got {net!r}")
+    check_network(net)
     if not isinstance(box, Box):
         raise TypeError(f"box must be a Box(low, high), got {box!r}")
     place = box.resolve(net.input_shape)

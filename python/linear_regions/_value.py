@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -14,13 +15,22 @@ from .errors import InvalidInput
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 
+def host_points(x: Any) -> Any:
+    """Return points as they are, but a PyTorch tensor as the array of its numbers."""
+    if not hasattr(x, "detach"):
+        return x
+    tensor = x.detach().cpu()
+    exact = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
+    return exact.numpy()
+
+
 def float_array(where: str, value: npt.ArrayLike, copy: bool = True) -> FloatArray:
     """Return a float64, C-contiguous copy of `value`, without changing any number.
 
     A conversion that would round (large int64, long double) is refused: the weights are the exact
     numbers that the whole package reasons about.
     """
-    given = np.asarray(value)
+    given = np.asarray(host_points(value))
     if given.dtype != np.float64:
         if given.dtype.kind not in "fiub":
             raise TypeError(f"{where} must be an array of real numbers, got dtype {given.dtype}")
@@ -49,6 +59,30 @@ def finite_array(where: str, value: npt.ArrayLike) -> FloatArray:
         raise InvalidInput(f"{where} must be finite, got {array[bad]} at index {bad}")
     array.setflags(write=False)
     return array
+
+
+def same_fields(mine: Any, other: Any) -> bool:
+    """Compare two dataclasses of one type by the fields that take part; arrays by their numbers."""
+
+    def same(a: object, b: object) -> bool:
+        if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+            return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        return a == b
+
+    names = [item.name for item in fields(mine) if item.compare]
+    return all(same(getattr(mine, name), getattr(other, name)) for name in names)
+
+
+class SameFields:
+    """Equality by value for frozen dataclasses with arrays (``eq=False``)."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value; arrays by their numbers."""
+        return same_fields(self, other) if type(self) is type(other) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # arrays inside
 
 
 def digest_update(digest: Any, value: object) -> None:

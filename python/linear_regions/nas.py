@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ._numbers import decimal_string
 from ._pattern_source import Packed, packed_patterns
 from ._sample_count import SATURATED_COVERAGE, chao1, good_turing
 from ._torch_record import torch_module
+from ._value import SameFields
 from .architecture import as_input_shape
 from .errors import InvalidInput
 from .network import Network
@@ -81,7 +82,7 @@ class PatternCount:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NaswotScore:
+class NaswotScore(SameFields):
     """Kernel and score of `naswot`; ``float`` of it is the score.
 
     Attributes
@@ -107,7 +108,7 @@ class NaswotScore:
     samples: int
     bits: int
     kernel: npt.NDArray[np.int64]
-    seconds: float
+    seconds: float = field(compare=False)
 
     @property
     def singular(self) -> bool:

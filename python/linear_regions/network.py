@@ -14,25 +14,25 @@ import numpy.typing as npt
 
 from ._geometry import Shape
 from ._layer import Layer
-from ._value import FloatArray, Value, float_array
+from ._value import FloatArray, Value, float_array, host_points
 from .architecture import Architecture, as_input_shape, summary_table, wire
 from .errors import InvalidInput
 
 if TYPE_CHECKING:
     from ._arrangement import Arrangement
 
-__all__ = ["Network"]
+__all__ = ["Network", "check_network"]
 
 _WEIGHTLESS = ("AffineSpec", "ConvSpec", "PointwiseSpec", "ScaleSpec")
 
 
-def host_points(x: Any) -> Any:
-    """Return points as they are, but a PyTorch tensor as the array of its numbers."""
-    if not hasattr(x, "detach"):
-        return x
-    tensor = x.detach().cpu()
-    exact = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
-    return exact.numpy()
+def check_network(net: object, others: str = "") -> None:
+    """Raise `TypeError` unless `net` is a network; `others` names what else is taken."""
+    if not isinstance(net, Network):
+        raise TypeError(
+            f"net must be a Network{others}, got {type(net).__name__}; lr.load(...) makes one of a "
+            "file, a torch.nn.Module or a list of (W, b)"
+        )
 
 
 class Network(Value):
@@ -208,9 +208,12 @@ class Network(Value):
         Raises
         ------
         InvalidInput
-            If the shape of `x` is none of these.
+            If the shape of `x` is none of these, or it has NaN or infinity.
         """
         points, single = self.as_points(x)
+        if not np.isfinite(points).all():
+            # A ReLU would take NaN for a number below zero, and give a number.
+            raise InvalidInput("points must be finite, got NaN or infinity")
         from . import _forward
 
         out: FloatArray = _forward.forward_pass(self).values(points)
@@ -243,9 +246,11 @@ class Network(Value):
             return array.reshape(1, n), True
         if array.ndim >= 2 and array.shape[1:] in (self.input_shape, (n,)):
             return array.reshape(len(array), n), False
+        shape = ", ".join(map(str, self.input_shape))
+        batches = f"(batch, {shape})" + (f", (batch, {n})" if len(self.input_shape) > 1 else "")
         raise InvalidInput(
-            f"points must have shape (batch, {', '.join(map(str, self.input_shape))}), (batch, "
-            f"{n}) or {self.input_shape} for one point, got {array.shape}"
+            f"points must have shape {batches} or {self.input_shape} for one point, got "
+            f"{array.shape}"
         )
 
     def first_layer_arrangement(self) -> Arrangement:

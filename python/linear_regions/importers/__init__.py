@@ -241,5 +241,5 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         or not callable(method)
         or not type(obj).__module__.startswith("linear_regions.")
     ):
-        raise TypeError(f"cannot save a {type(obj).__name__}; expected a Network or Regions")
+        raise TypeError(f"cannot save {type(obj).__name__}; expected a Network or Regions")
     method(path)
