@@ -262,6 +262,14 @@ def test_sampled_ranks_have_the_known_ratio():
     assert low < 0.804 < high
 
 
+def test_bounds_that_meet_are_an_exact_number():
+    """As many independent neurons as there are: all patterns, which no sample has to say."""
+    result = estimate((3, 6, 6), 4, 3, "auto", 0)
+    assert (int(result), result.kind, result.method) == (2**64, "exact", "bracket")
+    assert result.interval == result.bracket == (2**64, 2**64)
+    assert all(bound.value >= 2**64 for bound in result.related.values())
+
+
 def test_padding_dilation_and_groups_are_sampled():
     # 2x2 input, 2x2 kernel, padding 1, 3 filters: formula 12992.
     found = estimate((2, 2, 2), 6, 2, "direct", 5, padding=1, groups=2, weights="free")

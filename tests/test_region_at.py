@@ -153,3 +153,13 @@ def test_regions_with_lines_have_points_directions_and_lines():
     region = lr.region_at(net, points[0])
     assert (len(region.facets), region.bounded) == (3, False)
     assert int(lr.count(net, what="linear")) == 8
+
+
+def test_a_point_with_the_inputs_that_a_box_fixes_is_told_how_to_go(rng):
+    net = lr.Network(3, [lr.Affine(rng.normal(size=(4, 3)), rng.normal(size=4)), lr.relu()])
+    box = lr.Box([-1.0, 0.5, -1.0], [1.0, 0.5, 1.0])
+    x = np.array([0.25, 0.5, -0.25])
+    with pytest.raises(lr.InvalidInput, match=r"fixes some inputs: give the others, x\[domain"):
+        lr.region_at(net, x, box)
+    region = lr.region_at(net, x[box.free], box)
+    assert region.pattern.tolist() == lr.region_at(net, x).pattern.tolist()

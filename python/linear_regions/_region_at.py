@@ -22,7 +22,7 @@ from ._region_columns import IntArray, Words
 from ._region_table import Regions
 from ._value import FloatArray, float_array
 from ._version import __version__
-from .domain import Domain
+from .domain import Box, Domain
 from .errors import DegenerateInput, InvalidInput, Unsupported
 from .network import Network, check_network
 from .result import RegionCount
@@ -84,7 +84,7 @@ def region_at(net: Network, x: npt.ArrayLike, domain: Domain | None = None) -> L
     check_network(net)
     place = as_domain(domain).resolve(net.input_shape)
     frame = domain_frame(place, net.input_shape)
-    point = _point(x, frame, net)
+    point = _point(x, frame, net, place)
     _check_inside(frame, point)
     core, at = frame_of(frame), _point_frame(frame, point)
     guess = forward_pass(net).guess(np.nan_to_num(at.columns))[0]
@@ -106,7 +106,7 @@ def located(
     return LocatedRegion(net, domain, frame, frame_of(frame), pattern, point)
 
 
-def _point(x: Any, frame: DomainFrame, net: Network) -> tuple[Fraction, ...]:
+def _point(x: Any, frame: DomainFrame, net: Network, place: Domain) -> tuple[Fraction, ...]:
     entries = list(x) if isinstance(x, (tuple, list)) else None
     if entries and any(isinstance(value, Fraction) for value in entries):
         exact = tuple(Fraction(value) for value in entries)
@@ -120,9 +120,11 @@ def _point(x: Any, frame: DomainFrame, net: Network) -> tuple[Fraction, ...]:
             raise InvalidInput(f"x must be finite, got {array.tolist()}")
         exact = tuple(map(Fraction, array.tolist()))
     if len(exact) != frame.dim:
+        fixed = isinstance(place, Box) and len(exact) == net.input_size
+        hint = "; the Box fixes some inputs: give the others, x[domain.free]" if fixed else ""
         raise InvalidInput(
             f"x must be a point in the domain's own coordinates, {frame.dim} numbers, got "
-            f"{len(exact)}"
+            f"{len(exact)}{hint}"
         )
     return exact
 

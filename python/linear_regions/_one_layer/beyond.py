@@ -22,7 +22,7 @@ from typing import Any
 
 from .._numbers import package_version, short_number
 from ..errors import Interrupted, Unsupported
-from ..result import Interval, RegionCount
+from ..result import Bound, Interval, RegionCount
 from .bracket import bracket
 from .draws import OutOfReach
 from .estimate import PartEstimate, estimate_part
@@ -136,6 +136,11 @@ def _exact(question: Question, part: Part) -> Answer | None:
 def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Clock) -> RegionCount:
     seconds = AFTER_STOP if clock.stopped else inf
     limits = bracket(question.layer, question.breakpoints, question.weights, seconds)
+    related = {} if clock.stopped else related_bounds(question)
+    # The bracket's upper end is rounded up; these bounds are integers where they are there.
+    limits = (limits[0], min([limits[1], *(bound.value for bound in related.values())]))
+    if limits[0] == limits[1] and not clock.stopped:
+        return _proved(limits, related, clock)
     value = sum(part.value * times for part, times in found)
     low = sum(part.low * times for part, times in found)
     high = sum(part.high * times for part, times in found)
@@ -170,8 +175,24 @@ def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Cl
         bracket=limits,
         seconds=perf_counter() - clock.started,
         work=work,
-        related={} if clock.stopped else related_bounds(question),
+        related=related,
         reference="; ".join([reference, *notes]),
+        version=package_version(),
+    )
+
+
+def _proved(limits: tuple[int, int], related: dict[str, Bound], clock: Clock) -> RegionCount:
+    """Return the number that the bracket leaves, which needs no sample."""
+    return RegionCount(
+        limits[0],
+        what="activation",
+        kind="exact",
+        method="bracket",
+        arithmetic="certified",
+        bracket=limits,
+        seconds=perf_counter() - clock.started,
+        related=related,
+        reference="a lower and an upper bound that are equal",
         version=package_version(),
     )
 
