@@ -22,7 +22,7 @@ from typing import Any
 
 from .._numbers import package_version, short_number
 from ..errors import Interrupted, Unsupported
-from ..result import Bound, Interval, RegionCount
+from ..result import Interval, RegionCount
 from .bracket import bracket
 from .draws import OutOfReach
 from .estimate import PartEstimate, estimate_part
@@ -136,11 +136,13 @@ def _exact(question: Question, part: Part) -> Answer | None:
 def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Clock) -> RegionCount:
     seconds = AFTER_STOP if clock.stopped else inf
     limits = bracket(question.layer, question.breakpoints, question.weights, seconds)
-    related = {} if clock.stopped else related_bounds(question)
-    # The bracket's upper end is rounded up; these bounds are integers where they are there.
-    limits = (limits[0], min([limits[1], *(bound.value for bound in related.values())]))
+    # The bracket's upper end is rounded up, this one is an integer. The published formula takes no
+    # part: whether there is time for it depends on the run, and a seed stands for one number.
+    most = None if clock.stopped else fully_connected(question)
+    if most is not None:
+        limits = (limits[0], min(limits[1], most.value))
     if limits[0] == limits[1] and not clock.stopped:
-        return _proved(limits, related, clock)
+        return _proved(question, limits, clock)
     value = sum(part.value * times for part, times in found)
     low = sum(part.low * times for part, times in found)
     high = sum(part.high * times for part, times in found)
@@ -175,13 +177,13 @@ def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Cl
         bracket=limits,
         seconds=perf_counter() - clock.started,
         work=work,
-        related=related,
+        related={} if clock.stopped else related_bounds(question),
         reference="; ".join([reference, *notes]),
         version=package_version(),
     )
 
 
-def _proved(limits: tuple[int, int], related: dict[str, Bound], clock: Clock) -> RegionCount:
+def _proved(question: Question, limits: tuple[int, int], clock: Clock) -> RegionCount:
     """Return the number that the bracket leaves, which needs no sample."""
     return RegionCount(
         limits[0],
@@ -191,7 +193,7 @@ def _proved(limits: tuple[int, int], related: dict[str, Bound], clock: Clock) ->
         arithmetic="certified",
         bracket=limits,
         seconds=perf_counter() - clock.started,
-        related=related,
+        related=related_bounds(question),
         reference="a lower and an upper bound that are equal",
         version=package_version(),
     )
