@@ -175,6 +175,53 @@ def test_regions_with_lines_are_counted_and_listed(d, width):
     assert int(lr.count(net, lr.Space(d))) == len(lr.regions(net, lr.Space(d))) == 2**width
 
 
+WITH_LINES = [
+    # Of four entries only two differences count.
+    ([lr.Affine(np.eye(4)), lr.Maxout(2)], 4, 2),
+    # One input bends; what goes on beside the units and reaches no other unit cuts nothing,
+    ([lr.Pointwise([[0.0]] * 3, [[0.0, 1.0], [1.0, 1.0], [1.0, 1.0]])], 3, 2),
+    ([lr.Affine([[1.0, 2.0, 0.0]], [1.0]), lr.relu(), lr.Concat(0)], 3, 2),
+    # what reaches another one does.
+    ([lr.Affine([[1.0, 2.0, 0.0]]), lr.relu(), lr.Concat(0), lr.Maxout(4)], 3, 0),
+    (
+        [lr.Affine([[1.0, 2.0, 0.0]]), lr.relu(), lr.Affine(np.ones((2, 3)), input=0), lr.relu()],
+        3,
+        1,
+    ),
+    ([lr.Affine([[1.0, 2.0, 0.0]]), lr.absolute(), lr.Affine([[1.0]], [-1.0]), lr.relu()], 3, 2),
+]
+
+
+@pytest.mark.parametrize(("layers", "d", "lines"), WITH_LINES)
+def test_lists_name_the_lines_that_all_regions_contain(layers, d, lines):
+    net = lr.Network(d, layers)
+    table = lr.regions(net, method="cones")
+    assert table.lineality.shape == (lines, d)
+    assert len(table) == int(lr.count(net, method="tree")) == reference_count(net)
+    assert np.isinf(table.volumes).sum() == len(table) - table.bounded.sum()
+    along = table.facet_rows[:, :-1] @ table.lineality.T
+    assert not along.any()
+    assert len(table.adjacency()[0]) >= len(table) - 1
+
+
+def reference_count(net: lr.Network) -> int:
+    return len(exact_regions(net, lr.Space()))
+
+
+@pytest.mark.parametrize("seed", [70, 112, 422])
+def test_facets_between_regions_with_lines_are_matched_exactly(seed):
+    rng = np.random.default_rng(seed)
+    layers = []
+    for before in (3, 2):
+        layers.append(lr.Affine(rng.integers(-1, 2, (4, before)), rng.integers(-1, 2, 4)))
+        layers.append(lr.Maxout(2))
+    table = lr.regions(lr.Network(3, layers), method="cones")
+    assert len(table.lineality) > 0
+    i, j, _ = table.adjacency()
+    assert 2 * len(i) == len(table.facet_rows)  # the space has no sides
+    assert {*i.tolist(), *j.tolist()} == set(range(len(table)))
+
+
 def test_domains_of_too_many_dimensions_name_what_to_do():
     with pytest.raises(lr.Unsupported, match="take faces=False"):
         lr.regions(small_network(0, 12, (3,)), place("box", 12))

@@ -96,22 +96,77 @@ std::vector<Vector> exact_sides(const DomainFrame& domain) {
 
 namespace {
 
-// Shows `take` the linear parts of sides and units that matter, until it says that it has all.
+// The decisions of a path on which every unit is on its first piece and first entries win.
+struct FirstPieces {
+  explicit FirstPieces(const Tape& tape) {
+    path.cell.assign(tape.stages().size(), 1);
+    for (std::size_t s = 0; s < tape.splits().size(); ++s) {
+      const Op& op = tape.split(static_cast<int>(s));
+      off.emplace_back(op.pointwise.unit_of_cut.size() / 64 + 1, 0);
+      first.emplace_back(op.max.start);
+      path.cuts.push_back({off.back().data(), nullptr, nullptr, 0});
+      path.winner.push_back(first.back().data());
+    }
+  }
+  FirstPieces(const FirstPieces&) = delete;
+  FirstPieces& operator=(const FirstPieces&) = delete;
+
+  std::vector<std::vector<std::uint64_t>> off;
+  std::vector<std::vector<std::int32_t>> first;
+  Path path;
+};
+
+// Whether all that later layers read has passed a unit of the first one, and bends there.
+bool all_bends(const Tape& tape) {
+  if (tape.splits().empty()) return true;
+  const Op& op = tape.split(0);
+  if (op.kind == OpKind::kMax) return false;
+  const auto& start = op.pointwise.cut_start;
+  for (std::size_t i = 1; i < start.size(); ++i)
+    if (start[i] == start[i - 1]) return false;
+  const auto behind = [&](const Op& reader) {
+    return std::all_of(reader.inputs.begin(), reader.inputs.end(),
+                       [&](int slot) { return tape.slots()[slot].stage > 0; });
+  };
+  for (std::size_t s = 1; s < tape.stages().size(); ++s)
+    for (const int index : tape.stages()[s].ops)
+      if (!behind(tape.ops()[static_cast<std::size_t>(index)])) return false;
+  for (std::size_t s = 1; s < tape.splits().size(); ++s)
+    if (!behind(tape.split(static_cast<int>(s)))) return false;
+  return true;
+}
+
+// Shows `take` the linear parts of sides and of all decisions, until it says that it has all. Along
+// a direction in which no decision of the layers before changes, every value has one slope on all
+// cells. So the first cell without such directions is found with the rows of any path.
 template <typename Take>
 void for_essential_rows(const Tape& tape, const DomainFrame& domain, Take&& take) {
   for (Vector side : exact_sides(domain)) {
     side.resize(domain.dim);
     if (!take(std::move(side))) return;
   }
-  Path path;
-  path.cell.assign(tape.stages().size(), 1);
-  ExactRows rows(tape, path, columns_of(domain));
-  for (int slot : tape.stages()[0].stored)
-    for (std::size_t i = 0; i < tape.slots()[slot].size; ++i) {
-      Vector v = rows.row(slot, static_cast<std::int32_t>(i)).v;
-      v.resize(domain.dim);
-      if (!take(std::move(v))) return;
-    }
+  const FirstPieces chosen(tape);
+  ExactRows rows(tape, chosen.path, columns_of(domain));
+  const auto linear = [&](Line line) {
+    Vector v = rows.line(line);
+    v.resize(domain.dim);
+    return v;
+  };
+  const int splits = all_bends(tape) ? std::min<int>(1, static_cast<int>(tape.splits().size()))
+                                     : static_cast<int>(tape.splits().size());
+  for (int s = 0; s < splits; ++s) {
+    const Op& op = tape.split(s);
+    const Pointwise& p = op.pointwise;
+    for (std::size_t i = 1; i < p.cut_start.size(); ++i)
+      if (p.cut_start[i] > p.cut_start[i - 1] &&
+          !take(linear({Line::Kind::kCut, s, p.cut_start[i - 1], 0})))
+        return;
+    const Max& max = op.max;
+    for (std::size_t w = 1; w < max.start.size(); ++w)
+      for (std::int32_t k = max.start[w - 1] + 1; k < max.start[w]; ++k)
+        if (!take(linear({Line::Kind::kPair, s, max.entries[max.start[w - 1]], max.entries[k]})))
+          return;
+  }
 }
 
 }  // namespace

@@ -75,9 +75,10 @@ class ExactSigns {
 };
 
 // The coordinates that matter: no side and no unit changes along the others once they are set to
-// zero, because the rows of the domain and of everything that the first activation layer and later
-// ones read from before it have rank |result| < d. A domain without lines, or a network that sees
-// all of it, gives all d. Cutting the domain down to them (`restricted`) changes no count.
+// zero, because the rows of the domain and of all decisions (units at their breakpoints,
+// differences of entries of a window) have rank |result| < d. A domain without lines, or a network
+// that sees all of it, gives all d. Cutting the domain down to them (`restricted`) changes no
+// count, and then no cell of the last layer contains a line.
 std::vector<std::size_t> essential_coordinates(const Tape& tape, const DomainFrame& domain);
 
 // Linear parts, in hexadecimal, that span those rows and are independent of each other.

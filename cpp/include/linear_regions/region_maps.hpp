@@ -77,9 +77,9 @@ Located locate(const Tape& tape, const DomainFrame& domain, const DomainFrame& p
 Located pattern_at(const Tape& tape, const DomainFrame* domain, std::span<const double> point,
                    std::span<const std::uint64_t> guess, const std::function<bool()>& keep_going);
 
-// Linear parts of sides and of what the first activation layer and later ones read from before it:
-// as many independent ones as there are, d integers each in hexadecimal. The directions in which
-// none of them changes are those of the lines that all regions contain.
+// Linear parts of sides and of the decisions of all layers: as many independent ones as there are,
+// d integers each in hexadecimal. The directions in which none of them changes are those of the
+// lines that all regions contain; no region contains others.
 std::vector<std::string> essential_rows(const Tape& tape, const DomainFrame& domain);
 
 // Components of the graph with n nodes and the edges (i, j), numbered by first occurrence.
