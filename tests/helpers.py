@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Exact helpers around the cells of the reference, and packed patterns as tuples of bits."""
+"""Exact helpers around the cells of the reference, packed patterns as bits, and single layers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
+import linear_regions as lr
 from linear_regions._forward import forward_pass
+from linear_regions._one_layer.windows import Part, one_layer
 from linear_regions.network import Network
 from linear_regions.reference.cells import Cell, Vertex
 from linear_regions.reference.domains import Frame
@@ -77,3 +80,17 @@ def point_patterns(net: Network, points: np.ndarray) -> np.ndarray:
     """Return the packed patterns of points, as the compiled forward pass sees them."""
     rows, _ = net.as_points(points)
     return forward_pass(net).patterns(rows)
+
+
+def layer_maximum(shape: Any, filters: int, kernel: Any, **options: Any) -> lr.RegionCount:
+    """Return the maximum of one convolutional layer, by one seed."""
+    keys = ("stride", "padding", "dilation", "groups")
+    geometry = {key: options.pop(key) for key in keys if key in options}
+    spec = lr.ConvSpec(filters, kernel, **geometry)
+    return lr.one_layer_maximum(shape, spec, rng=0, **options)
+
+
+def layer_part(shape: Any, filters: int, kernel: Any, **geometry: Any) -> Part:
+    """Return the only part of a convolutional layer."""
+    ((part, _),) = one_layer(shape, lr.ConvSpec(filters, kernel, **geometry)).parts
+    return part

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from linear_regions import _core
 from linear_regions._one_layer import one_layer_maximum
 from linear_regions._one_layer.beyond import rigorous_bracket
-from linear_regions._one_layer.bracket import bracket, scan_bound
+from linear_regions._one_layer.bracket import bracket
 from linear_regions._one_layer.compiled import Control
 from linear_regions._one_layer.draws import OutOfReach
 from linear_regions._one_layer.estimate import estimate_part
@@ -24,6 +24,7 @@ from linear_regions._one_layer.parts import hall_count
 from linear_regions._one_layer.rounding import Rounded, binomial_sum_bounds, product
 from linear_regions._one_layer.sampler import Clock, Sampler
 from linear_regions._one_layer.scan import scan
+from linear_regions._one_layer.scan_bounds import scan_bound
 from linear_regions._one_layer.windows import binomial_sum, one_layer
 from linear_regions._run import run_control
 from linear_regions.architecture import ConvSpec

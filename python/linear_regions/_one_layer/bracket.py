@@ -24,49 +24,31 @@ the fully connected layer above, and one region below.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from math import frexp, inf, log2, prod
-from time import monotonic
+from math import frexp, inf, prod
 
 import numpy as np
-import numpy.typing as npt
 
-from .rounding import Rounded, binomial_sum_bounds, exactly, from_float
-from .scan import scan, scan_cost
-from .windows import Block, OneLayer, Part, Window, binomials
+from .rounding import Rounded, binomial_sum_bounds, exactly
+from .scan_bounds import (
+    TINY,
+    TimeIsUp,
+    Vector,
+    binomial_weights,
+    gauge_of,
+    in_time,
+    scaled,
+    scan_bound,
+    walk,
+    weighted_binomials,
+    within,
+)
+from .windows import Block, OneLayer, Part, Window
 
-_TINY = 2.0**-500
-_EXACT_SCAN = 20_000
-"""Multiplications up to which the exact scan is as fast."""
 _ROW_WORK = 40_000_000
 """Multiplications that the counts of one row, with sizes, may take."""
-
-Vector = npt.NDArray[np.float64]
-
-
-_until: ContextVar[float] = ContextVar("_until", default=inf)
-
-
-class _TimeIsUp(Exception):
-    """The better bound would take too long."""
-
-
-def _in_time() -> None:
-    """Raise `_TimeIsUp`; called where a bound takes another step."""
-    if monotonic() > _until.get():
-        raise _TimeIsUp
-
-
-@contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    token = _until.set(min(_until.get(), monotonic() + seconds))
-    try:
-        yield
-    finally:
-        _until.reset(token)
 
 
 def bracket(
@@ -98,13 +80,13 @@ def bracket(
     """
     low, high = Rounded(1, 0, False), Rounded(1, 0, True)
     lower = shared_lower if weights == "shared" else free_lower
-    with _within(seconds):
+    with within(seconds):
         for part, times in layer.parts:
-            with suppress(_TimeIsUp):
+            with suppress(TimeIsUp):
                 low *= lower(part, breakpoints) ** times
             try:
                 high *= upper(part, breakpoints) ** times
-            except _TimeIsUp:
+            except TimeIsUp:
                 high *= _all_inputs(part, breakpoints) ** times
     return int(low), int(high)
 
@@ -118,7 +100,7 @@ def _simple(part: Part, breakpoints: int, up: bool) -> Rounded | None:
     """Bound parts with a closed answer, which holds for shared filters as well."""
     if part.all_patterns:
         return exactly(1 + breakpoints, up) ** part.n_neurons
-    _in_time()
+    in_time()
     form = part.scan_form
     return None if form is None else scan_bound(*form, part.filters, breakpoints, up)
 
@@ -160,7 +142,7 @@ def _rows(part: Part, axis: int, breakpoints: int) -> Rounded | None:
     per_input = part.channels * prod(b.size for b in others)
     if per_input * max(end - start for start, end, _ in block.windows) > 3_000:
         return None
-    gauge = _gauge(part, breakpoints)
+    gauge = gauge_of(part, breakpoints)
     weights = []
     for start, end, _ in block.windows:
         size = end - start
@@ -169,7 +151,7 @@ def _rows(part: Part, axis: int, breakpoints: int) -> Rounded | None:
         if sizes is None:
             return None
         weights.append(sizes)
-    return _walk(block.windows, per_input, weights, gauge, True)
+    return walk(block.windows, per_input, weights, gauge, True)
 
 
 @lru_cache(maxsize=64)
@@ -183,8 +165,8 @@ def _row_sizes(row: Part, breakpoints: int, gauge: int) -> tuple[Vector, int, in
     n, top = row.n_neurons, row.rank_limit
     if form is None:
         # No scan: binomials, the number of all sets of that size.
-        _in_time()
-        return _scaled(_weighted_binomials(n, top, breakpoints), gauge)
+        in_time()
+        return scaled(weighted_binomials(n, top, breakpoints), gauge)
     windows, channels = form
     spans = [(end - start) * channels for start, end, _ in windows]
     if sum(span * min(span, row.filters) for span in spans) * (top + 1) > _ROW_WORK:
@@ -192,13 +174,13 @@ def _row_sizes(row: Part, breakpoints: int, gauge: int) -> tuple[Vector, int, in
     state, exponent, operations = np.ones((1, 1)), 0, 0
     follower = [*windows[1:], (windows[-1][0], 0, 0)]
     for (start, _, _), (next_start, _, _), span in zip(windows, follower, spans, strict=True):
-        _in_time()
-        weight, shift, roundings = _binomial_weights(row.filters, span, breakpoints, gauge)
+        in_time()
+        weight, shift, roundings = binomial_weights(row.filters, span, breakpoints, gauge)
         used, sizes = state.shape
         grown = np.zeros((span + 1, min(sizes + len(weight) - 1, top + 1)))
         for t, factor in enumerate(weight):
             if t % 64 == 0:
-                _in_time()
+                in_time()
             rows, columns = min(used, span + 1 - t), min(sizes, grown.shape[1] - t)
             if rows <= 0 or columns <= 0:
                 break
@@ -208,7 +190,7 @@ def _row_sizes(row: Part, breakpoints: int, gauge: int) -> tuple[Vector, int, in
         largest = frexp(float(state.max()))[1]
         state = np.ldexp(state, -largest)
         # An upper bound may raise what would underflow.
-        state = np.where(state > 0, np.maximum(state, _TINY), 0.0)
+        state = np.where(state > 0, np.maximum(state, TINY), 0.0)
         exponent += largest + shift
         operations += len(weight) + span + roundings + 2
     return state.sum(axis=0), exponent, operations + state.shape[0]
@@ -344,7 +326,7 @@ def _best_strips(block: Block, value: Callable[[int, int], Rounded]) -> Counter[
     best: list[dict[int, tuple[float, int, int, int]]] = [{} for _ in range(len(windows) + 1)]
     best[0][0] = (0.0, 0, 0, 0)
     for i in range(len(windows)):
-        _in_time()
+        in_time()
         for p, (total, *_) in best[i].items():
             _keep(best[i + 1], p, (total, i, p, 0))  # leave the window out
             for j in range(i + 1, len(windows) + 1):
@@ -403,108 +385,3 @@ def _best_new_inputs(windows: Sequence[Window], value: Callable[[int], Rounded])
             used[inputs] += 1
         i = before
     return used
-
-
-# ---- scans in floating point with a proved error ----
-
-
-@lru_cache(maxsize=4096)
-def scan_bound(
-    windows: tuple[Window, ...], channels: int, filters: int, breakpoints: int, up: bool
-) -> Rounded:
-    """Return a bound on `scan`, also where its integers would be too long.
-
-    Parameters
-    ----------
-    windows, channels, filters, breakpoints
-        As in `scan`.
-    up : bool
-        Direction.
-
-    Returns
-    -------
-    Rounded
-    """
-    if scan_cost(windows, channels, filters) <= _EXACT_SCAN:
-        return exactly(scan(windows, channels, filters, breakpoints), up)
-    part = Part((Block(windows[-1][1], windows),), channels, filters)
-    gauge = _gauge(part, breakpoints)
-    weights = []
-    for start, end, _ in windows:
-        span = (end - start) * channels
-        weights.append(_binomial_weights(filters, span, breakpoints, gauge, up))
-    return _walk(windows, channels, weights, gauge, up)
-
-
-def _gauge(part: Part, breakpoints: int) -> int:
-    """Return e so that a factor 2**-e per used slot keeps the terms of a scan within range."""
-    share = min(part.n_inputs / part.n_neurons, 0.999)
-    return max(0, round(log2(breakpoints * (1 - share) / share)))
-
-
-@lru_cache(maxsize=1024)
-def _binomial_weights(
-    filters: int, span: int, breakpoints: int, gauge: int, up: bool = True
-) -> tuple[Vector, int, int]:
-    top = min(filters, span)
-    return _scaled(_weighted_binomials(filters, top, breakpoints), gauge, up)
-
-
-def _weighted_binomials(n: int, top: int, breakpoints: int) -> list[int]:
-    """Return C(n, t) * breakpoints**t up to `top`."""
-    return [value * breakpoints**t for t, value in enumerate(binomials(n, top))]
-
-
-def _scaled(numbers: list[int], gauge: int, up: bool = True) -> tuple[Vector, int, int]:
-    """Return numbers[t] * 2**(-exponent - gauge t) as doubles, the exponent, and 1 rounding."""
-    exponent = max(number.bit_length() - gauge * t for t, number in enumerate(numbers))
-    values = []
-    for t, number in enumerate(numbers):
-        shift = exponent + gauge * t
-        # Division of integers is correctly rounded.
-        small = number.bit_length() - shift < -498
-        values.append(0.0 if small else number / (1 << shift) if shift >= 0 else number << -shift)
-    vector = np.array(values, dtype=np.float64)
-    return (np.maximum(vector, _TINY) if up else vector), exponent, 1
-
-
-def _walk(
-    windows: Sequence[Window],
-    channels: int,
-    weights: Sequence[tuple[Vector, int, int]],
-    gauge: int,
-    up: bool,
-) -> Rounded:
-    """Scan windows with given weights per number of slots, as `scan` does, and round.
-
-    The state by first free slot f carries the factor 2**(-gauge f), so that moving on over slots
-    that stay free costs the gauge, too. Weights are (values, exponent, roundings).
-    """
-    state, exponent, operations = np.ones(1), 0, 0
-    follower = [*windows[1:], (windows[-1][0], 0, 0)]
-    for (start, end, _), (next_start, _, _), (weight, shift, roundings) in zip(
-        windows, follower, weights, strict=True
-    ):
-        _in_time()
-        span = (end - start) * channels
-        grown = np.zeros(span + 1)
-        found = np.convolve(state[: span + 1], weight)[: span + 1]
-        grown[: len(found)] = found
-        gone = min((next_start - start) * channels, span)
-        # Slots left free are gauged like used ones: a factor 2**-gauge for each.
-        skipped = np.ldexp(grown[: gone + 1], -gauge * np.arange(gone, -1, -1))
-        state = np.concatenate([[skipped.sum()], grown[gone + 1 :]])
-        largest = frexp(float(state.max()))[1]
-        state = np.ldexp(state, -largest)
-        if up:
-            state = np.where(state > 0, np.maximum(state, _TINY), 0.0)
-        else:
-            state[state < _TINY] = 0.0
-        exponent += largest + shift
-        operations += min(len(weight), span) + roundings + gone + 4
-    # Undo the gauge, relative to the last slot. What underflows is far below the rest: an upper
-    # bound adds more than that.
-    last = len(state) - 1
-    total = float(np.ldexp(state, gauge * (np.arange(last + 1) - last)).sum())
-    exponent += gauge * (windows[-1][0] * channels + last)
-    return from_float(total + (2.0**-900 if up else 0.0), exponent, operations + last + 4, up)

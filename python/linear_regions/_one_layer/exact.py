@@ -10,11 +10,12 @@ from math import factorial
 
 import numpy as np
 
-from .compiled import Control, filter_tuples, frontier_cost, frontier_values, lanes_needed
+from .compiled import Control, frontier_cost, frontier_values, lanes_needed
 from .draws import ERROR_GOAL, OutOfReach
 from .multiset import shared_orbits, shared_rows, sizes_from_table
 from .parts import Answer, evaluate, hall_count, hall_sizes
 from .residues import random_prime
+from .tuples import filter_tuples
 from .windows import Part, binomials
 
 FEW_NODES = 300
