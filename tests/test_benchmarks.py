@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,11 @@ def test_the_benchmark_of_lists_asserts_its_answers() -> None:
 
 def test_the_sample_benchmark_runs() -> None:
     assert "ratio" in run("benchmarks.bench_sample", "--quick")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks, and sends signals")
+def test_a_short_soak_finds_nothing() -> None:
+    assert "0 failed" in run("benchmarks.soak", "--seconds", "0.5", "--case", "stream, tree")
 
 
 @pytest.mark.parametrize(

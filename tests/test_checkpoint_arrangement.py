@@ -160,11 +160,13 @@ def test_a_stream_hands_out_every_chamber_and_says_which_come_again(
         pass
 
     def sink(block: lr.Chambers) -> bool:
+        if RNG.random() < 0.02:
+            raise Enough  # a sink that fails before it has taken anything
         rows = slice(block.first, block.first + len(block))
         out[rows] = block.sign_vectors
         filled[rows] = True
         if RNG.random() < 0.02:
-            raise Enough  # a sink that fails
+            raise Enough  # or after it
         return bool(RNG.random() < 0.9)
 
     for _ in range(2000):

@@ -12,6 +12,7 @@
 
 #include "engine.hpp"
 #include "float_environment.hpp"
+#include "thread_start.hpp"
 
 namespace linear_regions {
 namespace {
@@ -108,6 +109,7 @@ class Segments {
       for (unsigned i = 1; i < control_.threads && i < left; ++i) {
         ++running_;
         others.emplace_back([this] {
+          prepare_to_throw();
           live(false, nullptr);
           --running_;
         });

@@ -174,12 +174,18 @@ py::dict stream(const Hyperplanes& planes, const Hyperplanes& sides, bool certif
     return columns_of(std::move(chambers), planes.d, points);
   };
   Delivery<ChamberBlock, decltype(columns)> delivery(sink, columns);
+  SignTreeSaving handed_over = saving.get();
+  if (handed_over.save)
+    handed_over.save = [&](SignTreeState&& state) {
+      // It would count a block that the sink did not take.
+      if (!delivery.failed()) saving.get().save(std::move(state));
+    };
   SignTreeResult result;
   {
     const py::gil_scoped_release release;  // as above; the delivery takes the GIL for itself
     result = sign_tree_stream(
         planes, domain, options, control, block,
-        [&](ChamberBlock&& chambers) { return delivery(std::move(chambers)); }, saving.get());
+        [&](ChamberBlock&& chambers) { return delivery(std::move(chambers)); }, handed_over);
   }
   delivery.rethrow();
   return report(result, poll);

@@ -79,6 +79,7 @@ class Delivery {
       return false;
     }
   }
+  bool failed() const { return error_ != nullptr; }
   void rethrow() const {
     if (error_) throw py::error_already_set(*error_);
   }

@@ -7,7 +7,6 @@ compared with the bytes that are there first.
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import struct
@@ -22,13 +21,16 @@ import numpy.typing as npt
 
 from .errors import CorruptFile
 
-# The headers of arrays of plain numbers, text or bytes; Python's parser sees no other text.
+# The headers of arrays of plain numbers, text or bytes. Python's parser sees none of them: without
+# memory it ends in a SystemError.
 _SIZE = r"(0|[1-9]\d{0,18})"
 _ITEM = (
     r"""'descr'\s*:\s*'[<>=|]?[biufcSUVO?]\d{0,9}'|'fortran_order'\s*:\s*(True|False)|"""
     rf"'shape'\s*:\s*\(({_SIZE}\s*,\s*)*{_SIZE}?\s*\)"
 )
 _HEADER = re.compile(rf"\{{\s*({_ITEM})\s*(,\s*({_ITEM})\s*){{0,2}},?\s*\}}", re.ASCII)
+_ENTRY = re.compile(r"'(\w+)'\s*:\s*('[^']*'|\w+|\([^)]*\))", re.ASCII)
+_NUMBER = re.compile(r"\d+", re.ASCII)
 _MOST_HEADER = 4096
 
 # What a damaged archive makes zipfile, NumPy and json raise.
@@ -57,17 +59,20 @@ def array_of(data: bytes, name: str) -> npt.NDArray[Any]:
     if data[:6] != b"\x93NUMPY" or data[6:7] not in b"\x01\x02\x03" or start > len(data):
         raise CorruptFile(f"member {name!r} is no .npy file")
     text = data[8 + width : start].decode("latin-1").strip() if start <= _MOST_HEADER else ""
-    header = ast.literal_eval(text) if _HEADER.fullmatch(text) else {}
-    if set(header) != {"descr", "fortran_order", "shape"} or type(header["shape"]) is not tuple:
+    header = dict(_ENTRY.findall(text)) if _HEADER.fullmatch(text) else {}
+    sizes = header.get("shape", "")
+    is_tuple = "," in sizes or not any(map(str.isdigit, sizes))
+    if set(header) != {"descr", "fortran_order", "shape"} or not is_tuple:
         raise CorruptFile(f"member {name!r} is no plain array: its header is {text[:80]!r}")
-    shape, dtype = header["shape"], np.dtype(header["descr"])
+    shape, dtype = tuple(map(int, _NUMBER.findall(sizes))), np.dtype(header["descr"][1:-1])
+    transposed = header["fortran_order"] == "True"
     if dtype.hasobject:
         raise CorruptFile(f"member {name!r} holds Python objects, which are not read")
     # Python integers: a product of absurd sizes cannot wrap around.
     if prod(shape) * dtype.itemsize != len(data) - start:
         raise CorruptFile(f"member {name!r} has {len(data) - start} bytes for shape {shape}")
-    array = np.ndarray(shape[::-1] if header["fortran_order"] else shape, dtype, data, start)
-    return array.T if header["fortran_order"] else array
+    array = np.ndarray(shape[::-1] if transposed else shape, dtype, data, start)
+    return array.T if transposed else array
 
 
 def read_arrays(path: str | PathLike[str]) -> dict[str, npt.NDArray[Any]]:

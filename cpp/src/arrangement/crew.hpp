@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "linear_regions/run_control.hpp"
+#include "thread_start.hpp"
 
 namespace linear_regions {
 
@@ -68,7 +69,10 @@ class Crew {
     const std::uint64_t seen = phase_.load(std::memory_order_relaxed);
     try {
       for (std::size_t worker = 1; worker < size_; ++worker)
-        threads_.emplace_back([this, worker, seen] { live(worker, seen); });
+        threads_.emplace_back([this, worker, seen] {
+          prepare_to_throw();
+          live(worker, seen);
+        });
     } catch (const std::system_error&) {
       // The system has no more threads to give: go on with those that started.
     }

@@ -29,6 +29,7 @@
 
 #include "arrangement/block_sinks.hpp"
 #include "float_environment.hpp"
+#include "thread_start.hpp"
 
 namespace linear_regions::arrangement {
 
@@ -176,7 +177,10 @@ class OrderedStream {
       for (unsigned i = 1; i < control_.threads; ++i) {
         engines_.push_back(make_(false));
         Engine& engine = *engines_.back();
-        threads_.emplace_back([this, &engine] { live(engine, false); });
+        threads_.emplace_back([this, &engine] {
+          prepare_to_throw();
+          live(engine, false);
+        });
       }
     } catch (const std::system_error&) {
       // The system has no more threads to give: go on with those that started.

@@ -14,6 +14,7 @@
 
 #include "arrangement/sweeper.hpp"
 #include "float_environment.hpp"
+#include "thread_start.hpp"
 
 namespace linear_regions {
 namespace {
@@ -70,7 +71,10 @@ class SweepRun {
     std::vector<std::thread> threads;
     for (unsigned i = 1; i < control_.threads && i < worthwhile; ++i) {
       try {
-        threads.emplace_back([this] { work(false); });
+        threads.emplace_back([this] {
+          prepare_to_throw();
+          work(false);
+        });
       } catch (const std::system_error&) {
         break;  // the system has no more threads to give: go on with those that started
       }

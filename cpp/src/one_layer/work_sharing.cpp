@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "one_layer/work_sharing.hpp"
+#include "thread_start.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -33,6 +34,7 @@ std::uint64_t share_work(std::uint64_t n_pieces, RunControl& control,
     ++running;
     try {
       threads.emplace_back([&] {
+        prepare_to_throw();
         guarded(false);
         --running;
       });
