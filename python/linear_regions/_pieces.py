@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Pieces", "affine_pieces", "linear_regions", "with_pieces"]
 
 
+_AFTER_A_STOP = 0.02  # seconds for the maps of a listing that a stop has ended
+
+
 class Pieces(NamedTuple):
     """Numbers of the pieces, by activation region.
 
@@ -53,17 +56,39 @@ class Pieces(NamedTuple):
     interrupted: bool
 
 
-def affine_pieces(table: Regions, poll: Callable[[int, float], bool] | None = None) -> Pieces:
-    """Group the regions of a table by their affine maps, exactly."""
+def affine_pieces(
+    table: Regions,
+    poll: Callable[[int, float], bool] | None = None,
+    first: int | None = None,
+) -> Pieces:
+    """Group the regions of a table, or the `first` ones, by their affine maps, exactly."""
     if table.count.arithmetic != "certified":
         raise Unsupported("affine maps are compared exactly: list with arithmetic='certified'")
     net = table.network
     found = _core.map_classes(
-        program(net), frame_of(domain_frame(table.place, net.input_shape)), table.patterns, poll
+        program(net),
+        frame_of(domain_frame(table.place, net.input_shape)),
+        table.patterns[:first],
+        poll,
     )
     return Pieces(
         found["of"], found["n"], found["exact_maps"], found["complete"], found["interrupted"]
     )
+
+
+def _of_the_first(table: Regions) -> Pieces:
+    """Group as many of the first regions as a moment suffices for."""
+    end = time.monotonic() + _AFTER_A_STOP
+    n = 256
+    while True:
+        begin = time.monotonic()
+        found = affine_pieces(table, None, n)
+        now = time.monotonic()
+        if found.interrupted or n >= len(table):
+            return found
+        if now + 4 * (now - begin) > end:
+            return found._replace(complete=False)
+        n *= 4
 
 
 def linear_regions(table: Regions, affine: IntArray) -> IntArray:
@@ -90,10 +115,12 @@ def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None)
     -------
     Regions
         The same columns. Of an incomplete listing the distinct affine maps are counted, which are
-        a lower bound for both questions.
+        a lower bound for both questions; where a stop ended it, those of the first regions, as
+        many as a moment suffices for.
     """
     start = time.monotonic()
     stopped = ""
+    ended = table.count.status in ("cancelled", "time_limit")
 
     def poll(found: int, fraction: float) -> bool:
         nonlocal stopped
@@ -103,10 +130,10 @@ def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None)
             stopped = "cancelled"
         return not stopped
 
-    affine = affine_pieces(table, poll)
+    affine = _of_the_first(table) if ended else affine_pieces(table, poll)
     table._affine = affine if affine.complete else None
     status = table.count.status
-    if not affine.complete:
+    if not affine.complete and not ended:
         status = "time_limit" if stopped == "time_limit" else "cancelled"
     value = affine.n
     if what == "linear" and status == "complete":
