@@ -209,6 +209,8 @@ def test_auto_takes_cones_in_the_whole_space_where_the_first_layers_chambers_hav
         ([9, 16, 1], "cones"),
         ([10, 12, 1], "tree"),
         ([10, 16, 1], "cones"),
+        ([9, 200, 47, 8, 1], "tree"),
+        ([9, 200, 48, 8, 1], "cones"),
         ([13, 64, 64, 1], "tree"),
     ],
 )
@@ -228,6 +230,14 @@ def test_auto_takes_the_tree_in_boxes_where_the_last_layer_is_too_narrow_for_the
     assert lr.count(net, lr.Box(np.zeros(d), np.arange(d) < 6), limit=1).method == "cones"
     if 3 <= d <= 8:
         assert lr.regions(net, boxes[0], limit=1).count.method == "cones"
+
+
+def test_auto_takes_the_tree_for_max_windows_however_many_units_there_are() -> None:
+    rng = np.random.default_rng(0)
+    layers = [lr.Affine(rng.normal(size=(300, 9))), lr.relu(), lr.Affine(rng.normal(size=(8, 300)))]
+    for last, method in ((lr.relu(), "cones"), (lr.Maxout(2), "tree")):
+        net = lr.Network(9, [*layers, last])
+        assert lr.count(net, lr.Box(-0.1, 0.1), limit=1).method == method
 
 
 def test_boxes_of_seven_to_nine_dimensions_agree_between_tree_and_cones() -> None:

@@ -23,6 +23,7 @@ from ._run import Progress, Run, run_control
 from ._version import __version__
 from .domain import Ball, Box, Domain, Space, sides_of
 from .errors import CheckpointError, Interrupted, InvalidInput, Unsupported
+from .layers import Maxout, MaxPool
 from .network import Network, check_network
 from .result import RegionCount
 
@@ -242,8 +243,14 @@ def check_question(
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
     place = domain.resolve(net.input_shape)
     units = [bits for _, _, bits in net.pattern_layout]
-    sides = sides_of(place)
-    return choose(method, place.dim or 0, sides=sides, units=units, listing=listing)
+    return choose(
+        method,
+        place.dim or 0,
+        sides=sides_of(place),
+        units=units,
+        windows=any(isinstance(layer, (Maxout, MaxPool)) for layer in net.layers),
+        listing=listing,
+    )
 
 
 def result_of(answer: dict[str, Any], method: Method, arithmetic: str) -> RegionCount:

@@ -106,6 +106,9 @@ _MOST_RAYS = 128  # of a mean cell: where cones and tree take about as long
 # (docs/methods.md). Below these dimensions cones always are, above them the tree.
 _LAST_UNITS = {7: 10, 8: 18, 9: 28, 10: 40}
 _ONLY_UNITS = {10: 14, 11: 20}  # where there is one layer
+# In all layers, as in most convolutional networks: cones are faster up to ten dimensions. Ties of
+# max windows are decided one by one there, so not with these.
+_MANY_UNITS = 256
 
 
 def methods() -> tuple[Method, ...]:
@@ -125,13 +128,19 @@ def methods() -> tuple[Method, ...]:
 
 
 def choose(
-    name: str, dim: int, *, sides: str, units: Sequence[int], listing: bool = False
+    name: str,
+    dim: int,
+    *,
+    sides: str,
+    units: Sequence[int],
+    windows: bool = False,
+    listing: bool = False,
 ) -> Method:
     """Return the method that ``method=name`` runs.
 
-    The domain has dimension `dim`, the network so many `units` (bits) in each layer. Its `sides`
-    are "none" (the whole space), "box" (a coordinate each) or "any". A list with
-    faces needs a method that knows them.
+    The domain has dimension `dim`, the network so many `units` (bits) in each layer; some of them
+    may be max `windows`. The `sides` of the domain are "none" (the whole space), "box" (a
+    coordinate each) or "any". A list with faces (`listing`) needs a method that knows them.
     """
     if not isinstance(name, str):
         raise TypeError(f"method must be a string, got {name!r}")
@@ -147,11 +156,14 @@ def choose(
         if dim <= 2:
             wanted = "polygons"
         else:
-            wanted = "cones" if _cones_are_faster(dim, sides, units, listing) else "tree"
+            many = not windows and sum(units) >= _MANY_UNITS
+            wanted = "cones" if _cones_are_faster(dim, sides, units, many, listing) else "tree"
     return method_named(wanted)
 
 
-def _cones_are_faster(dim: int, sides: str, units: Sequence[int], listing: bool) -> bool:
+def _cones_are_faster(
+    dim: int, sides: str, units: Sequence[int], many: bool, listing: bool
+) -> bool:
     # A box has 2^d vertices. A cell of the whole space has few rays where the first layer is
     # hardly wider than the space; there, later layers are degenerate (a cell's map has the rank of
     # its units that are on), which programs settle in integers only.
@@ -164,6 +176,8 @@ def _cones_are_faster(dim: int, sides: str, units: Sequence[int], listing: bool)
         return low and _mean_rays(units[0], dim) <= _MOST_RAYS
     if sides == "any" or listing or not units:
         return dim <= 8
+    if many and dim <= max(_LAST_UNITS):
+        return True
     least = _LAST_UNITS if len(units) > 1 else _ONLY_UNITS
     return dim < min(least) or units[-1] >= least.get(dim, math.inf)
 
