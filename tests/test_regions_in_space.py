@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
+from math import factorial
 
 import numpy as np
 import pytest
@@ -237,6 +239,27 @@ def test_volumes_and_facet_sizes_are_those_of_a_triangulation(seed, d, widths, k
     expected = triangulation.facet_sizes(table.columns, facets)
     # There a determinant of squares is rounded before its root.
     np.testing.assert_allclose(sizes, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("d", [3, 4, 5])
+def test_flat_faces_that_rounding_makes_at_a_vertex_change_no_volume(d):
+    # Rounded offsets split each vertex of the cross polytope into many that lie 1e-16 apart.
+    rng = np.random.default_rng(0)
+    normals = np.array(list(product([-1.0, 1.0], repeat=d)))
+    center = rng.normal(size=d).round(3)
+    domain = lr.Polytope(normals, 1.5 + normals @ center)
+    unit = lr.Affine(rng.integers(-2, 3, (3, d)), rng.integers(-1, 2, 3))
+    table = lr.regions(lr.Network(d, [unit, lr.relu()]), domain)
+    assert table.volumes.sum() == pytest.approx(3.0**d / factorial(d), rel=1e-12)
+
+
+@pytest.mark.parametrize("method", ["cones", "polygons"])
+def test_areas_leave_the_range_of_doubles_only_where_they_must(method):
+    net = lr.Network(2, [lr.Affine([[1.0, 1.0], [1.0, -3.0]]), lr.relu()])
+    for size, area in ((1e200, np.inf), (1e-200, 0.0), (2.0**511, 2.0**1023)):
+        volumes = lr.regions(net, lr.Box(-size, size), method=method).volumes
+        assert (volumes == area).all() if area in (0.0, np.inf) else volumes.max() < area
+        assert not np.isnan(volumes).any()
 
 
 def test_volumes_in_eight_dimensions_take_a_moment():

@@ -114,9 +114,13 @@ class RegionArrays:
             else:
                 sizes = np.diff(self.vertex_offsets)
                 base = np.repeat(self.vertices[first, :2], sizes, axis=0)
-                x, y = (self.vertices[:, :2] - base).T
+                steps = self.vertices[:, :2] - base
+                # Powers of two: products of coordinates may leave the range that areas do not.
+                _, powers = np.frexp(np.maximum.reduceat(np.abs(steps).max(axis=1), first))
+                x, y = np.ldexp(steps, -np.repeat(powers, sizes)[:, None]).T
                 following = np.arange(1, len(x) + 1)
                 following[rest - 1] = first
                 twice = x * y[following] - x[following] * y
-                volumes = 0.5 * np.add.reduceat(twice, first)
+                with np.errstate(over="ignore", under="ignore"):
+                    volumes = np.ldexp(np.abs(np.add.reduceat(twice, first)), 2 * powers - 1)
         return np.where(self.bounded, volumes, np.inf)

@@ -340,16 +340,25 @@ def _around(faces: Faces, region: int) -> IntArray:
         a, b = one, other
         if walk[(walk.index(a) + 1) % len(walk)] != b:
             a, b = b, a
-        x, y = _step(faces.vertices[a], faces.vertices[b])
-        normal = faces.facet_rows[facet, :2]
-        turn += (x * normal[1] - y * normal[0]) / np.hypot(*normal)
+        x, y = _as_unit(_step(faces.vertices[a], faces.vertices[b]))
+        u, v = _as_unit(faces.facet_rows[facet, :2])
+        turn += x * v - y * u
     return np.array(walk if turn > 0 else walk[::-1])
 
 
 def _step(a: FloatArray, b: FloatArray) -> FloatArray:
     """Return the way from one end of an edge to the other, either of which may be a direction."""
-    step: FloatArray = b[:2] - a[:2] if a[2] == b[2] else b[:2] if b[2] == 0 else -a[:2]
+    step: FloatArray = b[:2] / 2 - a[:2] / 2 if a[2] == b[2] else b[:2] if b[2] == 0 else -a[:2]
     return step
+
+
+def _as_unit(vector: FloatArray) -> FloatArray:
+    """Return a vector in the plane with length one; zero where it is zero or overflows."""
+    size = float(np.abs(vector).max())
+    if not 0.0 < size < np.inf:
+        return np.zeros(2)
+    unit: FloatArray = vector / size
+    return unit / np.hypot(*unit)
 
 
 def _offsets(sizes: npt.NDArray[Any]) -> IntArray:

@@ -2,7 +2,8 @@
 // A face of dimension k is the union of the pyramids from one of its vertices over those of its own
 // facets that do not contain it, so its size is the sum of height * base / k. The bases are faces
 // again: every one is measured once and kept by its set of vertices, with an orthonormal basis of
-// its directions for the heights over it.
+// its directions for the heights over it. The basis is that of the simplex of vertices with the
+// largest product of heights: others may be so flat that rounding decides about their directions.
 //
 // Reference: B. Bueeler, A. Enge, K. Fukuda, "Exact volume computation for polytopes: a practical
 // study", 2000 (Cohen and Hickey's scheme with reuse of faces).
@@ -64,6 +65,7 @@ class Faces {
     keys_.clear();
     dims_.clear();
     sizes_.clear();
+    spreads_.clear();
     bases_.clear();
     slots_.assign(64, -1);
     whole_.assign(words_, ~Word{0});
@@ -127,7 +129,8 @@ class Faces {
     if (const std::int64_t known = find(face, k); known >= 0)
       return static_cast<std::size_t>(known);
     std::vector<double> basis(k * d_, 0.0), step(d_);
-    double size = k == 0 ? 1.0 : 0.0, longest = -1.0;
+    double size = k == 0 ? 1.0 : 0.0, spread = k == 0 ? 0.0 : -kInfinity;
+    bool chosen = false;
     if (k > 0) {
       const std::size_t apex = lowest(face);
       const std::vector<Word> parts = facets_of(face, k);
@@ -137,14 +140,16 @@ class Faces {
         const std::size_t base = measure(part, k - 1);
         const double height = rise(apex, lowest(part), bases_[base], step);
         size += height * sizes_[base] / static_cast<double>(k);
-        if (height <= longest) continue;
-        longest = height;
+        const double own = std::log2(height) + spreads_[base];
+        if (chosen && !(own > spread)) continue;
+        chosen = true;
+        spread = own;
         std::copy(bases_[base].begin(), bases_[base].end(), basis.begin());
         for (std::size_t j = 0; j < d_; ++j)
           basis[(k - 1) * d_ + j] = height > 0.0 ? step[j] / height : 0.0;
       }
     }
-    return keep(face, k, size, std::move(basis));
+    return keep(face, k, size, spread, std::move(basis));
   }
 
   // The distance of a vertex from the affine hull of a face, and the vector of that length.
@@ -175,11 +180,13 @@ class Faces {
     return -1;
   }
 
-  std::size_t keep(const Word* face, std::size_t k, double size, std::vector<double>&& basis) {
+  std::size_t keep(const Word* face, std::size_t k, double size, double spread,
+                   std::vector<double>&& basis) {
     const std::size_t number = sizes_.size();
     keys_.insert(keys_.end(), face, face + words_);
     dims_.push_back(k);
     sizes_.push_back(size);
+    spreads_.push_back(spread);
     bases_.push_back(std::move(basis));
     if (2 * sizes_.size() > slots_.size()) {
       slots_.assign(2 * slots_.size(), -1);
@@ -202,7 +209,7 @@ class Faces {
   std::size_t words_ = 0, facets_ = 0;
   std::vector<Word> sets_, whole_, keys_;
   std::vector<std::size_t> dims_;
-  std::vector<double> sizes_;
+  std::vector<double> sizes_, spreads_;  // spreads: logarithms of products of heights
   std::vector<std::vector<double>> bases_;
   std::vector<std::int64_t> slots_;
 };
