@@ -357,8 +357,9 @@ def _as_unit(vector: FloatArray) -> FloatArray:
     size = float(np.abs(vector).max())
     if not 0.0 < size < np.inf:
         return np.zeros(2)
-    unit: FloatArray = vector / size
-    return unit / np.hypot(*unit)
+    scaled = vector / size
+    unit: FloatArray = scaled / np.hypot(*scaled)
+    return unit
 
 
 def _offsets(sizes: npt.NDArray[Any]) -> IntArray:
