@@ -76,6 +76,15 @@ def test_hyperplanes_that_touch_the_sphere_cut_nothing(d):
         assert table.count.work["exact_distances"] == 1
 
 
+def test_integers_beyond_doubles_decide_what_cuts_the_sphere():
+    # At a distance of 1 / sqrt(1 + 1e-400) from the centre.
+    weight, bias = np.array([[1e-200, 1.0], [1.0, 1e-200]]), np.array([-1.0, -1.0])
+    net = lr.Network(2, [lr.Affine(weight, bias), lr.relu()])
+    assert int(lr.count(net, lr.Ball([0.0, 0.0], 1.0))) == 3
+    touching = lr.Network(2, [lr.Affine(np.round(weight), bias), lr.relu()])
+    assert int(lr.count(touching, lr.Ball([0.0, 0.0], 1.0))) == 1
+
+
 def test_a_corner_on_the_sphere_does_not_meet_the_ball():
     # The wedge x >= 3/5, y >= 4/5 has its tip on the sphere.
     net = lr.Network(2, [lr.Affine([[5.0, 0.0], [0.0, 5.0]], [-3.0, -4.0]), lr.relu()])

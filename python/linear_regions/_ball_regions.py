@@ -331,8 +331,9 @@ def _nearest(rows: list[Row], values: list[Fraction], d: int) -> list[Fraction]:
     of at most d rows are tried, those that the centre violates most first.
     """
     sizes = [sum(a * a for a in row[:-1]) for row in rows]
+    # By squares with a sign: no root, and no number leaves the range of doubles.
     order = sorted(
-        range(len(rows)), key=lambda i: float(values[i]) / float(sizes[i]) ** 0.5 if sizes[i] else 0
+        range(len(rows)), key=lambda i: values[i] * abs(values[i]) / sizes[i] if sizes[i] else 0
     )
     for size in range(d + 1):
         for chosen in combinations(order, size):
