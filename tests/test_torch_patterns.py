@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -195,3 +197,15 @@ def test_modules_need_a_batch():
     with pytest.raises(lr.InvalidInput, match="must be finite"):
         naswot(residual(), torch.full((2, 1, 8, 8), torch.nan))
     assert te_nas(residual(), n=30, input_shape=(1, 8, 8), rng=0).samples == 30
+
+
+def test_a_module_is_read_without_the_compiler_of_pytorch(monkeypatch):
+    """Its import takes seconds, and nothing is compiled."""
+
+    class Refused:
+        def find_spec(self, name, path=None, target=None):
+            assert name != "torch._dynamo"
+
+    monkeypatch.delitem(sys.modules, "torch._dynamo", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Refused(), *sys.meta_path])
+    assert naswot(Ops(torch.relu), torch.ones(2, 5)).distinct == 1

@@ -13,6 +13,7 @@ a tensor.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -310,6 +311,12 @@ def recorded(torch: Any, inputs: Any) -> Iterator[Recording]:
     base: Any = TorchDispatchMode
 
     class Mode(base):  # type: ignore[misc]
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            # PyTorch would load its compiler, for seconds, in order to keep it away from the method
+            # below. Where it is not loaded, nothing is compiled.
+            return "torch._dynamo" in sys.modules
+
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
