@@ -37,6 +37,7 @@ def check_error(result, status, *words):
 def test_wrong_arguments_are_one_line_and_status_2(run):
     check_error(run("count", "--what", "nonsense"), 2, "--what", "--help")
     check_error(run("nonsense"), 2, "invalid choice")
+    check_error(run("expected", "--what"), 2, "unrecognized arguments: --what", "expected --help")
     check_error(run(), 2, "COMMAND")
     check_error(run("max", "1,a", "--filters", "1", "--kernel", "1"), 2, "integers with commas")
     check_error(run("count", "--box", "0", "1", "--space"), 2, "not allowed with")

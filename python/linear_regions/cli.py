@@ -52,9 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # argparse takes "-1,0" for an option; a leading blank makes it a value, and numbers allow it.
     given = [f" {text}" if re.match(r"-\.?\d", text) else text for text in given]
     try:
-        options = _parser().parse_args(given)
+        options, unknown = _parser().parse_known_args(given)
     except SystemExit as stop:  # --help, --version, wrong arguments: already written
         return stop.code if isinstance(stop.code, int) else _WRONG
+    if unknown:  # argparse would name the program's own help, which does not list them
+        known = f"(see {_PROGRAM} {options.command} --help)"
+        return _fail(options, f"unrecognized arguments: {' '.join(unknown)} {known}", _WRONG)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
