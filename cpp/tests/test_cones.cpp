@@ -202,6 +202,59 @@ TEST(lists_without_faces_have_the_same_regions_however_they_are_made) {
     }
 }
 
+TEST(lists_with_faces_are_the_same_node_by_node_and_all_at_once) {
+  const Tape deep = samples::mlp({3, 9, 7}, 2), ties = samples::mlp({3, 5, 4}, 1, 1);
+  const Tape wide = samples::mlp({2, 66}, 1);  // more units than a word holds
+  for (const Tape* tape : {&deep, &ties, &wide})
+    for (const DomainFrame& domain : {space(tape->n_in()), cube(tape->n_in(), 1.0)}) {
+      const ConeBlock once = list(*tape, domain);
+      ConeBlock slow, streamed;
+      RunControl limited, streaming;
+      limited.limit = once.n + 1;
+      list_cones(*tape, domain, Arithmetic::kCertified, limited, slow);
+      const auto take = [&](ConeBlock&& block) {
+        streamed.append(std::move(block));
+        return true;
+      };
+      stream_cones(*tape, domain, Arithmetic::kCertified, streaming, 5, take);
+      for (const ConeBlock* other : {&slow, &streamed}) {
+        CHECK(other->patterns == once.patterns && other->points == once.points);
+        CHECK(other->bounded == once.bounded && other->vertices == once.vertices);
+        CHECK(other->vertex_counts == once.vertex_counts && other->rows == once.rows);
+        CHECK(other->labels == once.labels && other->facet_counts == once.facet_counts);
+        CHECK(other->corners == once.corners && other->corner_counts == once.corner_counts);
+        CHECK_EQUAL(other->exact_points.size(), once.exact_points.size());
+      }
+    }
+}
+
+TEST(long_columns_keep_their_numbers_however_they_grow_and_shrink) {
+  LongColumn<std::int64_t> column;
+  const auto right = [](const LongColumn<std::int64_t>& c, std::size_t n) {
+    bool same = c.size() == n;
+    for (std::size_t i = 0; i < c.size(); ++i) same = same && c[i] == static_cast<std::int64_t>(i);
+    return same;
+  };
+  const std::size_t n = 3 * kLongRoom / sizeof(std::int64_t);  // beyond the first long block
+  for (std::size_t i = 0; i < n; ++i) column.push_back(static_cast<std::int64_t>(i));
+  CHECK(right(column, n));
+  const LongColumn<std::int64_t> copy = column;
+  LongColumn<std::int64_t> moved = std::move(column);
+  CHECK(copy == moved && right(moved, n));
+  for (const std::size_t left : {n / 2, kLongBlock / sizeof(std::int64_t), std::size_t{7}}) {
+    moved.shrink(left);
+    moved.give_back_room();
+    CHECK(right(moved, left));
+  }
+  moved.append(copy.begin() + 7, copy.end());
+  CHECK(moved == copy);
+  moved.shrink(0);
+  moved.give_back_room();
+  CHECK(moved.empty());
+  moved.push_back(0);
+  CHECK(right(moved, 1));
+}
+
 TEST(a_stopped_run_says_so) {
   const Tape tape = samples::mlp({4, 30, 20}, 5);
   RunControl limited;

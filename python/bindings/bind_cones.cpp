@@ -6,6 +6,14 @@
 namespace linear_regions::bindings {
 namespace {
 
+template <typename T>
+py::array adopt(LongColumn<T>&& values, std::vector<py::ssize_t> shape) {
+  values.give_back_room();
+  auto* owner = new LongColumn<T>(std::move(values));
+  py::capsule free(owner, [](void* p) { delete static_cast<LongColumn<T>*>(p); });
+  return py::array_t<T>(std::move(shape), owner->data(), free);
+}
+
 py::dict columns_of(ConeBlock&& block) {
   const auto n = static_cast<py::ssize_t>(block.n), dim = static_cast<py::ssize_t>(block.dim);
   const auto size = [](const auto& column) { return static_cast<py::ssize_t>(column.size()); };

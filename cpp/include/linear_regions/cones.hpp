@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "linear_regions/domain_frame.hpp"
+#include "linear_regions/long_column.hpp"
 #include "linear_regions/planar.hpp"
 #include "linear_regions/run_control.hpp"
 #include "linear_regions/tape.hpp"
@@ -21,20 +22,20 @@ namespace linear_regions {
 // and all points and directions are zero there.
 struct ConeBlock {
   std::size_t n = 0, words = 0, dim = 0;
-  bool faces = true;                        // otherwise no vertices, rows, labels and corners
-  std::vector<std::uint64_t> patterns;      // n * words
-  std::vector<double> vertices;             // dim + 1 each: (x, 1), or (direction, 0)
-  std::vector<std::int64_t> vertex_counts;  // n
+  bool faces = true;                       // otherwise no vertices, rows, labels and corners
+  LongColumn<std::uint64_t> patterns;      // n * words
+  LongColumn<double> vertices;             // dim + 1 each: (x, 1), or (direction, 0)
+  LongColumn<std::int64_t> vertex_counts;  // n
   // Irredundant facets, all regions one after the other: rows (a, c) with a . t + c > 0 inside, and
   // what changes across: the pattern bit of a cut, -1, -1; the first bit of a window, its winner's
   // place here and beyond the facet; or -1 - side of the domain, -1, -1.
-  std::vector<double> rows;                // dim + 1 each
-  std::vector<std::int32_t> labels;        // three each
-  std::vector<std::int64_t> facet_counts;  // n
+  LongColumn<double> rows;                // dim + 1 each
+  LongColumn<std::int32_t> labels;        // three each
+  LongColumn<std::int64_t> facet_counts;  // n
   // Which vertices (numbers within the region) lie on every facet, facet after facet.
-  std::vector<std::int64_t> corners, corner_counts;
-  std::vector<double> points;         // n * dim; NaN where no double lies inside
-  std::vector<std::uint8_t> bounded;  // n
+  LongColumn<std::int64_t> corners, corner_counts;
+  LongColumn<double> points;         // n * dim; NaN where no double lies inside
+  LongColumn<std::uint8_t> bounded;  // n
   struct ExactPoint {
     std::size_t region;
     std::vector<std::string> coordinates;  // hexadecimal "numerator/denominator"

@@ -22,22 +22,36 @@ class ConeBlockSink : public ConeSink<W> {
     this->lists_rays = faces;
   }
   void region(ConeEngine<W>& engine, const Region& region) override;
-  void begin() override { first_ = block_.n; }
-  void point(const ConeRoot& root, const std::uint64_t* pattern, const double* engine_coordinates,
-             bool bounded) override;
+  void begin() override;
+  void listed(ConeEngine<W>& engine, const ConeListed& cell) override;
   void drop() override;
 
  private:
   void find_facets(ConeEngine<W>& engine, const Region& region);
-  void add_label(ConeEngine<W>& engine, const Line& line);
-  void add_columns(ConeEngine<W>& engine, const Region& region);
+  void add_region(ConeEngine<W>& engine, const Region& region);
+  void add_faces(ConeEngine<W>& engine, const ConeListed& cell);
+  void know_nothing(std::size_t words);
+  void convert_vertex(const ConeRoot& root, const ConeListed& cell, std::size_t ray);
+  void convert_facet(ConeEngine<W>& engine, const Line& line, const double* row, std::int32_t bit);
+  void find_label(ConeEngine<W>& engine, const Line& line, std::int32_t* label) const;
 
   ConeBlock& block_;
-  std::size_t first_ = 0;  // of the regions that are listed at once
+  // Sizes of the columns before the regions that are listed at once.
+  struct Sizes {
+    std::size_t n = 0, vertices = 0, facets = 0, corners = 0;
+  } before_;
   ConePoints<W> points_;
-  // Of the region at hand.
-  std::vector<std::int32_t> facets_;     // bits
-  std::vector<std::uint64_t> on_facet_;  // rays on every bit, as words
+  // Of a region that is not listed at once.
+  std::vector<std::int32_t> facets_;      // bits
+  std::vector<std::uint64_t> on_facet_;   // rays on every bit, as words
+  std::vector<std::uint64_t> all_, far_;  // rays
+  // Of all regions that are listed at once, made when the first of them asks.
+  std::vector<std::uint64_t> known_rays_;
+  std::vector<double> vertices_;  // per ray: as in the block
+  Mask<W> known_facets_;
+  std::vector<double> rows_;          // per bit: as in the block, for the positive side
+  std::vector<std::int32_t> labels_;  // three per bit
+  std::vector<std::int64_t> rank_;    // of a ray of the region among them
 };
 
 }  // namespace linear_regions

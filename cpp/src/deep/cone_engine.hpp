@@ -71,6 +71,23 @@ struct ConeRoot {
 template <int W>
 class ConeSink;
 
+// A region as a set of rays, for its columns. Rays, facets and what they share have the numbers of
+// the node that is listed at once.
+struct ConeListed {
+  const std::uint64_t* pattern;
+  const double* point;  // inside, in engine coordinates
+  bool bounded;
+  // With faces:
+  int words = 0;  // of a set of rays
+  const std::uint64_t* rays = nullptr;
+  const std::uint64_t* far = nullptr;         // those at infinity
+  const double* spots = nullptr;              // of all rays: the point, or the direction
+  std::size_t stride = 0;                     // numbers of a spot
+  std::span<const std::int32_t> facets = {};  // bits
+  const std::int32_t* table = nullptr;        // bit -> 2 * line + side
+  const std::uint64_t* on_bit = nullptr;      // per bit: the rays that lie on it
+};
+
 // The sign words of a ray stand behind its coordinates.
 template <typename R>
 inline std::uint64_t* signs_of(R& ray, std::size_t stride) {
@@ -189,6 +206,8 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   const Path& path() const { return path_; }
   // A copy of the ray, as precise as doubles are.
   const Ray& listed_ray(const Ray& ray, const Mask<W>& mask, const Region& region);
+  // The place of such a ray: the point, or the direction with largest entry 1.
+  void write_spot(const Ray& ray, double* spot) const;
   // Points the exact stage at a ray of the region.
   ExactSigns::Ray exact_ray(const Mask<W>& mask, const Region& region);
 
@@ -346,8 +365,12 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
 
   // cone_listing.cpp: all cells of a node of the last layer at once
   struct Listing {
-    int words = 0;             // of a set of rays
-    std::vector<double> spot;  // per ray: the point, or the direction; stride_ numbers each
+    int words = 0;                 // of a set of rays
+    bool faces = false;            // are rays listed, too?
+    std::vector<double> spot;      // per ray: the point, or the direction; stride_ numbers each
+    std::uint64_t placed[8] = {};  // with faces: rays whose spots are final
+    std::vector<std::uint64_t> on_bit;  // with faces, per facet bit: the rays on it
+    std::vector<std::int32_t> facets;   // of a cell
     std::vector<Mask<W>> mask;
     std::uint64_t far[8] = {};                  // rays at infinity
     std::vector<std::int32_t> member;           // units that cut the node
@@ -368,7 +391,17 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void list_cell(const Node& node, const std::uint64_t* in, std::uint64_t on);
   template <int N>
   void list_slowly(const Node& node, const std::uint64_t* in, std::uint64_t on);
-  bool proved_inside(const Mask<W>& seen, std::uint64_t on, const double* point) const;
+  bool proved_inside(std::uint64_t on, const double* point) const;
+  template <int N>
+  void place_spots(const Node& node, const std::uint64_t* in, std::uint64_t on);
+  void set_sides(const Node& node, std::uint64_t on);
+  int side_of_bit(std::int32_t bit, std::uint64_t on) const {
+    const std::int32_t unit = listing_.open[static_cast<std::size_t>(bit)];
+    if (unit < 0) return listing_.side[static_cast<std::size_t>(bit)];
+    return (on >> unit & 1) != 0 ? 1 : -1;
+  }
+  template <int N>
+  void find_facets(const Node& node, const std::uint64_t* in, const Mask<W>& seen);
 
   // cone_leaves.cpp
   bool leads_to_count(const LayerCell& cell) const;
@@ -558,13 +591,13 @@ template <int W>
 class ConeSink {
  public:
   virtual ~ConeSink() = default;
-  // With vertices, which are to be as precise as doubles are. A sink without takes regions that are
-  // listed at once: between begin() and end(), by region() and point(); drop() where the run was
-  // stopped in between.
+  // With vertices, which are to be as precise as doubles are.
   bool lists_rays = true;
+  // Does it take regions that are listed at once? Between begin() and end(), by region() and
+  // listed(); drop() where the run was stopped in between.
+  bool at_once = true;
   virtual void begin() {}
-  virtual void point(const ConeRoot& /*root*/, const std::uint64_t* /*pattern*/,
-                     const double* /*engine_coordinates*/, bool /*bounded*/) {}
+  virtual void listed(ConeEngine<W>& /*engine*/, const ConeListed& /*cell*/) {}
   virtual void end() {}
   virtual void drop() {}
   virtual void region(ConeEngine<W>& engine, const typename ConeEngine<W>::Region& region) = 0;

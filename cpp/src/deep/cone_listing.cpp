@@ -80,10 +80,10 @@ void turn_signs(const std::uint64_t* signs, std::size_t words, std::size_t n,
 
 }  // namespace
 
-// Only a run that may take all regions below the node, and wants no rays of them.
+// Only a run that may take all regions below the node.
 template <int W>
 bool ConeEngine<W>::lists_at_once(const Node& node) const {
-  if (counting() || hooks_->sink->lists_rays || !last_split(node.cell->split)) return false;
+  if (counting() || !hooks_->sink->at_once || !last_split(node.cell->split)) return false;
   if (node.guide.active() || hooks_->cut > 0 || hooks_->probe != nullptr) return false;
   if (control_.limit != RunControl::kNoLimit || node.n_list > kMostRays) return false;
   if (node.cell->words == 1) return true;
@@ -125,7 +125,8 @@ void ConeEngine<W>::list_at_once(const Node& node) {
   hooks_->sink->end();
 }
 
-// Rays as points, the rays above and below every open unit, and the rows of all facets.
+// Rays as points, the rays above and below every open unit, and the rows of all facets. With faces
+// a ray gets its place when a cell asks for it.
 template <int W>
 void ConeEngine<W>::prepare_listing(const Node& node) {
   const LayerCell& cell = *node.cell;
@@ -134,25 +135,35 @@ void ConeEngine<W>::prepare_listing(const Node& node) {
   const auto n = static_cast<std::size_t>(node.n_list);
   Listing& l = listing_;
   l.words = n <= 64 ? 1 : n <= 128 ? 2 : n <= 256 ? 4 : 8;
+  l.faces = hooks_->sink->lists_rays;
   l.spot.resize(n * stride_);
   l.mask.resize(n);
   std::fill(std::begin(l.far), std::end(l.far), 0);
+  std::fill(std::begin(l.placed), std::end(l.placed), 0);
+  const auto lead = static_cast<std::size_t>(l.words);
+  l.on_bit.assign(l.faces ? lead * static_cast<std::size_t>(node.n_bits) : 0, 0);
   for (std::size_t i = 0; i < n; ++i) {
     const auto r = static_cast<std::size_t>(node.list[i]);
     const double* x = set.ray[r]->x();
-    double* spot = l.spot.data() + i * stride_;
     const bool vertex = x[dim_] != 0;
+    if (!vertex) l.far[i >> 6] |= std::uint64_t{1} << (i & 63);
+    l.mask[i] = set.mask[r];
+    if (l.faces) {
+      for (int w = 0; w < W; ++w)
+        for (std::uint64_t rest = l.mask[i].w[w]; rest != 0; rest &= rest - 1)
+          l.on_bit[lead * static_cast<std::size_t>(64 * w + std::countr_zero(rest)) + i / 64] |=
+              std::uint64_t{1} << (i & 63);
+      continue;
+    }
+    double* spot = l.spot.data() + i * stride_;
     const double factor = 1.0 / (vertex ? x[dim_] : largest_entry(x, dim_));
     for (std::size_t k = 0; k < dim_; ++k) spot[k] = x[k] * factor;
     for (std::size_t k = dim_; k < stride_; ++k) spot[k] = 0.0;
-    if (!vertex) l.far[i >> 6] |= std::uint64_t{1} << (i & 63);
-    l.mask[i] = set.mask[r];
   }
   l.member.clear();
   for (std::size_t w = 0; w < words; ++w)
     for (std::uint64_t rest = node.mixed[w]; rest != 0; rest &= rest - 1)
       l.member.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
-  const auto lead = static_cast<std::size_t>(l.words);
   turn_signs(node.list_signs, words, n, l.member, lead, l.above);
   turn_signs(node.list_signs + words, words, n, l.member, lead, l.below);
   l.point.resize(2 * stride_);
@@ -213,6 +224,7 @@ template <int W>
 template <int N>
 void ConeEngine<W>::list_cell(const Node& node, const std::uint64_t* in, std::uint64_t on) {
   Listing& l = listing_;
+  if (l.faces) place_spots<N>(node, in, on);
   double* point = l.point.data();
   double* direction = point + stride_;
   std::fill(point, point + 2 * stride_, 0.0);
@@ -235,31 +247,105 @@ void ConeEngine<W>::list_cell(const Node& node, const std::uint64_t* in, std::ui
     for (std::size_t k = 0; k < dim_; ++k) point[k] /= static_cast<double>(n - n_far);
   if (n_far > 0)
     for (std::size_t k = 0; k < dim_; ++k) point[k] += direction[k];
-  if (!proved_inside(seen, on, point)) {
+  find_facets<N>(node, in, seen);
+  if (!proved_inside(on, point)) {
     list_slowly<N>(node, in, on);
     return;
   }
   l.found.assign(l.pattern.begin(), l.pattern.end());
   for (std::uint64_t rest = on; rest != 0; rest &= rest - 1)
     set_sign(l.found.data(), l.unit_bit[static_cast<std::size_t>(std::countr_zero(rest))]);
-  hooks_->sink->point(root_, l.found.data(), point, n_far == 0);
+  ConeListed cell{l.found.data(), point, n_far == 0};
+  if (l.faces) {
+    set_sides(node, on);
+    cell.words = N;
+    cell.rays = in;
+    cell.far = l.far;
+    cell.spots = l.spot.data();
+    cell.stride = stride_;
+    cell.facets = l.facets;
+    cell.table = node.table;
+    cell.on_bit = l.on_bit.data();
+  }
+  hooks_->sink->listed(*this, cell);
   ++regions_;
 }
 
-// Are all rows that rays lie on positive at the point, by their error bounds alone?
+// The places of rays that no cell has asked for, as precise as doubles are. Which cell asks first
+// does not matter: a ray is determined by the rows on which it lies.
 template <int W>
-bool ConeEngine<W>::proved_inside(const Mask<W>& seen, std::uint64_t on,
-                                  const double* point) const {
-  const double size = size_of_point(point, dim_);
-  if (!(size < kLargestPoint)) return false;
+template <int N>
+void ConeEngine<W>::place_spots(const Node& node, const std::uint64_t* in, std::uint64_t on) {
+  Listing& l = listing_;
+  bool sides = false;
+  for (int w = 0; w < N; ++w)
+    for (std::uint64_t rest = in[w] & ~l.placed[w]; rest != 0; rest &= rest - 1) {
+      if (!sides) set_sides(node, on);
+      sides = true;
+      const auto i = static_cast<std::size_t>(64 * w + std::countr_zero(rest));
+      const Arena::Mark mark = arena_.mark();
+      const Region region{node.cone, node.table, node.n_bits, nullptr};
+      const Ray& ray = listed_ray(*node.vertices->ray[node.list[i]], l.mask[i], region);
+      double* spot = l.spot.data() + i * stride_;
+      write_spot(ray, spot);
+      for (std::size_t k = dim_; k < stride_; ++k) spot[k] = 0.0;
+      arena_.release(mark);
+      l.placed[w] |= rest & (0 - rest);
+    }
+}
+
+// The sides of the cell's facets in the node's table.
+template <int W>
+void ConeEngine<W>::set_sides(const Node& node, std::uint64_t on) {
+  const VertexSet<W>& set = *node.vertices;
+  for (std::int32_t i = 0; i < set.n_members; ++i)
+    node.table[set.first_bit + i] =
+        2 * (set.first_line + i) + (side_of_bit(set.first_bit + i, on) > 0 ? 0 : 1);
+}
+
+// The facets of a cell, or without faces all rows on which rays lie. A bit is a facet unless its
+// rays are among those of another one, which can only be where rays lie on more rows than needed.
+template <int W>
+template <int N>
+void ConeEngine<W>::find_facets(const Node& node, const std::uint64_t* in, const Mask<W>& seen) {
+  Listing& l = listing_;
+  bool simple = !l.faces || node.vertices->simple;
+  if (!simple) {
+    simple = true;
+    for (int w = 0; w < N && simple; ++w)
+      for (std::uint64_t rest = in[w]; rest != 0 && simple; rest &= rest - 1)
+        simple = l.mask[static_cast<std::size_t>(64 * w + std::countr_zero(rest))].count() ==
+                 node.cone.k - 1;
+  }
+  const auto within = [&](std::int32_t a, std::int32_t b) {
+    const std::uint64_t* pa = l.on_bit.data() + static_cast<std::size_t>(N * a);
+    const std::uint64_t* pb = l.on_bit.data() + static_cast<std::size_t>(N * b);
+    std::uint64_t beside = 0;
+    for (int w = 0; w < N; ++w) beside |= in[w] & pa[w] & ~pb[w];
+    return beside == 0;
+  };
+  l.facets.clear();
   for (int w = 0; w < W; ++w)
     for (std::uint64_t rest = seen.w[w]; rest != 0; rest &= rest - 1) {
-      const auto b = static_cast<std::size_t>(64 * w + std::countr_zero(rest));
-      if (listing_.row[b] == nullptr) continue;
-      const std::int32_t unit = listing_.open[b];
-      const int side = unit < 0 ? listing_.side[b] : (on >> unit & 1) != 0 ? 1 : -1;
-      if (side_of_point(listing_.row[b], dim_, point, size) != side) return false;
+      const std::int32_t b = 64 * w + std::countr_zero(rest);
+      if (l.row[static_cast<std::size_t>(b)] == nullptr) continue;
+      bool facet = true;
+      if (!simple)
+        for (std::int32_t o = 0; o < node.n_bits && facet; ++o)
+          facet = o == b || !seen.has(o) || !within(b, o) || (within(o, b) && b < o);
+      if (facet) l.facets.push_back(b);
     }
+}
+
+// Are the rows of all facets positive at the point, by their error bounds alone?
+template <int W>
+bool ConeEngine<W>::proved_inside(std::uint64_t on, const double* point) const {
+  const double size = size_of_point(point, dim_);
+  if (!(size < kLargestPoint)) return false;
+  for (const std::int32_t b : listing_.facets)
+    if (side_of_point(listing_.row[static_cast<std::size_t>(b)], dim_, point, size) !=
+        side_of_bit(b, on))
+      return false;
   return true;
 }
 

@@ -57,11 +57,9 @@ void ConePoints<W>::place_rays(ConeEngine<W>& engine, const Region& region) {
   rays_.resize(static_cast<std::size_t>(cone.n) * (d + 1));
   for (std::int32_t i = 0; i < cone.n; ++i) {
     const Ray& ray = engine.listed_ray(*cone.ray[i], cone.mask[i], region);
-    const double w = ray.x()[d];
     double* to = rays_.data() + static_cast<std::size_t>(i) * (d + 1);
-    const double scale = w != 0 ? w : largest_entry(ray.x(), d);
-    for (std::size_t k = 0; k < d; ++k) to[k] = ray.x()[k] / scale + 0.0;
-    to[d] = w != 0 ? 1.0 : 0.0;
+    engine.write_spot(ray, to);
+    to[d] = ray.x()[d] != 0 ? 1.0 : 0.0;
   }
 }
 
@@ -170,9 +168,8 @@ void ConePoints<W>::find(ConeEngine<W>& engine, const Region& region,
 
 template <int W>
 void ConePoints<W>::append_to(ConeBlock& block, const ConeRoot& root) {
-  const std::size_t at = block.points.size();
-  block.points.resize(at + block.dim, found_ ? 0.0 : kNan);
-  double* to = block.points.data() + at;
+  double* to = block.points.grow(block.dim);
+  std::fill_n(to, block.dim, found_ ? 0.0 : kNan);
   for (std::size_t k = 0; found_ && k < root.dim; ++k)
     to[root.coordinates[k]] = root.to_domain(k, point_[k]) + 0.0;
   if (exact_.empty()) return;

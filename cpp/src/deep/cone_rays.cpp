@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "deep/cone_engine.hpp"
+#include "deep/cone_sides.hpp"
 
 namespace linear_regions {
 namespace {
@@ -290,6 +291,13 @@ const Ray& ConeEngine<W>::listed_ray(const Ray& ray, const Mask<W>& mask, const 
   if (!(better.error < kPlaced * (better.x()[dim_] != 0 ? better.x()[dim_] : 1.0)))
     place_exactly(better, mask, through);
   return better;
+}
+
+template <int W>
+void ConeEngine<W>::write_spot(const Ray& ray, double* spot) const {
+  const double* x = ray.x();
+  const double scale = x[dim_] != 0 ? x[dim_] : largest_entry(x, dim_);
+  for (std::size_t k = 0; k < dim_; ++k) spot[k] = x[k] / scale + 0.0;
 }
 
 template <int W>

@@ -57,24 +57,24 @@ class ConeStream : public ConeSink<W> {
         inner_(block_, words, dim, faces),
         empty_(block_) {
     this->lists_rays = faces;
+    this->at_once = !faces;  // blocks of vertices are to stay as small as they were asked for
   }
   // Regions that were delivered before the masks became too narrow are skipped; the order is the
   // same.
   void region(ConeEngine<W>& engine, const typename ConeEngine<W>::Region& region) override {
     if (skips()) return;
     inner_.region(engine, region);
-    if (!at_once_) flush_if_full();
+    if (!listing_) flush_if_full();
   }
   void begin() override {
-    at_once_ = true;
+    listing_ = true;
     inner_.begin();
   }
-  void point(const ConeRoot& root, const std::uint64_t* pattern, const double* engine_coordinates,
-             bool bounded) override {
-    if (!skips()) inner_.point(root, pattern, engine_coordinates, bounded);
+  void listed(ConeEngine<W>& engine, const ConeListed& cell) override {
+    if (!skips()) inner_.listed(engine, cell);
   }
   void end() override {
-    at_once_ = false;
+    listing_ = false;
     flush_if_full();
   }
   void drop() override { inner_.drop(); }
@@ -92,8 +92,8 @@ class ConeStream : public ConeSink<W> {
     if (block_.n >= size_) flush();
   }
 
-  bool at_once_ = false;
-  bool wanted_ = true;  // a reader that said no is not asked again
+  bool listing_ = false;  // at once
+  bool wanted_ = true;    // a reader that said no is not asked again
   std::size_t size_;
   RunControl& control_;
   const std::function<bool(ConeBlock&&)>& out_;
