@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import permutations, product
 from math import comb
 
 import numpy as np
@@ -26,7 +27,7 @@ from linear_regions._one_layer.compiled import (
 from linear_regions._one_layer.draws import OutOfReach
 from linear_regions._one_layer.frontier import frontier_count, swept
 from linear_regions._one_layer.matching import matching_nodes, matching_sizes
-from linear_regions._one_layer.multiset import shared_rows, tuple_table
+from linear_regions._one_layer.multiset import shared_orbits, shared_rows, tuple_table
 from linear_regions._one_layer.parts import evaluate
 from linear_regions._one_layer.residues import (
     from_residues,
@@ -205,6 +206,28 @@ def test_symmetries_map_windows_to_windows():
     assert len(symmetries) == 7  # of the square across the sweep, without the identity
     for image in symmetries:
         assert {frozenset(image[i] for i in window) for window in windows} == set(windows)
+
+
+@pytest.mark.parametrize(("shape", "group"), [((1, 4, 4), 8), ((1, 3, 4), 4), ((1, 4), 2)])
+def test_orbits_of_window_sets_are_those_of_the_images_of_every_set(shape, group):
+    part = part_of(shape, 2, 2)
+    sides = [size - 1 for size in shape[1:]]
+    grid = np.arange(part.n_positions).reshape(sides)
+    images = {tuple(turned.reshape(-1).tolist()) for turned in turns(grid)}
+    assert len(images) == group
+    orbits = {}
+    for mask in range(1, 1 << grid.size):
+        orbit = {sum(1 << image[i] for i in range(grid.size) if mask >> i & 1) for image in images}
+        orbits[max(orbit)] = len(orbit)
+    assert shared_orbits(part) == orbits
+
+
+def turns(grid):
+    for axes in permutations(range(grid.ndim)):
+        turned = grid.transpose(axes)
+        if turned.shape == grid.shape:
+            for flipped in product((False, True), repeat=grid.ndim):
+                yield np.flip(turned, [axis for axis, flip in enumerate(flipped) if flip])
 
 
 @settings(max_examples=60)

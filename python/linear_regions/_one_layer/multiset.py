@@ -25,6 +25,7 @@ from functools import lru_cache
 from math import comb
 
 import numpy as np
+import numpy.typing as npt
 
 from .draws import OutOfReach, draw_vector
 from .windows import Part
@@ -164,13 +165,22 @@ def shared_orbits(part: Part) -> dict[int, int]:
                 images += [np.swapaxes(image, i, j) for image in images]
     # A few permutations may repeat; the set of images of a mask does not care.
     permutations = {tuple(int(p) for p in image.reshape(-1)) for image in images}
-    found: dict[int, int] = {}
-    for mask in range(1, 1 << n):
-        bits = [i for i in range(n) if mask >> i & 1]
-        orbit = {sum(1 << image[i] for i in bits) for image in permutations}
-        if mask == max(orbit):
-            found[mask] = len(orbit)
-    return found
+    masks = np.arange(1 << n)
+    last = masks.copy()  # of the orbit
+    for permutation in permutations:
+        np.maximum(last, _images(permutation), out=last)
+    firsts = masks[masks == last][1:]  # without the empty set
+    orbits = np.sort([_images(permutation)[firsts] for permutation in permutations], axis=0)
+    sizes = 1 + (orbits[1:] != orbits[:-1]).sum(axis=0)
+    return dict(zip(firsts.tolist(), sizes.tolist(), strict=True))
+
+
+def _images(permutation: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Return the image of every mask under a permutation of its bits."""
+    images = np.zeros(1 << len(permutation), dtype=np.int64)
+    for i, target in enumerate(permutation):
+        images[1 << i : 2 << i] = images[: 1 << i] | (1 << target)
+    return images
 
 
 class CentralCircuit(Exception):
