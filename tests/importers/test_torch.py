@@ -157,6 +157,18 @@ def test_two_outputs_are_refused_and_one_in_a_container_is_read():
     assert names(load(Function(lambda m, x: {"y": F.relu(x)}), input_shape=6)) == ["Pointwise"]
 
 
+def test_a_module_that_stands_in_several_places_is_read_in_each(monkeypatch):
+    relu = nn.ReLU()
+    twice = nn.Sequential(nn.Linear(4, 4), relu)
+    model = nn.Sequential(nn.Linear(2, 4), relu, twice, twice, nn.Linear(4, 1))
+    exported = load(model, input_shape=2)
+    monkeypatch.setattr(torch.export, "export", broken_export)
+    assert load(model, input_shape=2).layers == exported.layers
+    assert [type(layer).__name__ for layer in exported.layers] == ["Affine", "Pointwise"] * 3 + [
+        "Affine"
+    ]
+
+
 def test_data_dependent_branch_is_refused_with_the_reason_of_the_export():
     module = Function(lambda m, x: x if x.sum() > 0 else -x)
     with pytest.raises(Unsupported, match=r"torch\.export cannot read it"):

@@ -77,7 +77,9 @@ def read_sequential(
 
 def _flat(torch: Any, module: Any, prefix: str) -> list[tuple[str, Any]]:
     parts: list[tuple[str, Any]] = []
-    for name, child in module.named_children():
+    # Not named_children(), which leaves out a module that was there before: one ReLU may stand
+    # behind several layers.
+    for name, child in module._modules.items():
         path = f"{prefix}{name}"
         if type(child) is torch.nn.Sequential:
             parts.extend(_flat(torch, child, f"{path}."))
