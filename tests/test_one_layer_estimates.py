@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import threading
-from math import log10
+from fractions import Fraction
+from itertools import accumulate
+from math import comb, log10
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from linear_regions import _core
 from linear_regions._one_layer import one_layer_maximum
 from linear_regions._one_layer.beyond import rigorous_bracket
+from linear_regions._one_layer.binomial import binomial_thresholds
 from linear_regions._one_layer.bracket import bracket
 from linear_regions._one_layer.compiled import Control
 from linear_regions._one_layer.draws import OutOfReach
@@ -442,3 +445,16 @@ def test_bracket_stands_beside_every_estimate():
     result = estimate((1, 9, 9), 5, 3, "direct", 1)
     assert result.bracket == bracket(one_layer((1, 9, 9), ConvSpec(5, 3)), 1, "shared")
     assert callable(rigorous_bracket)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.013, 1 - 2**-53, 2**-52, 1e-20, 1.0])
+@pytest.mark.parametrize("n", [1, 2, 7, 60])
+def test_binomial_thresholds_are_the_exact_ones_rounded_down(n: int, share: float) -> None:
+    p = Fraction(share)
+    terms = [comb(n, t) * p**t * (1 - p) ** (n - t) for t in range(n)]
+    exact = [min(int(2**64 * reached), 2**64 - 1) for reached in accumulate(terms)]
+    assert binomial_thresholds(n, share) == exact
+
+
+def test_thresholds_of_a_layer_of_very_many_filters_take_no_time() -> None:
+    assert binomial_thresholds(20_000, 0.1)[-1] == 2**64 - 1  # exact terms: minutes, gigabytes

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from math import comb, log, prod
+from math import log, prod
 from time import perf_counter
 from typing import Any
 
@@ -25,6 +25,7 @@ from .._numbers import short_number
 from .._part_runs import ExecutorOrMaker, PartRun
 from .._run import Run
 from ..errors import Unsupported
+from .binomial import binomial_thresholds
 from .windows import Part
 
 Words = npt.NDArray[np.uint64]
@@ -382,18 +383,7 @@ class Sampler:
         self, share: float, first: int, particles: int, ranks: int
     ) -> Callable[..., dict[str, Any]]:
         part = self.part
-        # Fixed-point binomial probabilities: the share is taken as the double that it is.
-        numerator, denominator = share.as_integer_ratio()
-        rest = denominator - numerator
-        terms = [
-            comb(part.filters, t) * numerator**t * rest ** (part.filters - t)
-            for t in range(part.filters)
-        ]
-        total, reached, thresholds = denominator**part.filters, 0, []
-        for term in terms:
-            reached += term
-            thresholds.append(min((reached << 64) // total, _LARGEST_WORD))
-        words = np.array(thresholds, dtype=np.uint64)
+        words = np.array(binomial_thresholds(part.filters, share), dtype=np.uint64)
         penalty = self._penalty(share)
         return lambda number, pieces, **options: self._core.particle_batches(
             self.graph,
