@@ -295,7 +295,7 @@ DomainFrame moved(const DomainFrame& domain, const std::vector<double>& center,
     }
   }
   out.exact_columns.clear();
-  out.exact_denominator = "1";
+  out.exact_denominator.assign(1, '1');  // GCC 12 warns about = "1" without reason
   if (same) return out;
   const int power = scale + least;
   if (power < 0) denominator <<= static_cast<unsigned>(-power);
