@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Measure one and two threads and processes, then predict many workers from sizes of sub-trees.
 
-``--idle`` instead measures how long threads wait for work, on even and on skewed trees: what is
-left of the time of all threads beside that in which a processor ran them. Other work on the
-machine counts as waiting, so the shares are upper bounds.
+``--idle`` instead measures how long threads wait for work, on even and on skewed trees: how often
+they are found asleep. A thread that only waits for a processor is not.
 
 The answer is checked in every run. The prediction is a simulation of what `executor=` does. It
 assumes that all workers are as fast as this core; that sub-trees fall into the first parts at
@@ -17,15 +16,19 @@ of a second than it is here.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
 import json
 import multiprocessing
+import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,12 +159,13 @@ def searches() -> dict[str, Callable[[int], int]]:
 
 
 def waiting(name: str, call: Callable[[int], int], threads: int) -> dict[str, Any]:
-    """Return seconds and the share of the threads' time in which they did not run."""
+    """Return seconds and the share of the threads' time in which they slept."""
     begin = time.perf_counter()
     whole = call(1)
     one = time.perf_counter() - begin
     begin, used = time.perf_counter(), time.process_time()
-    assert call(threads) == whole
+    with Sleepers() as sleepers:
+        assert call(threads) == whole
     spent, used = time.perf_counter() - begin, time.process_time() - used
     return {
         "search": name,
@@ -169,8 +173,44 @@ def waiting(name: str, call: Callable[[int], int], threads: int) -> dict[str, An
         "seconds": one,
         "gain": one / spent,
         "more work": used / one - 1,
-        "waiting": max(0.0, 1 - used / (threads * spent)),
+        "waiting": sleepers.share,
     }
+
+
+class Sleepers:
+    """Looks every few milliseconds which threads of a call sleep. Linux.
+
+    A thread that could run, but for which no processor is free, does not sleep. So other work on
+    the machine does not count.
+    """
+
+    def __init__(self) -> None:
+        self._others = set(os.listdir("/proc/self/task")) - {str(os.getpid())}
+        self._seen = self._asleep = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Sleepers:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def share(self) -> float:
+        """Share of the threads' time."""
+        return self._asleep / max(self._seen, 1)
+
+    def _look(self) -> None:
+        self._others.add(str(threading.get_native_id()))
+        while not self._done.wait(0.005):
+            for task in set(os.listdir("/proc/self/task")) - self._others:
+                with contextlib.suppress(OSError):
+                    state = Path(f"/proc/self/task/{task}/stat").read_text().rpartition(")")[2]
+                    self._seen += 1
+                    self._asleep += state.split()[0] != "R"
 
 
 def line(row: dict[str, Any]) -> str:
