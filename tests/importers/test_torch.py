@@ -184,6 +184,19 @@ def test_hook_that_the_export_does_not_see_is_caught_or_read():
         np.testing.assert_allclose(net(x.double().numpy()), module(x).numpy(), atol=1e-6)
 
 
+def test_a_sequential_with_a_forward_of_its_own_is_not_read_as_its_modules(monkeypatch):
+    class Doubled(nn.Sequential):
+        def forward(self, x):
+            return 2.0 * super().forward(x)
+
+    module = Doubled(nn.Linear(4, 3), nn.ReLU()).eval()
+    x = torch.randn(5, 4)
+    np.testing.assert_allclose(load(module)(x), module(x).detach().numpy(), atol=1e-6)
+    monkeypatch.setattr(torch.export, "export", broken_export)
+    with pytest.raises(Unsupported, match="differ by"):
+        load(module)
+
+
 def test_unknown_module_has_no_second_way(monkeypatch):
     monkeypatch.setattr(torch.export, "export", broken_export)
     with pytest.raises(Unsupported, match="cannot be exported"):

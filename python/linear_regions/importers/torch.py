@@ -8,8 +8,9 @@ an ``nn.Sequential`` of known modules is read module by module, and the notes sa
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from .._layer import Layer
@@ -137,26 +138,35 @@ def _from_module(torch: Any, module: Any, shape: Shape, *, fold: bool, drop: boo
         try:
             program = torch.export.export(module, (example,))
         except Exception as error:
-            return _from_sequential(torch, module, shape, notes, error, fold=fold, drop=drop)
-        reader = Program(program, torch, name)
-        net = _read(reader, shape, (1, *shape), notes, fold=fold, drop=drop)
+            net, magnitude = _from_sequential(
+                torch, module, shape, notes, error, fold=fold, drop=drop
+            )
+        else:
+            reader = Program(program, torch, name)
+            net = _read(reader, shape, (1, *shape), notes, fold=fold, drop=drop)
+            magnitude = partial(_recorded, reader.magnitudes)
         if dtype in (torch.float32, torch.float64) and not drop:
-            own = _own_forward(torch, module, example, reader.magnitudes)
-            _check.compare(net, own, FLOAT32, name)
+            _check.compare(net, _own_forward(torch, module, example, magnitude), FLOAT32, name)
     return net
 
 
-def _own_forward(torch: Any, module: Any, example: Any, magnitudes: dict[bytes, float]) -> Forward:
-    """Return the module's own forward pass: an export freezes Python branches and hooks.
+def _recorded(magnitudes: dict[bytes, float], point: FloatArray) -> float:
+    return magnitudes.get(point.tobytes(), 0.0)
 
-    The magnitudes on the way are those that the exported program had at the same points.
+
+def _own_forward(
+    torch: Any, module: Any, example: Any, magnitude: Callable[[FloatArray], float]
+) -> Forward:
+    """Return the module's own forward pass: neither way of reading it sees Python branches.
+
+    The magnitudes on the way are those that what was read had at the same points.
     """
 
     def run(point: FloatArray) -> tuple[FloatArray, float]:
         value = module(torch.as_tensor(point).to(example).unsqueeze(0))
         if not isinstance(value, torch.Tensor):
             (value,) = value.values() if isinstance(value, dict) else value
-        return value.detach().to(torch.float64).cpu().numpy(), magnitudes.get(point.tobytes(), 0.0)
+        return value.detach().to(torch.float64).cpu().numpy(), magnitude(point)
 
     return run
 
@@ -221,7 +231,8 @@ def _from_sequential(
     *,
     fold: bool,
     drop: bool,
-) -> Network:
+) -> tuple[Network, Callable[[FloatArray], float]]:
+    """Return the network and the largest magnitude on the way at a point."""
     name = type(module).__name__
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if not isinstance(module, torch.nn.Sequential):
@@ -229,9 +240,9 @@ def _from_sequential(
     tape = Tape(shape, fold=fold, source=name)
     tape.notes.extend(notes)
     tape.notes.append(
-        f"torch.export failed ({type(error).__name__}); the nn.Sequential was read module by "
-        "module, so hooks and changed forward methods were not seen"
+        f"torch.export failed ({type(error).__name__}); the nn.Sequential was read module by module"
     )
     result, modules = read_sequential(torch, tape, module, shape, drop)
     net = tape.finish(result, _without_batch(result.shape, True))
-    return _check.checked(net, sequential_forward(torch, modules), FLOAT64, name)
+    forward = sequential_forward(torch, modules)
+    return _check.checked(net, forward, FLOAT64, name), lambda point: forward(point)[1]
