@@ -255,7 +255,6 @@ def test_ctrl_c_at_any_line_neither_loses_nor_doubles_a_region(
     assert stop > 60
 
 
-@pytest.mark.slow
 def test_dask_workers_count_and_one_of_them_is_killed() -> None:
     distributed = pytest.importorskip("distributed")
     net = strategies.mlp_of([3, 60, 60, 60, 1], np.random.default_rng(2))
