@@ -305,12 +305,12 @@ void ConeEngine<W>::split_lines(const Node& node, std::int32_t line, std::int32_
                        : ray.error + std::fabs(c) * along.error +
                              (dv + std::fabs(c) * da) / room * (1 + along.error) +
                              8 * kRoundoff * (1 + std::fabs(c));
-    const int by = size > 0x1p-500 && size < 0x1p500
-                       ? -std::ilogb(size) - (size == std::ldexp(1.0, std::ilogb(size)) ? 0 : 1)
-                       : 0;
+    const bool scales = size > 0x1p-500 && size < 0x1p500;
+    const int by =
+        scales ? -std::ilogb(size) - (size == std::ldexp(1.0, std::ilogb(size)) ? 0 : 1) : 0;
     for (std::size_t k = 0; k < stride_; ++k) r->x()[k] = std::ldexp(r->x()[k], by);
     error = std::ldexp(error, by);
-    r->error = room > 0 && error < 1e300 ? 1.0001 * error : INFINITY;
+    r->error = scales && room > 0 && error < 1e300 ? 1.0001 * error : INFINITY;
     r->base = std::max(ray.base, along.base);
     r->alive = ray.alive;
     if (ray.x()[dim_] > 0 && !(r->x()[dim_] > 0x1p-900)) r->x()[dim_] = 0x1p-900;

@@ -166,7 +166,10 @@ typename ConeEngine<W>::Meeting ConeEngine<W>::meeting_beyond(const Level& level
     const Steepness x = steepest(level, u, v, up + words * u_less, vp + words * (1 - v_less));
     const Steepness y = steepest(level, v, u, vp + words * v_less, up + words * (1 - u_less));
     if (x.high * y.high < 1 - 1e-12) return Meeting::kOutside;
-    if (!(x.low * y.low > 1 + 1e-12)) return Meeting::kOpen;  // NaN too
+    // A lower bound that overflows is none; with both below this, a product above one is of two
+    // that are rounded as usual.
+    const bool known = x.low < 1e300 && y.low < 1e300;
+    if (!(known && x.low * y.low > 1 + 1e-12)) return Meeting::kOpen;  // NaN too
   }
   return Meeting::kInside;
 }
@@ -184,7 +187,8 @@ typename ConeEngine<W>::Steepness ConeEngine<W>::steepest(const Level& level, st
       const double* value = level.value.data() + r * lead_;
       const double a = std::fabs(value[u]), b = std::fabs(value[v]);
       const double da = eu + nu * level.slack[r], db = ev + nv * level.slack[r];
-      const double high = b > db ? (a + da) / (b - db) : kInfinity;
+      const double quotient = (a + da) / (b - db);
+      const double high = b > db && quotient < kInfinity ? quotient : kInfinity;  // NaN too
       if (!(high <= most.high)) most = {a > da ? (a - da) / (b + db) : 0.0, high};
     }
   return most;

@@ -255,11 +255,12 @@ void ConeBlockSink<W>::drop() {
 #define LINEAR_REGIONS_CONES(W) template class ConeBlockSink<W>;
 #include "deep/cone_widths.hpp"
 
-void ConeBlock::append(ConeBlock&& o) {
+void ConeBlock::append(ConeBlock&& other) {
   if (n == 0) {
-    *this = std::move(o);
+    *this = std::move(other);
     return;
   }
+  ConeBlock o = std::move(other);  // given back at the end: blocks are not kept beside the whole
   words = o.words;
   dim = o.dim;
   const auto join = [](auto& to, const auto& from) { to.append(from.begin(), from.end()); };

@@ -12,7 +12,7 @@
 namespace linear_regions {
 
 template <int W>
-ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller)
+ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller, bool by_parts)
     : Search(control, caller),
       root_(root),
       tape_(root.tape),
@@ -20,6 +20,7 @@ ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller
       dim_(root.dim),
       width_(root.dim + 1),
       stride_(root.stride),
+      by_parts_(by_parts),
       maps_(root.tape, root.dim),
       path_errors_(root.tape, maps_),
       sharp_(root.tape, path_, width_, [&root] { return input_columns(root.domain, root.scale); }),

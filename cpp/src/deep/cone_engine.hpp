@@ -45,7 +45,9 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   using typename Search::Node;
   static constexpr bool kKeepsWay = true;
 
-  ConeEngine(const ConeRoot& root, RunControl& control, bool caller);
+  // `by_parts`: paths of its parts mean the same whatever W is, for a part that was cut with narrow
+  // masks may need wide ones. All rays of a node are then made at once only where narrow masks do.
+  ConeEngine(const ConeRoot& root, RunControl& control, bool caller, bool by_parts = false);
 
   Work work() const;
 
@@ -376,6 +378,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   const Tape& tape_;
   const ConeKernels& kernels_;
   const std::size_t dim_, width_, stride_;  // d, d + 1, and d + 1 padded
+  const bool by_parts_;
 
   Arena arena_;
   DeepMaps maps_;

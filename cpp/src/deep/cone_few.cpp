@@ -109,8 +109,13 @@ Met meet_beyond(const CutRays& cuts, int u, int v, unsigned hidden, const float*
     const std::size_t u_less = q >> 1, v_less = q & 1;
     const std::uint64_t a = us[u_less] & vs[1 - v_less], b = vs[v_less] & us[1 - u_less];
     if (((a | b) & ~clear) != 0) return Met::kOpen;
-    const float product =
-        steepest(sizes, a, cuts.cut[u], cuts.cut[v]) * steepest(sizes, b, cuts.cut[v], cuts.cut[u]);
+    // Sizes from 1e-30 to 1e30 may have quotients beyond floats. With both below this, a product
+    // near one is of two that are rounded as usual.
+    constexpr float kMost = 1e37F;
+    const float x = steepest(sizes, a, cuts.cut[u], cuts.cut[v]);
+    const float y = steepest(sizes, b, cuts.cut[v], cuts.cut[u]);
+    if (!(x < kMost && y < kMost)) return Met::kOpen;
+    const float product = x * y;
     if (product < 1 - kClose) return Met::kOutside;
     if (!(product > 1 + kClose)) return Met::kOpen;
   }

@@ -82,9 +82,10 @@ Ray* ConeEngine<W>::mix_rays(const Ray& p, const Ray& q, const double* row, cons
   if (p.x()[dim_] + q.x()[dim_] > 0 && !(ray->x()[dim_] > kLeastFinite))
     ray->x()[dim_] = kLeastFinite;
   if (size < 0.5) {  // opposite directions nearly cancel; powers of two scale exactly
-    const int by = size > 0x1p-100 ? -std::ilogb(size) - 1 : 0;
+    const bool left = size > 0x1p-100;  // something of a direction
+    const int by = left ? -std::ilogb(size) - 1 : 0;
     for (std::size_t k = 0; k < stride_; ++k) ray->x()[k] = std::ldexp(ray->x()[k], by);
-    ray->error = std::ldexp(ray->error, by);
+    ray->error = left ? std::ldexp(ray->error, by) : kInfinity;
   }
   ray->base = std::max(p.base, q.base);
   const double enough = std::max(kImprove, std::min(kGrowth * ray->base, kWorn));

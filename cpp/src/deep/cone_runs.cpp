@@ -22,8 +22,11 @@ struct ConeSearch {
   const ConeRoot& root;
   std::size_t dim;
   bool faces = true;
+  bool by_parts = false;
 
-  Engine engine(RunControl& control, bool caller) const { return {root, control, caller}; }
+  Engine engine(RunControl& control, bool caller) const {
+    return {root, control, caller, by_parts};
+  }
   ConeBlockSink<W> sink(ConeBlock& block) const {
     return {block, root.tape.pattern_words(), dim, faces};
   }
@@ -165,7 +168,7 @@ ConeResult search_cones(const Tape& tape, const DomainFrame& domain, Arithmetic 
   const ConeRoot root(tape, domain, arithmetic);
   control.start();
   const auto run = [&]<int W>() {
-    const ConeSearch<W> search{root, domain.dim, options.faces};
+    const ConeSearch<W> search{root, domain.dim, options.faces, true};
     ReplayTeam team(search, control, options.list);
     const ConeResult found = team.run_part(part);
     out = team.outcome();
@@ -182,7 +185,7 @@ Part cut_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmeti
   const ConeRoot root(tape, domain, arithmetic);
   control.start();
   const auto run = [&]<int W>() {
-    const ConeSearch<W> search{root, domain.dim, options.faces};
+    const ConeSearch<W> search{root, domain.dim, options.faces, true};
     return cut_part(search, part, options, control);
   };
   return with_masks(control, run, options.wide);

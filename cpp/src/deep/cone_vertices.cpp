@@ -44,8 +44,9 @@ bool ConeEngine<W>::find_vertices(Node& node) {
       vertex_members_.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
   const auto m = static_cast<std::int32_t>(vertex_members_.size());
   if (m < 2) return false;
-  if (node.n_bits + m > 64 * W) compact(node);
-  if (node.n_bits + m > 64 * W) return false;
+  const std::int32_t most_bits = by_parts_ ? 64 : 64 * W;
+  if (node.n_bits + m > most_bits) compact(node);
+  if (node.n_bits + m > most_bits) return false;
   const Arena::Mark mark = arena_.mark();
   const std::size_t lines_mark = lines_.size();
   const std::size_t lead = padded(static_cast<std::size_t>(cell.m));
@@ -68,7 +69,8 @@ bool ConeEngine<W>::find_vertices(Node& node) {
   const bool leads = leads_to_count(cell);
   const std::size_t beyond =
       leads ? padded(tape_.split(cell.split + 1).pointwise.unit_of_cut.size()) : 0;
-  most_vertices_ = kMostBytes / (sizeof(Ray) + 2 * sizeof(Mask<W>) + 4 * beyond +
+  const std::size_t mask_bytes = by_parts_ ? sizeof(Mask<1>) : sizeof(Mask<W>);
+  most_vertices_ = kMostBytes / (sizeof(Ray) + 2 * mask_bytes + 4 * beyond +
                                  8 * (stride_ + 4 * words + (leads ? 7 : 4)));
   std::vector<std::int32_t> units(static_cast<std::size_t>(m));
   for (std::int32_t i = 0; i < m; ++i) units[static_cast<std::size_t>(i)] = i;

@@ -14,6 +14,21 @@ namespace {
 constexpr double kTiny = 0x1p-600;      // covers underflow: parameters are at least 2^-200
 constexpr double kRounded = 1.0000001;  // of a few dozen positive terms
 
+// A bound of a Euclidean norm: from the sum of squares, or that of sizes where squares underflow.
+class Norm {
+ public:
+  void add(double size) {
+    squares_ += size * size;
+    sizes_ += size;
+  }
+  double bound() const {
+    return (squares_ > 0x1p-900 ? std::sqrt(squares_) : sizes_) * kRounded + kTiny;
+  }
+
+ private:
+  double squares_ = 0.0, sizes_ = 0.0;
+};
+
 }  // namespace
 
 PathErrors::PathErrors(const Tape& tape, const DeepMaps& maps)
@@ -61,9 +76,9 @@ void PathErrors::add_weights(const Op& op) {
 
 // The Euclidean norm of a layer's roundings, once these are there.
 void PathErrors::close(Layer& layer, std::size_t n) {
-  double squares = 0.0;
-  for (std::size_t i = 0; i < n; ++i) squares += layer.own[i] * layer.own[i];
-  layer.length = std::sqrt(squares) * kRounded + kTiny;
+  Norm norm;
+  for (std::size_t i = 0; i < n; ++i) norm.add(layer.own[i]);
+  layer.length = norm.bound();
 }
 
 // What the rows of a split's input round off when they are made from those of the split before.
@@ -73,15 +88,14 @@ void PathErrors::find_roundings(int split, const std::vector<double*>& blocks) {
   const Op& before = tape_.split(split - 1);
   const std::size_t lead = padded(tape_.slots()[before.inputs[0]].size);
   const double* map = maps_.stored(before.inputs[0], blocks);
-  double squares = 0.0;
+  Norm roundings;
   for (const std::int32_t j : layer.active) {
     double norm = 0.0;
     for (std::size_t k = 0; k + 1 < maps_.columns(); ++k)
       norm += std::fabs(map[k * lead + static_cast<std::size_t>(j)]);
-    const double rounding = w.gamma * norm * kRounded + kTiny;
-    squares += rounding * rounding;
+    roundings.add(w.gamma * norm * kRounded + kTiny);
   }
-  const double size = std::sqrt(squares) * kRounded + kTiny;
+  const double size = roundings.bound();
   layer.room.resize(w.norm.size());
   for (std::size_t i = 0; i < w.norm.size(); ++i)
     layer.room[i] = w.norm[i] * size + w.gamma * std::fabs(w.op->bias[i]) * kRounded + kTiny;
@@ -126,11 +140,11 @@ double PathErrors::row_error(int split, std::int32_t unit, double known, const P
   double total = layer->own[unit], doubt = 0.0;  // doubt: Euclidean, of the slopes
   for (int s = split - 1;; --s) {
     const Layer& below = layers_[static_cast<std::size_t>(s)];
-    double squares = 0.0;
+    Norm slopes;
     for (const std::int32_t j : layer->active) {
-      const double slope = slopes_[static_cast<std::size_t>(j)];
-      total += std::fabs(slope) * below.own[j];
-      squares += slope * slope;
+      const double slope = std::fabs(slopes_[static_cast<std::size_t>(j)]);
+      total += slope * below.own[j];
+      slopes.add(slope);
     }
     total += doubt * below.length;
     if (s == 0) break;
@@ -139,7 +153,7 @@ double PathErrors::row_error(int split, std::int32_t unit, double known, const P
     next_.assign(padded(w->op->dense.n_in), 0.0);
     kernels_.pull(w->op->dense.weight.data(), padded(w->op->dense.n_out), layer->active.data(),
                   layer->active.size(), slopes_.data(), next_.data());
-    doubt = (doubt + w->back * std::sqrt(squares) * kRounded) * w->frobenius + kTiny;
+    doubt = (doubt + w->back * slopes.bound()) * w->frobenius + kTiny;
     std::swap(slopes_, next_);
   }
   total = total * kRounded * kRounded + kTiny;
