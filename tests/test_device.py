@@ -258,6 +258,16 @@ def test_what_rounding_leaves_open_is_computed_exactly(host_device, monkeypatch)
     assert np.array_equal(planes.sign_vectors(device="cuda"), planes.sign_vectors())
 
 
+def test_rows_of_the_smallest_doubles_are_known_by_their_few_bits(host_device):  # noqa: F811
+    generator = np.random.default_rng(0)
+    normals = generator.integers(-99, 100, (8, 3)).astype(object) * 2**60 + 1
+    offsets = generator.integers(-99, 100, 8).astype(object) * 2**60
+    expected = lr.Arrangement(normals, offsets).sign_vectors(method="sweep")
+    planes = lr.Arrangement(normals, offsets * 2**1118)
+    signs = planes.sign_vectors(device="cuda")
+    assert {*map(bytes, signs)} == {*map(bytes, expected)}
+
+
 def test_arrangements_that_are_not_simple_are_refused(host_device):  # noqa: F811
     planes = lr.Arrangement([[1, 0], [0, 1], [1, 1], [1, -1]], [0, 0, 0, -1])
     with pytest.raises(lr.errors.DegenerateInput, match="must be simple.*use device='cpu'"):

@@ -38,6 +38,14 @@ def test_units_that_are_called_stable_never_change(family, style, rng):
         assert not (proved & ~units).any()
 
 
+def test_values_beyond_the_range_of_doubles_are_not_called_stable():
+    far = lr.Pointwise([1e308], [0.0, 2.0], value_at_zero=0.0)  # 2 x - 2e308 from 1e308 on
+    net = lr.Network(1, [far, lr.Affine([[1.0]], [-1.0]), lr.relu()])
+    box = lr.Box([0.5e308], [1.5e308])
+    assert int(lr.count(net, box)) == 3
+    assert [units.tolist() for units in lr.unstable(net, box)] == [[True], [True]]
+
+
 def test_wrong_arguments_are_named():
     net = lr.Network(2, [lr.Affine(np.eye(2)), lr.relu()])
     with pytest.raises(lr.InvalidInput, match="finite"):

@@ -112,13 +112,15 @@ def _solved(matrices: FloatArray, right: FloatArray) -> FloatArray:
 def inside(rows: FloatArray, points: FloatArray, signs: _Signs) -> _Signs:
     """Return which points certainly have the given signs, shape (m,).
 
-    `rows` may be off by one rounding in every entry. A sum of d products in any order and fused or
-    not is off by at most (d + 2) u times the sum of the sizes.
+    `rows` may be off by one rounding in every entry, by 2^-1075 where that is below 2^-1022. A sum
+    of d products in any order and fused or not is off by at most (d + 2) u times the sum of the
+    sizes.
     """
     normals, offsets = rows[:, :-1], rows[:, -1]
     value = products(points, normals) + offsets
     size = products(np.abs(points), np.abs(normals)) + np.abs(offsets)
-    doubt = (points.shape[1] + 6) * _UNIT * size + _TINY
+    blurred = 2.0**-1074 * np.abs(points).sum(axis=1)[:, None]
+    doubt = (points.shape[1] + 6) * _UNIT * size + blurred + _TINY
     return np.asarray(((np.abs(value) > doubt) & ((value > 0) == signs)).all(axis=1))
 
 

@@ -215,6 +215,7 @@ bool SmallLp::bounded_dependence(const LpState& state) const {
   const std::size_t m = rows_.stride, count = rows_.dim;
   const SignedRow row = support_.back();
   const auto h = static_cast<std::size_t>(row.row);
+  if (!(rows_.bound[h] < kInfinite)) return false;
   double e = 0, largest = 0, rounding = 0;
   std::vector<double> column(m, 0.0);
   const double* p = column.data();
@@ -227,6 +228,7 @@ bool SmallLp::bounded_dependence(const LpState& state) const {
       const double product = state.rows[i].sign * kernels_.dot(rows_.row(a), p, m);
       sum += std::abs(product - (i == j ? 1.0 : 0.0)) + rows_.bound[a] * size;
     }
+    if (!(sum < 0.5)) return false;  // NaN, too, which std::max would lose
     e = std::max(e, sum);
     const double r = row.sign * kernels_.dot(rows_.row(h), p, m);
     proof_[j] = r;

@@ -104,8 +104,11 @@ void Sweeper::load_rows(const Block& start) {
       start.active[c][i] = functional ? (c + 1 == level_ ? 1.0 : 0.0) : std::ldexp(row[c], scale);
     const double offset = functional ? 0.0 : level_ == d_ ? row[d_] : -row[level_];
     start.beta[i] = std::ldexp(offset, scale);
-    start.size[i] = std::max(1.0, std::ldexp(most, scale));
-    start.beta_size[i] = std::max(std::fabs(start.beta[i]), kTinyError);
+    // Where entries stand for digits beside, those below 2^-1022 are off by up to 2^-1075, which is
+    // below kUnit times this.
+    const double blurred = input_.exact.empty() ? 0.0 : std::ldexp(1.0, scale - 1021);
+    start.size[i] = std::max({1.0, std::ldexp(most, scale), blurred});
+    start.beta_size[i] = std::max({std::fabs(start.beta[i]), kTinyError, blurred});
   }
 }
 

@@ -95,11 +95,16 @@ void image(const PieceTable& table, double low, double high, double& least, doub
   const auto take = [&](std::size_t piece, double z) {
     const double slope = table.slopes[piece], intercept = table.intercepts[piece];
     const double value = slope == 0.0 ? intercept : slope * z + intercept;
-    const double error =
-        (slope == 0.0 || (slope == 1.0 && intercept == 0.0)
-             ? 0.0
-             : 4 * kUlp * (std::fabs(slope * z) + std::fabs(intercept)) + 0x1p-600) +
-        table.intercept_errors[piece];
+    const bool exact = slope == 0.0 || std::isinf(z) || (slope == 1.0 && intercept == 0.0);
+    const double rounding =
+        exact ? 0.0 : 4 * kUlp * (std::fabs(slope * z) + std::fabs(intercept)) + 0x1p-600;
+    const double error = rounding + table.intercept_errors[piece];
+    const bool overflow = std::isinf(value) && std::isfinite(z);
+    if (overflow || std::isnan(value) || !std::isfinite(error)) {
+      least = -kInfinity;
+      largest = kInfinity;
+      return;
+    }
     least = std::min(least, value - error);
     largest = std::max(largest, value + error);
   };

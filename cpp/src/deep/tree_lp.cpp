@@ -34,11 +34,12 @@ std::vector<std::string> Tree::Source::exact_row(std::size_t i) const {
 }
 
 // Rows are scaled by a power of two to a largest entry near one. A row that doubles cannot hold is
-// replaced by one of which nothing is certain; then everything about it is decided exactly.
+// replaced by one of which nothing is certain; then everything about it is decided exactly. An
+// error is NaN where a weight of zero met one that is infinite.
 std::size_t Tree::push_row(const double* row, const Line& line, std::int32_t member, int sign) {
   const std::size_t d = width_ - 2;
   int shift = 0;
-  double largest = 0, error = row[d + 1];
+  double largest = 0, error = std::isnan(row[d + 1]) ? kInfinity : row[d + 1];
   bool usable = true;
   for (std::size_t k = 0; k <= d; ++k) {
     usable = usable && std::isfinite(row[k]);

@@ -182,6 +182,7 @@ bool Refutations::bound_below(int split) {
       c += term;
       size += std::fabs(term);
     }
+    if (!std::isfinite(size)) return false;
     // No smaller than the true sum.
     const bool none = size == 0.0 && !meets(m, weight);
     const double upper = none ? 0.0 : c + (rounding * size + kTiny);

@@ -66,10 +66,12 @@ def start_rows(value: npt.NDArray[np.float64], exact: bool, level: int) -> npt.N
     start[:level, :n] = np.ldexp(value[:, :level], scale[:, None]).T
     start[level - 1, n] = 1.0
     offset = value[:, d] if level == d else -value[:, level]
-    start[level, :n] = np.ldexp(offset, scale)
+    with np.errstate(over="ignore"):  # what is infinite decides nothing
+        start[level, :n] = np.ldexp(offset, scale)
     doubt = 0.0 if exact else 2.0**-52
-    start[level + 1, :n] = 2 * doubt + _TINY
-    start[level + 2, :n] = doubt * np.abs(start[level, :n]) + _TINY
+    blurred = 0.0 if exact else np.ldexp(1.0, scale - 1074)  # where entries are below 2^-1022
+    start[level + 1, :n] = 2 * doubt + _TINY + blurred
+    start[level + 2, :n] = doubt * np.abs(start[level, :n]) + _TINY + blurred
     return start
 
 
