@@ -125,3 +125,24 @@ def test_what_refutations_do_not_cover_is_counted_as_before(kind: str) -> None:
         domain = lr.Space(4)
     expected = int(lr.count(net, domain, method="cones"))
     assert int(lr.count(net, domain, method="tree")) == expected
+
+
+@pytest.mark.parametrize("power", [-28, -34, -40, -46, -52, -57])
+def test_sides_that_all_but_coincide_refute_nothing(power: int) -> None:
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        slab, middle = rng.normal(size=3), 0.1 * rng.normal()
+        sides = np.vstack([np.eye(3), -np.eye(3), slab, -slab])
+        gap = 2.0**power
+        domain = lr.Polytope(sides, np.r_[np.ones(6), middle + gap, gap - middle])
+        net = draw([3, 5, 4], "generic", seed)
+        expected = int(lr.count(net, domain, method="cones"))
+        assert int(lr.count(net, domain, method="tree")) == expected, seed
+
+
+@pytest.mark.parametrize("power", [-199, -201, -210, -1000, -1070])
+def test_tiny_boxes_have_interior_points(power: int) -> None:
+    for d in (1, 2, 3):
+        net = lr.Network(d, [lr.Affine(np.eye(d)), lr.relu()])
+        box = lr.Box([-(2.0**power)] * d, [2.0**power] * d)
+        assert int(lr.count(net, box, method="tree")) == 2**d

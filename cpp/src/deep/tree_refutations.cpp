@@ -122,6 +122,9 @@ bool Refutations::refutes(int split, std::int32_t unit, bool positive) {
 }
 
 bool Refutations::add(int split, std::span<const RefutedSign> signs) {
+  // No sign is needed where sides of a thin domain alone seem dependent: that refutes nothing.
+  if (std::none_of(signs.begin(), signs.end(), [](const auto& r) { return r.multiplier > 0; }))
+    return false;
   const auto top = static_cast<std::size_t>(split);
   for (std::size_t s = 0; s <= top; ++s) std::fill(given_[s].begin(), given_[s].end(), 0.0);
   std::fill(multiplier_[top].begin(), multiplier_[top].end(), 0.0);
