@@ -126,7 +126,8 @@ def test_report_without_matplotlib_has_all_numbers_and_names_the_extra(run, monk
 
 
 def test_progress_without_tqdm_is_status_3(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm", None)
+    for name in ("tqdm", "tqdm.auto"):  # the second may have been imported by another test
+        monkeypatch.setitem(sys.modules, name, None)
     check_error(run("count", "--progress"), 3, "linear-regions[progress]")
 
 

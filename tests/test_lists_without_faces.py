@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import math
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -212,9 +214,106 @@ def test_boxes_of_ten_dimensions_are_listed_by_the_tree():
     proves_points(table[:: max(1, len(table) // 10)])
     assert len(table[0].facets) > 10
     with pytest.raises(lr.Unsupported, match="faces=False only"):
-        lr.regions(net, BOX)
-    with pytest.raises(lr.Unsupported, match="bounded domains only"):
-        lr.regions(net, method="tree", faces=False)
+        lr.regions(net, BOX, faces=True)
+
+
+@pytest.mark.parametrize(("d", "faces"), [(8, True), (9, False)])
+def test_lists_have_faces_up_to_eight_dimensions_unless_told_otherwise(d, faces):
+    net = lr.Network(d, [lr.Affine(np.eye(2, d), np.zeros(2)), lr.relu()])
+    assert lr.regions(net, BOX).has_faces is faces
+    assert lr.regions(net).has_faces is faces
+
+
+def unbounded(d: int) -> dict[str, lr.Domain]:
+    """Domains with and without lines, with one, two and many directions at infinity."""
+    first = np.eye(d)[0]
+    return {
+        "space": lr.Space(d),
+        "half-space": lr.Polytope(np.ones((1, d)), np.ones(1)),
+        "slab": lr.Polytope(np.array([first, -first]), [1.0, 1.0]),
+        "orthant": lr.Polytope(-np.eye(d), np.full(d, 0.5)),
+        "tube": lr.Polytope(np.vstack([np.eye(d)[1:], -np.eye(d)[1:]]), np.ones(2 * d - 2)),
+        "simplex, no box": lr.Polytope(
+            np.vstack([np.ones(d) + np.eye(d), -np.ones(d) - first]), np.ones(d + 1)
+        ),
+    }
+
+
+@pytest.mark.parametrize("domain", list(unbounded(3)))
+@pytest.mark.parametrize("d", [1, 2, 3, 4])
+def test_the_tree_knows_which_regions_are_bounded(d, domain):
+    other = "polygons" if d <= 2 else "cones"
+    for seed in range(3):
+        few = dense([d, max(1, d - 1), 4, 1], seed)  # lines in every region of the space
+        nets = (dense([d, d + 2, 4, 1], seed), few, whole(seed, d, (d + 2, 3)))
+        for net in nets:
+            place = unbounded(d)[domain]
+            expected = lr.regions(net, place, method=other).sorted()
+            found = lr.regions(net, place, method="tree", faces=False).sorted()
+            assert np.array_equal(found.patterns, expected.patterns)
+            assert np.array_equal(found.bounded, expected.bounded)
+
+
+@pytest.mark.parametrize("family", list(strategies.FAMILIES))
+def test_the_tree_knows_which_regions_of_every_layer_kind_are_bounded(family):
+    for style in strategies.STYLES:
+        for seed in range(2):
+            net = strategies.network(family, style, seed)
+            d = int(np.prod(net.input_shape))
+            place = slice_of(net, min(d, 3), seed)
+            other = "polygons" if min(d, 3) <= 2 else "cones"
+            expected = lr.regions(net, place, method=other).sorted()
+            found = lr.regions(net, place, method="tree", faces=False).sorted()
+            assert np.array_equal(found.patterns, expected.patterns)
+            assert np.array_equal(found.bounded, expected.bounded)
+
+
+def slice_of(net: lr.Network, dim: int, seed: int) -> lr.Slice:
+    """A slice without sides through a point of small integers, along small integers."""
+    rng = np.random.default_rng(seed)
+    n = int(np.prod(net.input_shape))
+    directions = np.eye(n)[rng.permutation(n)[:dim]] + rng.integers(-1, 2, (dim, n)) / 4
+    return lr.Slice(rng.integers(-1, 2, n).astype(float), directions)
+
+
+@pytest.mark.parametrize("exponent", [-300, -40, 40, 300])
+def test_bounded_regions_of_very_small_and_large_weights_are_known(exponent):
+    for seed in range(3):
+        net = dense([3, 6, 4, 1], seed)
+        layers = [
+            lr.Affine(np.ldexp(layer.weight, exponent), layer.bias)
+            if isinstance(layer, lr.Affine)
+            else layer
+            for layer in net.layers
+        ]
+        net = lr.Network(3, layers)
+        expected = lr.regions(net, method="cones").sorted()
+        found = lr.regions(net, method="tree", faces=False).sorted()
+        assert np.array_equal(found.patterns, expected.patterns)
+        assert np.array_equal(found.bounded, expected.bounded)
+
+
+@pytest.mark.parametrize(("d", "n"), [(12, 13), (12, 14), (15, 16), (10, 13)])
+def test_bounded_chambers_in_high_dimensions_are_as_many_as_zaslavsky_says(d, n):
+    net = lr.Network(d, [*dense([d, n], 5).layers[:1], lr.relu()])
+    table = lr.regions(net, method="tree", faces=False)
+    assert len(table) == sum(math.comb(n, k) for k in range(d + 1))
+    assert int(table.bounded.sum()) == math.comb(n - 1, d)
+
+
+def test_streams_folders_and_executors_tell_bounded_regions_as_lists_do(tmp_path):
+    net = dense([4, 7, 4, 1], 2)
+    asked = {"method": "tree", "faces": False}
+    table = lr.regions(net, **asked)
+    assert 0 < int(table.bounded.sum()) < len(table)
+    with lr.regions(net, stream=True, block=9, **asked) as stream:
+        assert np.array_equal(np.concatenate([part.bounded for part in stream]), table.bounded)
+    out = lr.regions(net, out=tmp_path / "out", **asked)
+    assert np.array_equal(out.read().bounded, table.bounded)
+    with ThreadPoolExecutor(2) as pool:
+        assert np.array_equal(lr.regions(net, executor=pool, **asked).bounded, table.bounded)
+    lr.save(table, tmp_path / "table.npz")
+    assert np.array_equal(lr.load(tmp_path / "table.npz").bounded, table.bounded)
 
 
 # --- single regions on demand --------------------------------------------------------------------
@@ -259,7 +358,7 @@ def test_what_needs_faces_of_all_regions_is_refused_with_one_error():
         lambda: lr.plot(table),
     ]
     for ask in asked:
-        with pytest.raises(lr.Unsupported, match="listed with faces=False"):
+        with pytest.raises(lr.Unsupported, match="listed without faces"):
             ask()
 
 
@@ -269,7 +368,7 @@ def test_questions_that_need_faces_are_refused_before_the_work():
         lr.regions(net, BOX, what="linear", faces=False)
     with pytest.raises(lr.Unsupported, match="Ball"):
         lr.regions(net, lr.Ball(np.zeros(2), 1.0), faces=False)
-    with pytest.raises(TypeError, match="faces must be True or False"):
+    with pytest.raises(TypeError, match="faces must be True, False or None"):
         lr.regions(net, BOX, faces=0)
 
 
@@ -294,7 +393,7 @@ def test_slices_order_frames_and_files_keep_what_there_is(tmp_path):
     assert isinstance(read, lr.Regions)
     assert read == table
     assert not read.has_faces
-    with pytest.raises(lr.Unsupported, match="faces=False"):
+    with pytest.raises(lr.Unsupported, match="without faces"):
         _ = read.volumes
     pytest.importorskip("pandas", reason="pandas is not installed")
     frame = table.to_pandas()

@@ -226,7 +226,7 @@ def test_facets_between_regions_with_lines_are_matched_exactly(seed):
 
 def test_domains_of_too_many_dimensions_name_what_to_do():
     with pytest.raises(lr.Unsupported, match="take faces=False"):
-        lr.regions(small_network(0, 12, (3,)), place("box", 12))
+        lr.regions(small_network(0, 12, (3,)), place("box", 12), faces=True)
 
 
 @pytest.mark.parametrize(("seed", "d", "widths", "kind"), CASES)

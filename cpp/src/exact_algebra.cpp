@@ -98,15 +98,23 @@ std::vector<double> rounded_vector(const Vector& v) {
   return out;
 }
 
-bool Echelon::add(Vector row) {
+bool all_zero(const Vector& v) {
+  return std::all_of(v.begin(), v.end(), [](const Integer& x) { return x.is_zero(); });
+}
+
+void Echelon::reduce(Vector& row) const {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const std::size_t p = pivots_[i];
     if (row[p].is_zero()) continue;
-    const Integer factor = row[p];
-    for (std::size_t j = 0; j < row.size(); ++j)
-      row[j] = row[j] * rows_[i][p] - factor * rows_[i][j];
+    const Integer pivot = abs(rows_[i][p]);
+    const Integer factor = rows_[i][p].sign() < 0 ? Integer(-row[p]) : row[p];
+    for (std::size_t j = 0; j < row.size(); ++j) row[j] = row[j] * pivot - factor * rows_[i][j];
   }
   make_primitive(row);
+}
+
+bool Echelon::add(Vector row) {
+  reduce(row);
   for (std::size_t j = 0; j < row.size(); ++j) {
     if (row[j].is_zero()) continue;
     pivots_.push_back(j);

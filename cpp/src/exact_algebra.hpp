@@ -33,9 +33,14 @@ std::vector<Vector> exact_sides(const DomainFrame& domain);
 // arrays of a wrong size and values that are not finite.
 std::vector<Vector> exact_rows(const Hyperplanes& planes);
 
+bool all_zero(const Vector& v);
+
 // Rows in echelon form.
 class Echelon {
  public:
+  // Replaces the row by a positive multiple of it less a combination of the rows, with zeros at
+  // their pivots.
+  void reduce(Vector& row) const;
   // False where the row depends on those that were added before.
   bool add(Vector row);
   const std::vector<std::size_t>& pivots() const { return pivots_; }

@@ -125,8 +125,7 @@ std::vector<std::string> ExactSigns::row_text(const Line& line) {
 }
 
 bool ExactSigns::zero(const Line& line) {
-  const Vector v = impl_->line(line);
-  return std::all_of(v.begin(), v.end(), is_zero);
+  return all_zero(impl_->line(line));
 }
 
 int ExactSigns::constant_sign(const Line& line) {

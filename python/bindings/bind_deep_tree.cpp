@@ -27,6 +27,7 @@ py::dict columns_of(TreeBlock&& block) {
   py::dict out;
   out["patterns"] = adopt(std::move(block.patterns), {n, static_cast<py::ssize_t>(block.words)});
   out["points"] = adopt(std::move(block.points), {n, static_cast<py::ssize_t>(block.dim)});
+  out["bounded"] = adopt(std::move(block.bounded), {n});
   py::list exact;
   for (const auto& [region, fractions] : block.exact_points)
     exact.append(py::make_tuple(region, fractions));

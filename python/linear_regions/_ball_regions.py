@@ -92,7 +92,7 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
 def _check_method(net: Network, box: Box, method: str) -> None:
     from ._count import check_question
 
-    if check_question(net, box, "activation", method, listing=True).name == "tree":
+    if check_question(net, box, "activation", method, faces=True).name == "tree":
         raise Unsupported(
             "regions in a Ball are found among those of the box around it, by their facets, which "
             "method 'tree' does not know: take a Ball of lower dimension, a Box, or method='cones'"

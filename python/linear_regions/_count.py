@@ -235,7 +235,7 @@ def as_domain(domain: Domain | None) -> Domain:
 
 
 def check_question(
-    net: Network, domain: Domain, what: str, method: str, *, listing: bool = False
+    net: Network, domain: Domain, what: str, method: str, *, faces: bool | None = None
 ) -> Method:
     """Check the arguments that say what is asked of which network; return the method to run."""
     check_network(net)
@@ -249,7 +249,7 @@ def check_question(
         sides=sides_of(place),
         units=units,
         windows=any(isinstance(layer, (Maxout, MaxPool)) for layer in net.layers),
-        listing=listing,
+        faces=faces,
     )
 
 

@@ -27,7 +27,7 @@ class Method:
     domains, layers : str
         What it takes.
     lists : bool
-        Whether `regions` can use it, too; the tree without faces, in bounded domains.
+        Whether `regions` can use it, too; the tree without faces.
     cost : str
         Time, in words.
 
@@ -100,6 +100,8 @@ _METHODS = (
 
 # What method="auto" tries; a method that is named by the caller takes more.
 MOST_DIMENSIONS = 20
+# What lists have faces in unless told otherwise: a region of a box has 2^d vertices and more.
+MOST_FACED = 8
 _MOST_RAYS = 128  # of a mean cell: where cones and tree take about as long
 # In boxes cones pay 4^d for a cell before the last layer and little for each region in it; the tree
 # pays for regions. Units in the last layer above which cones are faster, by dimension; measured
@@ -134,13 +136,13 @@ def choose(
     sides: str,
     units: Sequence[int],
     windows: bool = False,
-    listing: bool = False,
+    faces: bool | None = None,
 ) -> Method:
     """Return the method that ``method=name`` runs.
 
     The domain has dimension `dim`, the network so many `units` (bits) in each layer; some of them
     may be max `windows`. The `sides` of the domain are "none" (the whole space), "box" (a
-    coordinate each) or "any". A list with faces (`listing`) needs a method that knows them.
+    coordinate each) or "any". A list is with or without `faces`; None: a count.
     """
     if not isinstance(name, str):
         raise TypeError(f"method must be a string, got {name!r}")
@@ -157,29 +159,39 @@ def choose(
             wanted = "polygons"
         else:
             many = not windows and sum(units) >= _MANY_UNITS
-            wanted = "cones" if _cones_are_faster(dim, sides, units, many, listing) else "tree"
+            wanted = "cones" if _cones_are_faster(dim, sides, units, many, faces) else "tree"
     return method_named(wanted)
 
 
 def _cones_are_faster(
-    dim: int, sides: str, units: Sequence[int], many: bool, listing: bool
+    dim: int, sides: str, units: Sequence[int], many: bool, faces: bool | None
 ) -> bool:
     # A box has 2^d vertices. A cell of the whole space has few rays where the first layer is
     # hardly wider than the space; there, later layers are degenerate (a cell's map has the rank of
     # its units that are on), which programs settle in integers only.
     if sides == "none":
+        if faces is False:
+            return _cones_list_faster(dim, units)
         if len(units) < 2:
             return dim <= 10
         # Sections of a last layer may double with every unit, and later layers give cells of many
         # rays: in high dimensions cones may take minutes and gigabytes for the first cell.
-        low = listing or min(dim, units[0]) <= 12 or (len(units) == 2 and units[1] <= 8)
+        low = faces or min(dim, units[0]) <= 12 or (len(units) == 2 and units[1] <= 8)
         return low and _mean_rays(units[0], dim) <= _MOST_RAYS
-    if sides == "any" or listing or not units:
+    if sides == "any" or faces or not units:
         return dim <= 8
     if many and dim <= max(_LAST_UNITS):
         return True
     least = _LAST_UNITS if len(units) > 1 else _ONLY_UNITS
     return dim < min(least) or units[-1] >= least.get(dim, math.inf)
+
+
+def _cones_list_faster(dim: int, units: Sequence[int]) -> bool:
+    # Lists build every region: the tree at some microseconds each, cones with all rays, many of
+    # which layers after the first add. Measured in the whole space (docs/methods.md).
+    if len(units) < 2:
+        return dim <= 7
+    return _mean_rays(units[0], dim) <= (40 if dim <= 12 else 5 if dim <= 14 else 0.5)
 
 
 def _mean_rays(n: int, d: int) -> float:

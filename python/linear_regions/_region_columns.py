@@ -145,7 +145,7 @@ class Columns:
         """
         if self.faces is None:
             raise Unsupported(
-                "these regions were listed with faces=False: vertices, facets and what follows "
+                "these regions were listed without faces: vertices, facets and what follows "
                 "from them (volumes, neighbours, pictures, linear regions) need a list with "
                 "faces=True. Those of single regions are found on demand: table[i].facets, "
                 "table[i].vertices, table[i].volume"
@@ -260,11 +260,11 @@ def cone_columns(listed: Mapping[str, Any]) -> Columns:
 
 
 def tree_columns(listed: Mapping[str, Any]) -> Columns:
-    """Return what the tree listed in a bounded domain; it knows no faces."""
+    """Return what the tree listed; it knows no faces."""
     return Columns(
         patterns=listed["patterns"],
         interior_points=listed["points"],
-        bounded=np.ones(len(listed["patterns"]), dtype=np.bool_),
+        bounded=listed["bounded"].astype(bool),
         faces=None,
         exact_points=_exact_points(listed),
     )

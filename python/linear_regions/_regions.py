@@ -22,7 +22,7 @@ from ._frame import domain_frame
 from ._geometry import integer
 from ._lineality import Quotient, lifted, quotient_of, restricted
 from ._lower import frame_of, planar_domain, program
-from ._methods import method_named
+from ._methods import MOST_FACED, method_named
 from ._part_runs import ExecutorOrMaker
 from ._parts import Search
 from ._pieces import with_pieces
@@ -35,7 +35,7 @@ from ._run import Progress, Run, run_control
 from ._value import FloatArray
 from .domain import Ball, Domain
 from .errors import Interrupted, Unsupported
-from .network import Network
+from .network import Network, check_network
 from .result import RegionCount
 
 __all__ = ["Facet", "Region", "RegionFolder", "RegionStream", "Regions", "regions"]
@@ -47,7 +47,7 @@ def regions(
     domain: Domain | None = None,
     *,
     what: str = ...,
-    faces: bool = ...,
+    faces: bool | None = ...,
     method: str = ...,
     arithmetic: str = ...,
     threads: int | None = ...,
@@ -67,7 +67,7 @@ def regions(
     domain: Domain | None = None,
     *,
     what: str = ...,
-    faces: bool = ...,
+    faces: bool | None = ...,
     method: str = ...,
     arithmetic: str = ...,
     threads: int | None = ...,
@@ -87,7 +87,7 @@ def regions(
     domain: Domain | None = None,
     *,
     what: str = ...,
-    faces: bool = ...,
+    faces: bool | None = ...,
     method: str = ...,
     arithmetic: str = ...,
     threads: int | None = ...,
@@ -106,7 +106,7 @@ def regions(
     domain: Domain | None = None,
     *,
     what: str = "activation",
-    faces: bool = True,
+    faces: bool | None = None,
     method: str = "auto",
     arithmetic: str = "certified",
     threads: int | None = None,
@@ -126,18 +126,19 @@ def regions(
     ----------
     net : Network
     domain : Domain, optional
-        Of dimension up to about eight, in boxes without faces up to twenty; default the whole input
-        space. In a `Ball` the regions are those that meet its inside; their facets, vertices and
-        volumes are taken in the box around it (`Regions.place`), their interior points lie in the
-        ball.
+        Of dimension up to about eight, without faces up to twenty; default the whole input space.
+        In a `Ball` the regions are those that meet its inside; their facets, vertices and volumes
+        are taken in the box around it (`Regions.place`), their interior points lie in the ball.
     what : {"activation", "linear", "affine"}, default "activation"
         The table always has one row per activation region. With ``"linear"`` or ``"affine"`` its
         `count` is that of linear regions or affine pieces, and `Regions.linear_regions` or
         `Regions.affine_pieces` say which rows make up each.
-    faces : bool, default True
+    faces : bool, optional
         With vertices and facets. Without, there are patterns, interior points, whether regions are
         bounded, and affine maps; a list takes a fraction of the time and a few dozen bytes per
-        region. Faces of single regions are then found on demand (`Region.facets`).
+        region. Faces of single regions are then found on demand (`Region.facets`). Default: with
+        faces in up to eight dimensions, beyond them where the question needs them (a `Ball`,
+        ``what="linear"``); `Regions.has_faces` says which.
     method, arithmetic, threads, time_limit, cancel, progress : see `count`
     limit : int, optional
         List exactly the first `limit` activation regions; runs on one thread.
@@ -192,10 +193,10 @@ def regions(
         "cancel": cancel,
         "progress": progress,
     }
-    if not isinstance(faces, bool):
-        raise TypeError(f"faces must be True or False, got {faces!r}")
+    if faces is not None and not isinstance(faces, bool):
+        raise TypeError(f"faces must be True, False or None, got {faces!r}")
     if isinstance(place, Ball) and isinstance(net, Network):
-        if not faces:
+        if faces is False:
             raise Unsupported(
                 "which regions meet a Ball follows from their facets: take faces=True, or a Box"
             )
@@ -203,14 +204,22 @@ def regions(
             raise Unsupported("regions in a Ball are not streamed: take stream=False, or a Box")
         refuse_parts_of_ball(executor, out if checkpoint is None else checkpoint)
         return list_in_ball(net, place, what, {"method": method, **asked})
-    chosen = check_question(net, place, what, method, listing=faces)
+    if faces is None:
+        check_network(net)
+        dim = place.resolve(net.input_shape).dim or 0
+        faces = what == "linear" or dim <= MOST_FACED
+    chosen = check_question(net, place, what, method, faces=faces)
     if not chosen.lists:
         raise Unsupported(
             f"method {chosen.name!r}, which this domain would take, counts but lists no regions: "
             "list in a domain of lower dimension, or with method='cones'; see methods()"
         )
-    if chosen.name == "tree":
-        _check_tree(net, place, faces)
+    if chosen.name == "tree" and faces:
+        raise Unsupported(
+            "method 'tree', which this domain takes unless told otherwise, knows regions by points "
+            "and inequalities and lists them with faces=False only (faces of single regions are "
+            "found on demand): take faces=False, a domain of lower dimension, or method='cones'"
+        )
     run = run_control(**asked)
     if what == "linear" and not faces:
         raise Unsupported(
@@ -284,20 +293,6 @@ def regions(
     if answer["interrupted"]:
         raise Interrupted(partial=listed)
     return listed
-
-
-def _check_tree(net: Network, domain: Domain, faces: bool) -> None:
-    if faces:
-        raise Unsupported(
-            "method 'tree', which this domain takes unless told otherwise, knows regions by points "
-            "and inequalities and lists them with faces=False only (faces of single regions are "
-            "found on demand): take faces=False, a domain of lower dimension, or method='cones'"
-        )
-    if not domain_frame(domain, net.input_shape).bounded:
-        raise Unsupported(
-            "method 'tree' does not tell which regions are bounded, so it lists in bounded domains "
-            "only: take a Box, or method='cones'"
-        )
 
 
 class _Engine(NamedTuple):

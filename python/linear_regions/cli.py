@@ -251,10 +251,10 @@ def _fill_regions(parser: argparse.ArgumentParser) -> None:
     question = parser.add_argument_group("question")
     _add_what(question)
     question.add_argument(
-        "--no-faces",
-        dest="faces",
-        action="store_false",
-        help="patterns and interior points only; faster, above all in many dimensions",
+        "--faces",
+        action=argparse.BooleanOptionalAction,
+        help="with vertices and facets, or patterns and interior points only; faster, above all "
+        "in many dimensions (default: with them in up to eight dimensions)",
     )
     parser.add_argument(
         "--output",

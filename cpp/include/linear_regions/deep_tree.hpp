@@ -38,6 +38,7 @@ struct TreeBlock {
   std::size_t n = 0, words = 0, dim = 0;
   std::vector<std::uint64_t> patterns;  // n * words
   std::vector<double> points;           // n * dim; NaN where no double is proved to lie inside
+  std::vector<std::uint8_t> bounded;    // n
   // Regions without an interior point in doubles: (number in this block, coordinates as hexadecimal
   // fractions).
   std::vector<std::pair<std::size_t, std::vector<std::string>>> exact_points;

@@ -162,6 +162,31 @@ ExactLp::Outcome ExactLp::solve(std::span<const SignedRow> cone) {
   return outcome;
 }
 
+// Rows with a positive dependence vanish on the whole closed cone. There the others are what is
+// left of them when those are eliminated; a program on what is left finds either a direction that
+// is strictly inside or more rows that vanish: at most dim programs.
+bool ExactLp::only_zero(std::span<const SignedRow> cone) {
+  std::vector<Vector> rows;
+  for (const SignedRow& r : cone) {
+    rows.push_back(impl_->row(static_cast<std::size_t>(r.row)));
+    if (r.sign < 0)
+      for (Integer& v : rows.back()) v = -v;
+  }
+  Echelon vanishing;
+  for (;;) {
+    std::vector<const Vector*> left;
+    for (Vector& row : rows) {
+      vanishing.reduce(row);
+      if (!all_zero(row)) left.push_back(&row);
+    }
+    if (vanishing.pivots().size() == impl_->dim) return true;
+    if (left.empty()) return false;
+    Tableau tableau(left, std::vector<int>(left.size(), 1), impl_->dim);
+    if (!tableau.run(impl_->keep_going)) return false;
+    for (const std::size_t j : tableau.support()) vanishing.add(*left[j]);
+  }
+}
+
 int ExactLp::sign_at(std::size_t row, const double* x) {
   return dot(impl_->row(row), integers(x, impl_->dim)).sign();
 }

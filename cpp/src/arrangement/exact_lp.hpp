@@ -64,6 +64,8 @@ class ExactLp {
     std::vector<SignedRow> support;
   };
   Outcome solve(std::span<const SignedRow> cone);
+  // Is 0 the only point of the closed cone {x : s_i v_i . x >= 0}?
+  bool only_zero(std::span<const SignedRow> cone);
 
   // Sign of the row at the point.
   int sign_at(std::size_t row, const double* x);

@@ -171,6 +171,10 @@ SmallLp::Answer SmallLp::conclude_empty(const LpState& state, SignedRow row) {
 
 bool SmallLp::proves_empty(const LpState& state) const {
   if (rows_.integral && integral_dependence()) return true;
+  return proves_only_zero(state);
+}
+
+bool SmallLp::proves_only_zero(const LpState& state) const {
   return support_.size() == rows_.dim + 1 && bounded_dependence(state);
 }
 

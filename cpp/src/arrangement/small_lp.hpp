@@ -77,6 +77,8 @@ class SmallLp {
   // True if the support of the last kEmpty is proved to have a positive dependence, so that no x
   // has these signs on it.
   bool proves_empty(const LpState& state) const;
+  // The same by dim + 1 rows that span the space: then even the closed cone is 0 alone.
+  bool proves_only_zero(const LpState& state) const;
 
  private:
   Answer include(LpState& state, SignedRow row);

@@ -179,50 +179,89 @@ void ConeEngine<W>::sort_rays(const std::int8_t* signs, std::int32_t n) {
     (signs[i] > 0 ? positive_ : signs[i] < 0 ? negative_ : zero_).push_back(i);
 }
 
+// A look at the run control now and then, where single steps of the search take long.
+template <int W>
+void ConeEngine<W>::work_off(std::size_t steps) {
+  since_tick_ += steps;
+  if (since_tick_ <= kLongWork) return;
+  since_tick_ = 0;
+  tick();
+  if (control_.stopped()) throw Stopped{};
+}
+
 // All edges between the rays positive_ and negative_: the pairs that share k - 2 facets, where it
-// matters without a third ray on all of these.
+// matters without a third ray on all of these. Some rows of pairs at a time: cells of many
+// dimensions have 10^9 pairs, and few of them are edges.
 template <int W>
 void ConeEngine<W>::find_edges(const Mask<W>* mask, std::int32_t n, std::int32_t k, bool simple) {
   const std::size_t np = positive_.size(), nq = negative_.size();
-  if (pair_first_.size() < np * nq + 8) {
-    pair_first_.resize(2 * np * nq + 64);
-    pair_second_.resize(2 * np * nq + 64);
-  }
-  std::size_t found = 0;
+  edges_.clear();
   if constexpr (W == 1) {
-    positive_mask_.resize(np);
     negative_mask_.resize(nq);
-    for (std::size_t i = 0; i < np; ++i) positive_mask_[i] = mask[positive_[i]].w[0];
     for (std::size_t j = 0; j < nq; ++j) negative_mask_[j] = mask[negative_[j]].w[0];
-    found = kernels_.pairs(positive_mask_.data(), np, negative_mask_.data(), nq, k - 2,
-                           pair_first_.data(), pair_second_.data());
+  }
+  const std::size_t rows = std::max<std::size_t>(1, kPairsAtOnce / std::max<std::size_t>(1, nq));
+  for (std::size_t first = 0; first < np; first += rows) {
+    const std::size_t found = find_pairs(mask, first, std::min(rows, np - first), k);
+    add_edges(mask, n, k, simple, first, found);
+    if (np > rows) work_off(rows * nq / kPairsAStep);
+  }
+}
+
+// The pairs of so many rays of positive_, from `first` on, in pair_first_ and pair_second_.
+template <int W>
+std::size_t ConeEngine<W>::find_pairs(const Mask<W>* mask, std::size_t first, std::size_t rows,
+                                      std::int32_t k) {
+  const std::size_t nq = negative_.size();
+  if (pair_first_.size() < rows * nq + 8) {
+    pair_first_.resize(2 * rows * nq + 64);
+    pair_second_.resize(2 * rows * nq + 64);
+  }
+  if constexpr (W == 1) {
+    positive_mask_.resize(rows);
+    for (std::size_t i = 0; i < rows; ++i) positive_mask_[i] = mask[positive_[first + i]].w[0];
+    return kernels_.pairs(positive_mask_.data(), rows, negative_mask_.data(), nq, k - 2,
+                          pair_first_.data(), pair_second_.data());
   } else {
-    for (std::size_t i = 0; i < np; ++i)
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < rows; ++i)
       for (std::size_t j = 0; j < nq; ++j) {
         pair_first_[found] = static_cast<std::int32_t>(i);
         pair_second_[found] = static_cast<std::int32_t>(j);
-        found +=
-            static_cast<std::size_t>((mask[positive_[i]] & mask[negative_[j]]).count() >= k - 2);
+        found += static_cast<std::size_t>(
+            (mask[positive_[first + i]] & mask[negative_[j]]).count() >= k - 2);
       }
+    return found;
   }
+}
+
+template <int W>
+void ConeEngine<W>::add_edges(const Mask<W>* mask, std::int32_t n, std::int32_t k, bool simple,
+                              std::size_t first, std::size_t found) {
   if (simple) {
-    edges_.resize(found);
+    const std::size_t before = edges_.size();
+    edges_.resize(before + found);
     for (std::size_t e = 0; e < found; ++e)
-      edges_[e] = {positive_[static_cast<std::size_t>(pair_first_[e])],
-                   negative_[static_cast<std::size_t>(pair_second_[e])]};
+      edges_[before + e] = {positive_[first + static_cast<std::size_t>(pair_first_[e])],
+                            negative_[static_cast<std::size_t>(pair_second_[e])]};
     return;
   }
-  edges_.clear();
+  std::size_t looked_at = 0;
   for (std::size_t e = 0; e < found; ++e) {
-    const std::int32_t p = positive_[static_cast<std::size_t>(pair_first_[e])];
+    const std::int32_t p = positive_[first + static_cast<std::size_t>(pair_first_[e])];
     const std::int32_t q = negative_[static_cast<std::size_t>(pair_second_[e])];
     bool adjacent = true;
     if (mask[p].count() != k - 1 && mask[q].count() != k - 1) {
       const Mask<W> common = mask[p] & mask[q];
-      for (std::int32_t r = 0; r < n && adjacent; ++r)
-        adjacent = r == p || r == q || !common.within(mask[r]);
+      std::int32_t r = 0;
+      for (; r < n && adjacent; ++r) adjacent = r == p || r == q || !common.within(mask[r]);
+      looked_at += static_cast<std::size_t>(r);
     }
     if (adjacent) edges_.push_back({p, q});
+    if (looked_at > kPairsAtOnce) {
+      work_off(looked_at / kPairsAStep);
+      looked_at = 0;
+    }
   }
 }
 
@@ -239,6 +278,7 @@ void ConeEngine<W>::cut_edges(const Node& node, std::int32_t line, std::size_t w
     fresh_.push_back(
         mix_rays(*cone.ray[edge.positive], *cone.ray[edge.negative], row, common, through, words));
     fresh_mask_.push_back(common);
+    work_off(1);
   }
 }
 

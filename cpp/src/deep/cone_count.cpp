@@ -362,12 +362,7 @@ void ConeEngine<W>::make_section(std::int32_t depth, std::int32_t unit, std::uin
     for (std::size_t i = 0; i < n && section.simple; ++i)
       section.simple = section.mask[i].count() == section.k - 1;
   }
-  since_tick_ += n + 1;
-  if (since_tick_ > kLongWork) {
-    since_tick_ = 0;
-    tick();
-    if (control_.stopped()) throw Stopped{};
-  }
+  work_off(n + 1);
 }
 
 // Values of the units at a ray of a section, from its own hyperplanes.

@@ -127,7 +127,11 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   Ray* new_ray(std::size_t words);
   Ray* copy_ray(const Ray& ray, std::size_t words);
   std::int32_t push_line(const Line& line, const double* row);
+  void work_off(std::size_t steps);
   void find_edges(const Mask<W>* mask, std::int32_t n, std::int32_t k, bool simple);
+  std::size_t find_pairs(const Mask<W>* mask, std::size_t first, std::size_t rows, std::int32_t k);
+  void add_edges(const Mask<W>* mask, std::int32_t n, std::int32_t k, bool simple,
+                 std::size_t first, std::size_t found);
   void sort_rays(const std::int8_t* signs, std::int32_t n);
   // Rays where the path line `line` meets the edges of the cone; signs are in positive_ and the
   // like. Fills edges_, fresh_, fresh_mask_.
@@ -413,6 +417,8 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   std::vector<std::int32_t> own_;
   // All rays of a node.
   static constexpr std::uint64_t kLongWork = 4096;  // new rays between two looks at the run control
+  static constexpr std::size_t kPairsAStep = 64;    // that take as long as a new ray
+  static constexpr std::size_t kPairsAtOnce = 1 << 16;
   std::vector<Section> sections_;
   std::vector<Ray*> vertices_;
   std::vector<Mask<W>> vertex_masks_;

@@ -206,12 +206,7 @@ void ConeEngine<W>::make_corners(const Node& node, std::size_t depth) {
     for (std::size_t r = 0; r < made.mask.size() && made.simple; ++r)
       made.simple = made.mask[r].count() == made.k - 1;
   }
-  since_tick_ += edges_.size() + 1;
-  if (since_tick_ > kLongWork) {
-    since_tick_ = 0;
-    tick();
-    if (control_.stopped()) throw Stopped{};
-  }
+  work_off(edges_.size() + 1);
 }
 
 // Gives the rays their final masks, drops those that several sections made (where more hyperplanes

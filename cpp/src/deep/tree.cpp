@@ -388,11 +388,37 @@ bool Tree::middle(std::vector<double>& x) {
 }
 
 std::shared_ptr<const arrangement::ExactPoint> Tree::exact_middle() {
+  ++work_.exact_lps;
+  return exact_lp_.solve(cone()).interior;
+}
+
+// All rows with a weight.
+std::vector<arrangement::SignedRow> Tree::cone() const {
   std::vector<arrangement::SignedRow> cone;
   for (std::size_t i = 0; i < rows_.n; ++i)
     if (weight_[i] != 0) cone.push_back({static_cast<std::int32_t>(i), weight_[i] < 0 ? -1 : 1});
+  return cone;
+}
+
+// With x_0 <= 0 for the row at infinity, x_0 > 0, the closed cone of a bounded cell is 0 alone.
+// That of an unbounded one holds its directions; where they have an inside, a point with x_0 < 0 is
+// found, else (slabs: rows of one gradient) integers decide.
+bool Tree::bounded() {
+  if (std::isfinite(root_.largest_reach)) return true;
+  const std::size_t infinity = root_.place.n_sides();
+  set_sign(infinity, -1);
+  arrangement::LpState state;
+  state.reset(rows_);
+  const auto answer = lp_.solve(state, weight_.data(), static_cast<std::int32_t>(infinity));
+  const bool inside =
+      answer == arrangement::SmallLp::Answer::kInterior && accept(state.x.data(), lp_.values());
+  const bool proved =
+      inside || (answer == arrangement::SmallLp::Answer::kEmpty && lp_.proves_only_zero(state));
+  const std::vector<arrangement::SignedRow> half = proved ? decltype(half){} : cone();
+  set_sign(infinity, 1);
+  if (proved) return !inside;
   ++work_.exact_lps;
-  return exact_lp_.solve(cone).interior;
+  return exact_lp_.only_zero(half);
 }
 
 }  // namespace linear_regions

@@ -141,6 +141,7 @@ class Tree {
   // A point in the middle, as far as doubles know; false where it is not proved.
   bool middle(std::vector<double>& x);
   std::shared_ptr<const arrangement::ExactPoint> exact_middle();
+  bool bounded();
 
  private:
   // The sub-trees of the part below a node: numbers first to last - 1; none where the whole node is
@@ -282,6 +283,7 @@ class Tree {
   bool refutes();
   void add_units_below();
   bool solve_exactly(std::int32_t first);
+  std::vector<arrangement::SignedRow> cone() const;
   void note_point(const std::vector<double>& x);
   void note_circuit(std::span<const arrangement::SignedRow> support);
   void refresh();

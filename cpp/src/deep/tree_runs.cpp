@@ -40,8 +40,10 @@ class BlockSink : public TreeSink {
       }
       if (!found) point_.assign(d, std::numeric_limits<double>::quiet_NaN());
     }
+    const bool bounded = tree.bounded();
     block_.patterns.insert(block_.patterns.end(), pattern.begin(), pattern.end());
     block_.points.insert(block_.points.end(), point_.begin(), point_.end());
+    block_.bounded.push_back(bounded);
     if (!fractions.empty()) block_.exact_points.emplace_back(block_.n, std::move(fractions));
     ++block_.n;
   }
@@ -125,6 +127,7 @@ void TreeBlock::append(TreeBlock&& o) {
   dim = o.dim;
   patterns.insert(patterns.end(), o.patterns.begin(), o.patterns.end());
   points.insert(points.end(), o.points.begin(), o.points.end());
+  bounded.insert(bounded.end(), o.bounded.begin(), o.bounded.end());
   for (auto& [at, text] : o.exact_points) exact_points.emplace_back(n + at, std::move(text));
   n += o.n;
 }
