@@ -151,3 +151,12 @@ def test_core_refuses_what_is_malformed():
     ):
         with pytest.raises(ValueError, match=r"layer|window|symmetry|modulus|weights"):
             _core.count_frontier(**{**good, **change})
+
+
+@pytest.mark.parametrize("weights", ["free", "shared"])
+def test_the_number_of_filters_costs_nothing(weights):
+    # Four windows see four of nine inputs each: only sets of at most nine neurons count.
+    count = maximum((1, 3, 3), 10**12, 2, weights=weights, time_limit=5)
+    assert (count.kind, count.status) == ("exact", "complete")
+    # Sets of nine neurons lead (docs/bounds.md, Growth); those of eight are smaller by the filters.
+    assert abs(int(count) - 29 * 10**108 // 72) < 10**98

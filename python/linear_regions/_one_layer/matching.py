@@ -9,10 +9,9 @@ The search adds one neuron after the other and repairs the matching by one augme
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb
 
 from .scan import Watch, unwatched
-from .windows import Part
+from .windows import Part, binomials
 
 
 def matching_nodes(part: Part) -> int:
@@ -101,7 +100,9 @@ def matching_sizes(part: Part, top: int | None = None, watch: Watch = unwatched)
     matching = _Matching(windows, part.channels)
     top = part.n_inputs if top is None else min(top, part.n_inputs)
     sizes = [0] * (top + 1)
-    choices = [comb(part.filters, t) for t in range(part.filters + 1)]
+    # No window has more neurons than inputs that it sees, however many the filters are.
+    widest = max(map(len, windows)) * part.channels
+    choices = binomials(part.filters, min(top, widest))
 
     def visit(window: int, size: int, weight: int) -> None:
         watch()
