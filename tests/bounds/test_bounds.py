@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from linear_regions._bounds import bounds
+from linear_regions._bounds import one_layer as formulas
 from linear_regions._bounds.one_layer import formula_up_to
 from linear_regions._bounds.tape import read_stages, slot_ranks
+from linear_regions._one_layer import parts
 from linear_regions._one_layer.windows import one_layer
 from linear_regions.architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
 from linear_regions.domain import Ball, Box, Polytope, Segment, Slice, Space
@@ -278,6 +280,22 @@ def test_formula_cut_at_a_rank_counts_small_sets():
     # Two independent rows of a one-axis layer: sizes 1, 4, 6, 4 each.
     assert [formula_up_to((1, 2, 3), two, 1, rank) for rank in (1, 2, 6)] == [9, 37, 225]
     assert formula_up_to((1, 2, 3), two, 2, 2) == 1 + 2 * 8 + 4 * 28
+
+
+def test_all_ranks_of_a_chain_share_one_count_of_sets(monkeypatch):
+    asked = []
+
+    def hall_sizes(part, *rest):
+        asked.append(rest[1])
+        return parts.hall_sizes(part, *rest)
+
+    monkeypatch.setattr(formulas, "hall_sizes", hall_sizes)
+    spec = ConvSpec(5, (2, 1))
+    values = [formula_up_to((1, 9, 2), spec, 1, rank) for rank in range(17, -1, -1)]
+    # Five neurons per window: all sets of one, and all of two (each window sees two inputs).
+    assert values[-3:] == [1 + 80 + 80 * 79 // 2, 81, 1]
+    assert values == sorted(values, reverse=True)
+    assert asked == [17]
 
 
 def test_ranks():

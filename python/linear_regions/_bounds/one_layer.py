@@ -22,7 +22,7 @@ from .._one_layer.bracket import upper as bracket_above
 from .._one_layer.compiled import Control
 from .._one_layer.draws import OutOfReach
 from .._one_layer.exact import QUICK, free_count, true_count
-from .._one_layer.parts import hall_count, hall_sizes
+from .._one_layer.parts import evaluate, hall_count, hall_sizes
 from .._one_layer.rounding import Rounded
 from .._one_layer.scan import scan_cost
 from .._one_layer.windows import Part, one_layer
@@ -32,6 +32,7 @@ _MATCHING_NODES = 20_000
 _SCAN_WORK = 3_000_000
 _POLYNOMIAL_BITS = 10**6
 _POLYNOMIAL_WORK = 10**9
+_sizes: dict[tuple[Shape, ConvSpec], list[int]] = {}
 _BRACKET = "a proved bracket from below, by rows of windows and the inputs new to them"
 
 
@@ -87,20 +88,32 @@ def formula_up_to(shape: Shape, spec: ConvSpec, breakpoints: int, rank: int) -> 
     bits = comb(n, min(rank, n // 2)).bit_length() + 1 if rank * n.bit_length() < 10**6 else 10**6
     if bits * (rank + 1) > _POLYNOMIAL_BITS or not _sizes_in_reach(layer.parts, bits * (rank + 1)):
         return None
+    try:
+        sizes = _sizes_up_to(shape, spec, rank, bits)
+    except OutOfReach:
+        return None
+    return evaluate(sizes[: rank + 1], breakpoints)
+
+
+def _sizes_up_to(shape: Shape, spec: ConvSpec, rank: int, bits: int) -> list[int]:
+    """Return the number of Hall-independent sets of 0 to `rank` neurons, perhaps of more.
+
+    Chains of layers ask for one rank after the other, the largest first.
+    """
+    known = _sizes.get((shape, spec))
+    if known is not None and len(known) > rank:
+        return known
     mask = (1 << (bits * (rank + 1))) - 1
     packed = 1
-    for part, times in layer.parts:
-        try:
-            sizes = hall_sizes(part, _MATCHING_NODES, rank)
-        except OutOfReach:
-            return None
+    for part, times in one_layer(shape, spec).parts:
+        sizes = hall_sizes(part, _MATCHING_NODES, rank)
         base = sum(count << (bits * size) for size, count in enumerate(sizes[: rank + 1]))
         packed = _times_power(packed, base, times, mask)
     one = (1 << bits) - 1
-    total: int = sum(
-        ((packed >> (bits * size)) & one) * breakpoints**size for size in range(rank + 1)
-    )
-    return total
+    if len(_sizes) >= 64:
+        _sizes.clear()
+    _sizes[shape, spec] = found = [(packed >> (bits * size)) & one for size in range(rank + 1)]
+    return found
 
 
 @lru_cache(maxsize=256)
