@@ -85,6 +85,14 @@ def test_points_beside_a_slice_are_marked_and_named():
         ({"points": np.zeros((3, 5))}, lr.InvalidInput, "points must have shape"),
         ({"points": np.zeros((3, 4))}, lr.DegenerateInput, "independent"),
         ({"origin": np.zeros(3), "directions": np.eye(3)[:2]}, lr.InvalidInput, "origin"),
+        (
+            {"origin": np.zeros(4), "u": np.ones(4), "v": np.ones(3)},
+            lr.InvalidInput,
+            "u and v differ",
+        ),
+        ({"origin": np.zeros(4), "directions": 1.0}, lr.InvalidInput, "one row each"),
+        ({"origin": np.zeros(1), "directions": [[1.0]], "low": [1, 2]}, lr.InvalidInput, "low"),
+        ({"points": np.eye(3, 4), "margin": [0.1, 0.2]}, lr.InvalidInput, "margin must be one"),
         ({"origin": np.array([{}], dtype=object), "u": [1]}, lr.CorruptFile, "expected an .npz"),
     ],
 )
@@ -119,6 +127,15 @@ def test_damaged_files_are_refused_by_name(folder, name, content):
     for read in (read_slice, read_segment):
         with pytest.raises(lr.CorruptFile, match=name):
             read(name, SHAPE)
+
+
+def test_numbers_that_double_precision_cannot_hold_are_refused():
+    points = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [0, 2**53 + 1, 0, 0]])
+    np.savez("far.npz", points=points)
+    with pytest.raises(lr.InvalidInput, match=r"^far\.npz has int64 .*cannot hold exactly"):
+        read_slice("far.npz", SHAPE)
+    np.savez("near.npz", points=points - [0, 1, 0, 0])
+    read_slice("near.npz", SHAPE)
 
 
 def test_missing_files_are_missing():

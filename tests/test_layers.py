@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 import pytest
 
+from linear_regions.domain import Box
 from linear_regions.errors import InvalidInput
 from linear_regions.layers import (
     Add,
@@ -33,6 +34,7 @@ from linear_regions.layers import (
     relu,
     relu6,
 )
+from linear_regions.network import Network
 
 EVERY_LAYER = [
     Affine([[1.0, 2.0], [3.0, 4.0]], [0.5, -0.5]),
@@ -410,6 +412,19 @@ def test_numbers_that_double_precision_cannot_hold_are_refused():
     if np.finfo(np.longdouble).nmant > 52:
         with pytest.raises(InvalidInput, match="cannot hold exactly"):
             Affine(np.array([[1]], dtype=np.longdouble) / 3)
+
+
+def test_entries_that_are_masked_out_are_refused():
+    numbers = np.array([[1.0, 2.0]])
+    whole = np.ma.MaskedArray(numbers, mask=[[False, False]])
+    assert (Affine(whole).weight == numbers).all()
+    for name, call in (
+        ("Affine: weight", Affine),
+        ("Box: low", lambda given: Box(given, 3.0)),
+        ("points", Network(2, [Affine([[1.0, 1.0]])])),
+    ):
+        with pytest.raises(InvalidInput, match=f"^{name} has masked entries"):
+            call(np.ma.MaskedArray(numbers, mask=[[False, True]]))
 
 
 @pytest.mark.parametrize("layer", EVERY_LAYER, ids=lambda layer: type(layer).__name__)

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._npy import read_arrays
+from ._value import FloatArray, float_array
 from .errors import CorruptFile, InvalidInput
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "random_place", "read_segment", "read_slice"]
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
 Shape: TypeAlias = tuple[int, ...]
 Arrays: TypeAlias = dict[str, npt.NDArray[np.generic]]
 
@@ -105,18 +105,24 @@ def read_slice(path: str | os.PathLike[str], input_shape: Shape) -> Place:
         if "directions" in arrays:
             directions = _floats(name, arrays["directions"])
         elif "u" in arrays and "v" in arrays:
-            directions = np.stack([_floats(name, arrays[key]) for key in ("u", "v")])
+            u, v = (_floats(name, arrays[key]) for key in ("u", "v"))
+            if u.shape != v.shape:
+                raise InvalidInput(f"{name}: shapes of u and v differ: {u.shape} and {v.shape}")
+            directions = np.stack([u, v])
         else:
             raise CorruptFile(f"{name}: beside origin expected directions, or u and v")
-        k = len(directions)
+        if directions.ndim < 2:
+            raise InvalidInput(
+                f"{name}: directions must have one row each, got shape {directions.shape}"
+            )
         low, high = (
-            np.broadcast_to(_floats(name, arrays[key]) if key in arrays else default, (k,))
+            _numbers(name, arrays, key, default, len(directions))
             for key, default in (("low", -1.0), ("high", 1.0))
         )
         domain = lr.Slice(_floats(name, arrays["origin"]), directions, lr.Box(low, high))
     elif points is not None:
-        margin = float(_floats(name, arrays["margin"])) if "margin" in arrays else _MARGIN
-        domain = lr.Slice.through(points, margin)
+        (margin,) = _numbers(name, arrays, "margin", _MARGIN, 1)
+        domain = lr.Slice.through(points, float(margin))
     else:
         raise CorruptFile(
             f"{name}: expected arrays origin and directions, or origin, u and v, or points; "
@@ -208,7 +214,16 @@ def _read(name: str) -> Arrays:
 def _floats(name: str, array: npt.NDArray[np.generic]) -> FloatArray:
     if array.dtype.kind not in "fiub":
         raise CorruptFile(f"{name}: expected arrays of numbers, got {array.dtype}")
-    return array.astype(np.float64)
+    return float_array(name, array)
+
+
+def _numbers(name: str, arrays: Arrays, key: str, default: float, n: int) -> FloatArray:
+    """Return `n` numbers, of which a file may give one for all, or none."""
+    given = _floats(name, arrays.get(key, np.array(default)))
+    if given.shape not in ((), (1,), (n,)):
+        expected = "one number" if n == 1 else f"one number or {n}"
+        raise InvalidInput(f"{name}: {key} must be {expected}, got shape {given.shape}")
+    return np.broadcast_to(given, (n,))
 
 
 def _points(name: str, arrays: Arrays, input_shape: Shape) -> FloatArray | None:

@@ -30,6 +30,8 @@ def float_array(where: str, value: npt.ArrayLike, copy: bool = True) -> FloatArr
     A conversion that would round (large int64, long double) is refused: the weights are the exact
     numbers that the whole package reasons about.
     """
+    if hasattr(value, "mask") and np.ma.is_masked(value):
+        raise InvalidInput(f"{where} has masked entries; fill them or leave them out first")
     given = np.asarray(host_points(value))
     if given.dtype != np.float64:
         if given.dtype.kind not in "fiub":
