@@ -38,6 +38,7 @@ GROUPS = {
     "one_layer": ["_one_layer"],
     "reference": ["reference"],
     "core": ["_core"],
+    "floating_point": ["_floating_point"],
     # Checked options of long calls; knows no engine.
     "run": ["_run"],
     # Searches in parts, whatever is searched; knows no engine.
@@ -105,12 +106,15 @@ TOP = {
     "lower": _IR | {"domain", "core"},
     "methods": _IR | {"domain", "result"},
     "version": {"core"},
+    "floating_point": {"core"},
     "device": _IR,
     "engine": _IR | {
         "arrays", "files", "domain", "result", "lower", "methods", "core", "run", "parts",
-        "version", "device",
+        "version", "device", "floating_point",
     },
-    "training": _IR | {"domain", "result", "lower", "core", "run", "version", "engine"},
+    "training": _IR | {
+        "domain", "result", "lower", "core", "run", "version", "engine", "floating_point",
+    },
     "importers": _IR | {"files"},
     "face": {
         "errors", "network", "domain", "vnnlib", "result", "bounds", "one_layer", "methods",

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "float_environment.hpp"
+#include "linear_regions/float_environment.hpp"
 #include "linear_regions/part.hpp"
 #include "linear_regions/planar.hpp"
 #include "team.hpp"

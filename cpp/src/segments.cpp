@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine.hpp"
-#include "float_environment.hpp"
+#include "linear_regions/float_environment.hpp"
 #include "thread_start.hpp"
 
 namespace linear_regions {

@@ -134,7 +134,7 @@ auto unlocked(Result (PatternTally::*ask)() const) {
 }  // namespace
 
 void bind_counter(py::module_& m) {
-  m.def("pack_layers", &pack, py::arg("layers"));
+  m.def("pack_layers", &pack, py::arg("layers"), Exactly());
   m.def("extract_bits", &part, py::arg("words"), py::arg("first"), py::arg("bits"));
   m.def("has_loose_bits", &loose, py::arg("words"), py::arg("bits"));
   m.attr("sample_size") = kSampleSize;

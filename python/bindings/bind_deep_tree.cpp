@@ -86,7 +86,7 @@ py::list unstable(const Tape& tape, const Array<double>& low, const Array<double
 
 void bind_deep_tree(py::module_& m) {
   Search<Trees>::bind(m, "tree");
-  m.def("unstable_units", &unstable, py::arg("tape"), py::arg("low"), py::arg("high"));
+  m.def("unstable_units", &unstable, py::arg("tape"), py::arg("low"), py::arg("high"), Exactly());
 }
 
 }  // namespace linear_regions::bindings

@@ -34,7 +34,8 @@ void bind_frame(py::module_& m) {
   py::class_<DomainFrame>(m, "DomainFrame", "A convex set of any dimension.")
       .def(py::init(&make_frame), py::arg("columns"), py::arg("sides"),
            py::arg("exact_columns") = std::vector<std::string>{},
-           py::arg("exact_denominator") = "1", py::arg("exact_sides") = std::vector<std::string>{})
+           py::arg("exact_denominator") = "1", py::arg("exact_sides") = std::vector<std::string>{},
+           Exactly())
       .def_property_readonly("dim", [](const DomainFrame& frame) { return frame.dim; });
 }
 

@@ -40,7 +40,7 @@ Hyperplanes make_hyperplanes(const Array<double>& value,
 
 void bind_hyperplanes(py::module_& m) {
   py::class_<Hyperplanes>(m, "Hyperplanes", "Rows (a, b) of hyperplanes a . x + b = 0.")
-      .def(py::init(&make_hyperplanes), py::arg("value"), py::arg("exact") = py::none())
+      .def(py::init(&make_hyperplanes), py::arg("value"), py::arg("exact") = py::none(), Exactly())
       .def_readonly("n", &Hyperplanes::n)
       .def_readonly("d", &Hyperplanes::d);
 }

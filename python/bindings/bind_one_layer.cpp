@@ -193,11 +193,11 @@ void bind_one_layer(py::module_& m) {
   m.def("count_frontier", &frontier, py::arg("n_inputs"), py::arg("channels"), py::arg("windows"),
         py::arg("symmetries"), py::arg("primes"), py::arg("weights"), py::arg("max_bytes"),
         py::arg("max_insertions"), py::arg("time_limit"), py::arg("poll"), py::arg("every") = 0.0,
-        py::arg("save") = py::none(), py::arg("start") = py::none());
+        py::arg("save") = py::none(), py::arg("start") = py::none(), Exactly());
   m.def("count_filter_tuples", &filter_tuples, py::arg("rows"), py::arg("prime"), py::arg("rank"),
         py::arg("firsts"), py::arg("orbits"), py::arg("check_bias"), py::arg("max_nodes"),
         py::arg("time_limit"), py::arg("poll"), py::arg("every") = 0.0,
-        py::arg("save") = py::none(), py::arg("start") = py::none());
+        py::arg("save") = py::none(), py::arg("start") = py::none(), Exactly());
 }
 
 }  // namespace linear_regions::bindings

@@ -94,18 +94,18 @@ py::dict particles(const WindowGraph& graph, const Array<std::uint64_t>& thresho
 void bind_one_layer_estimate(py::module_& m) {
   py::class_<WindowGraph>(m, "WindowGraph", "Which input entries the windows of a layer see.")
       .def(py::init(&make_graph), py::arg("window_start"), py::arg("entries"), py::arg("n_entries"),
-           py::arg("channels"), py::arg("filters"))
+           py::arg("channels"), py::arg("filters"), Exactly())
       .def_property_readonly("n_windows", &WindowGraph::n_windows)
       .def_property_readonly("n_slots", &WindowGraph::n_slots)
       .def_property_readonly("n_neurons", &WindowGraph::n_neurons);
   m.def("direct_trials", &direct, py::arg("graph"), py::arg("sizes"), py::arg("thresholds"),
         py::arg("order"), py::arg("by_entries"), py::arg("key"), py::arg("first_trial"),
         py::arg("n_chunks"), py::arg("chunk_size"), py::arg("ranks_per_chunk"), py::arg("places"),
-        py::arg("threads"), py::arg("time_limit"), py::arg("poll"));
+        py::arg("threads"), py::arg("time_limit"), py::arg("poll"), Exactly());
   m.def("particle_batches", &particles, py::arg("graph"), py::arg("thresholds"),
         py::arg("log_penalty"), py::arg("key"), py::arg("first_batch"), py::arg("n_batches"),
         py::arg("n_particles"), py::arg("ranks_per_batch"), py::arg("places"), py::arg("threads"),
-        py::arg("time_limit"), py::arg("poll"));
+        py::arg("time_limit"), py::arg("poll"), Exactly());
 }
 
 }  // namespace linear_regions::bindings

@@ -41,8 +41,8 @@ py::array walk(const Array<double>& sides, const Array<double>& start,
 }  // namespace
 
 void bind_patterns(py::module_& m) {
-  m.def("distinct_rows", &distinct_rows, py::arg("words"));
-  m.def("hit_and_run", &walk, py::arg("sides"), py::arg("start"), py::arg("words"));
+  m.def("distinct_rows", &distinct_rows, py::arg("words"), Exactly());
+  m.def("hit_and_run", &walk, py::arg("sides"), py::arg("start"), py::arg("words"), Exactly());
 }
 
 }  // namespace linear_regions::bindings

@@ -72,7 +72,8 @@ void bind_planar(py::module_& m) {
   py::class_<PlanarDomain>(m, "PlanarDomain", "A convex set of dimension at most two.")
       .def(py::init(&make_domain), py::arg("columns"), py::arg("edges"), py::arg("at_infinity"),
            py::arg("exact_columns") = std::vector<std::string>{},
-           py::arg("exact_denominator") = "1", py::arg("exact_edges") = std::vector<std::string>{});
+           py::arg("exact_denominator") = "1", py::arg("exact_edges") = std::vector<std::string>{},
+           Exactly());
   Search<Planar>::bind(m, "planar");
 }
 

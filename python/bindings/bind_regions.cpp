@@ -158,31 +158,32 @@ py::array graph_components(std::size_t n, const Array<std::int64_t>& i,
 }  // namespace
 
 void bind_regions(py::module_& m) {
-  m.def("facet_mates", &mates, py::arg("patterns"), py::arg("facet_start"), py::arg("labels"));
+  m.def("facet_mates", &mates, py::arg("patterns"), py::arg("facet_start"), py::arg("labels"),
+        Exactly());
   m.def("map_classes", &classes, py::arg("tape"), py::arg("domain"), py::arg("patterns"),
-        py::arg("poll"));
+        py::arg("poll"), Exactly());
   m.def("exact_facet_rows", &exact_rows, py::arg("tape"), py::arg("domain"), py::arg("pattern"),
-        py::arg("labels"));
+        py::arg("labels"), Exactly());
   m.def(
       "cell_labels",
       [](const Tape& tape, const Array<std::uint64_t>& pattern) {
         return adopt_labels(cell_labels(tape, view(pattern)));
       },
-      py::arg("tape"), py::arg("pattern"));
+      py::arg("tape"), py::arg("pattern"), Exactly());
   m.def("facet_rows", &bounded_rows, py::arg("tape"), py::arg("domain"), py::arg("patterns"),
-        py::arg("facet_start"), py::arg("labels"));
+        py::arg("facet_start"), py::arg("labels"), Exactly());
   m.def("locate", &region_of_point, py::arg("tape"), py::arg("domain"), py::arg("point"),
-        py::arg("guess"), py::arg("poll"));
+        py::arg("guess"), py::arg("poll"), Exactly());
   m.def(
       "essential_rows",
       [](const Tape& tape, const DomainFrame& frame) {
         check(tape, frame);
         return essential_rows(tape, frame);
       },
-      py::arg("tape"), py::arg("domain"));
+      py::arg("tape"), py::arg("domain"), Exactly());
   m.def("sizes", &sizes, py::arg("vertices"), py::arg("vertex_start"), py::arg("facet_start"),
-        py::arg("corner_start"), py::arg("corners"), py::arg("facets"));
-  m.def("components", &graph_components, py::arg("n"), py::arg("i"), py::arg("j"));
+        py::arg("corner_start"), py::arg("corners"), py::arg("facets"), Exactly());
+  m.def("components", &graph_components, py::arg("n"), py::arg("i"), py::arg("j"), Exactly());
 }
 
 }  // namespace linear_regions::bindings

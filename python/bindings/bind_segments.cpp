@@ -51,8 +51,9 @@ py::array distances_of_patterns(const Array<std::uint64_t>& words) {
 
 void bind_segments(py::module_& m) {
   m.def("count_segments", &segment_counts, py::arg("tape"), py::arg("a"), py::arg("b"),
-        py::arg("certified"), py::arg("threads"), py::arg("time_limit"), py::arg("poll"));
-  m.def("pattern_distances", &distances_of_patterns, py::arg("words"));
+        py::arg("certified"), py::arg("threads"), py::arg("time_limit"), py::arg("poll"),
+        Exactly());
+  m.def("pattern_distances", &distances_of_patterns, py::arg("words"), Exactly());
 }
 
 }  // namespace linear_regions::bindings

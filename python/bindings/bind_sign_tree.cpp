@@ -198,15 +198,16 @@ void bind_sign_tree(py::module_& m) {
   m.def("sign_tree_count", &count, py::arg("planes"), py::arg("sides"), py::arg("certified"),
         py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"),
         py::arg("engine") = "auto", py::arg("every") = 0.0, py::arg("save") = py::none(),
-        py::arg("start") = py::none());
+        py::arg("start") = py::none(), Exactly());
   m.def("sign_tree_list", &list, py::arg("planes"), py::arg("sides"), py::arg("certified"),
         py::arg("points"), py::arg("threads"), py::arg("limit"), py::arg("time_limit"),
         py::arg("poll"), py::arg("engine") = "auto", py::arg("every") = 0.0,
-        py::arg("save") = py::none(), py::arg("start") = py::none());
+        py::arg("save") = py::none(), py::arg("start") = py::none(), Exactly());
   m.def("sign_tree_stream", &stream, py::arg("planes"), py::arg("sides"), py::arg("certified"),
         py::arg("points"), py::arg("threads"), py::arg("block"), py::arg("limit"),
         py::arg("time_limit"), py::arg("poll"), py::arg("sink"), py::arg("engine") = "auto",
-        py::arg("every") = 0.0, py::arg("save") = py::none(), py::arg("start") = py::none());
+        py::arg("every") = 0.0, py::arg("save") = py::none(), py::arg("start") = py::none(),
+        Exactly());
 }
 
 }  // namespace linear_regions::bindings

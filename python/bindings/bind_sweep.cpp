@@ -49,10 +49,10 @@ py::dict run_sweep(const Hyperplanes& hyperplanes, std::uint64_t first, std::uin
 }  // namespace
 
 void bind_sweep(py::module_& m) {
-  m.def("sweep_size", &sweep_size, py::arg("n"), py::arg("d"));
+  m.def("sweep_size", &sweep_size, py::arg("n"), py::arg("d"), Exactly());
   m.def("sweep", &run_sweep, py::arg("hyperplanes"), py::arg("first"), py::arg("last"),
         py::arg("out"), py::arg("certified"), py::arg("threads"), py::arg("time_limit"),
-        py::arg("poll"));
+        py::arg("poll"), Exactly());
 }
 
 }  // namespace linear_regions::bindings

@@ -118,25 +118,26 @@ py::class_<ForwardPass<Real>> bind_pass(py::module_& m, const char* name, const 
              const py::gil_scoped_release release;  // the tape is immutable after finish()
              return std::make_unique<Pass>(std::move(tape));
            }),
-           py::arg("tape"))
-      .def("values", &evaluate<Real, double>, py::arg("points").noconvert())
-      .def("values", &evaluate<Real, float>, py::arg("points").noconvert())
-      .def("patterns", &evaluate_patterns<Real, double>, py::arg("points").noconvert())
-      .def("patterns", &evaluate_patterns<Real, float>, py::arg("points").noconvert())
-      .def("affine_maps", &maps_of_patterns<Real>, py::arg("patterns"), py::arg("columns"));
+           py::arg("tape"), Exactly())
+      .def("values", &evaluate<Real, double>, py::arg("points").noconvert(), Exactly())
+      .def("values", &evaluate<Real, float>, py::arg("points").noconvert(), Exactly())
+      .def("patterns", &evaluate_patterns<Real, double>, py::arg("points").noconvert(), Exactly())
+      .def("patterns", &evaluate_patterns<Real, float>, py::arg("points").noconvert(), Exactly())
+      .def("affine_maps", &maps_of_patterns<Real>, py::arg("patterns"), py::arg("columns"),
+           Exactly());
 }
 
 }  // namespace
 
 void bind_tape(py::module_& m) {
   py::class_<Tape, std::shared_ptr<Tape>>(m, "Tape", "A network as the core sees it.")
-      .def(py::init<std::size_t>(), py::arg("n_in"))
+      .def(py::init<std::size_t>(), py::arg("n_in"), Exactly())
       .def(
           "dense",
           [](Tape& t, int input, const Array<double>& weight, const Array<double>& bias) {
             return t.dense(input, view(weight), view(bias));
           },
-          py::arg("input"), py::arg("weight"), py::arg("bias"))
+          py::arg("input"), py::arg("weight"), py::arg("bias"), Exactly())
       .def(
           "conv",
           [](Tape& t, int input, const Triple& in_shape, const Triple& out_shape,
@@ -149,54 +150,55 @@ void bind_tape(py::module_& m) {
           },
           py::arg("input"), py::arg("in_shape"), py::arg("out_shape"), py::arg("kernel"),
           py::arg("stride"), py::arg("before"), py::arg("dilation"), py::arg("channels"),
-          py::arg("filters"), py::arg("groups"), py::arg("weight"), py::arg("bias"))
+          py::arg("filters"), py::arg("groups"), py::arg("weight"), py::arg("bias"), Exactly())
       .def(
           "scale",
           [](Tape& t, int input, const Array<double>& weight, const Array<double>& bias) {
             return t.scale(input, view(weight), view(bias));
           },
-          py::arg("input"), py::arg("weight"), py::arg("bias"))
+          py::arg("input"), py::arg("weight"), py::arg("bias"), Exactly())
       .def(
           "average",
           [](Tape& t, int input, const Array<std::int64_t>& start,
              const Array<std::int64_t>& entries, const Array<std::int64_t>& divisors) {
             return t.average(input, view(start), view(entries), view(divisors));
           },
-          py::arg("input"), py::arg("start"), py::arg("entries"), py::arg("divisors"))
+          py::arg("input"), py::arg("start"), py::arg("entries"), py::arg("divisors"), Exactly())
       .def(
           "gather",
           [](Tape& t, int input, const Array<std::int64_t>& index, double fill) {
             return t.gather(input, view(index), fill);
           },
-          py::arg("input"), py::arg("index"), py::arg("fill"))
+          py::arg("input"), py::arg("index"), py::arg("fill"), Exactly())
       .def(
           "add", [](Tape& t, const std::vector<int>& inputs) { return t.add(inputs); },
-          py::arg("inputs"))
+          py::arg("inputs"), Exactly())
       .def(
           "concat", [](Tape& t, const std::vector<int>& inputs) { return t.concat(inputs); },
-          py::arg("inputs"))
-      .def("pointwise", &add_pointwise, py::arg("input"), py::arg("tables"), py::arg("table_of"))
+          py::arg("inputs"), Exactly())
+      .def("pointwise", &add_pointwise, py::arg("input"), py::arg("tables"), py::arg("table_of"),
+           Exactly())
       .def(
           "max",
           [](Tape& t, int input, const Array<std::int64_t>& start,
              const Array<std::int64_t>& entries, const Array<std::int64_t>& positions,
              int bits) { return t.max(input, view(start), view(entries), view(positions), bits); },
           py::arg("input"), py::arg("start"), py::arg("entries"), py::arg("positions"),
-          py::arg("bits"))
+          py::arg("bits"), Exactly())
       .def("finish", &Tape::finish)
       .def_property_readonly("n_in", &Tape::n_in)
       .def_property_readonly("n_out", &Tape::n_out)
       .def_property_readonly("pattern_bits", &Tape::pattern_bits)
       .def_property_readonly("pattern_words", &Tape::pattern_words);
   bind_pass<double>(m, "ForwardPass64", "Values and patterns of points, in doubles.")
-      .def("doubtful_patterns", &doubtful_patterns, py::arg("points").noconvert())
+      .def("doubtful_patterns", &doubtful_patterns, py::arg("points").noconvert(), Exactly())
       .def_property_readonly("work", &ForwardPass<double>::work);
   bind_pass<float>(m, "ForwardPass32", "Values and patterns of points, in floats.");
   py::class_<ExactPatterns>(m, "ExactPatterns", "Decides what a pass leaves open.")
       .def(py::init<std::shared_ptr<const Tape>, std::optional<DomainFrame>>(), py::arg("tape"),
-           py::arg("domain"))
+           py::arg("domain"), Exactly())
       .def("settle", &settle_doubts, py::arg("points"), py::arg("patterns").noconvert(),
-           py::arg("doubts"));
+           py::arg("doubts"), Exactly());
 }
 
 }  // namespace linear_regions::bindings

@@ -13,12 +13,17 @@
 #include <string>
 #include <vector>
 
+#include "linear_regions/float_environment.hpp"
 #include "linear_regions/region_table.hpp"
 #include "linear_regions/run_control.hpp"
 
 namespace linear_regions::bindings {
 
 namespace py = pybind11;
+
+// For every function that computes with doubles, whatever the caller's thread does with them. The
+// poll callback and sinks run in it, too.
+using Exactly = py::call_guard<DefaultFloatingPoint>;
 
 template <typename T>
 using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
@@ -105,6 +110,7 @@ class Watch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+void bind_floating_point(py::module_& m);
 void bind_flat_count(py::module_& m);
 void bind_hyperplanes(py::module_& m);
 void bind_deep_tree(py::module_& m);

@@ -23,6 +23,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         return info;
       },
       "How the core was built and which instruction set it uses here.");
+  linear_regions::bindings::bind_floating_point(m);
   linear_regions::bindings::bind_flat_count(m);
   linear_regions::bindings::bind_hyperplanes(m);
   linear_regions::bindings::bind_deep_tree(m);

@@ -33,23 +33,23 @@ class Search {
   static void bind(py::module_& m, const std::string& name) {
     m.def(("count_" + name).c_str(), &count, py::arg("tape"), py::arg("domain"),
           py::arg("certified"), py::arg("threads"), py::arg("limit"), py::arg("time_limit"),
-          py::arg("poll"));
+          py::arg("poll"), Exactly());
     m.def(("list_" + name).c_str(), &list, py::arg("tape"), py::arg("domain"), py::arg("certified"),
           py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("poll"),
-          py::arg("faces") = Engine::kFaces);
+          py::arg("faces") = Engine::kFaces, Exactly());
     m.def(("stream_" + name).c_str(), &stream, py::arg("tape"), py::arg("domain"),
           py::arg("certified"), py::arg("block"), py::arg("limit"), py::arg("time_limit"),
-          py::arg("poll"), py::arg("sink"), py::arg("faces") = Engine::kFaces);
+          py::arg("poll"), py::arg("sink"), py::arg("faces") = Engine::kFaces, Exactly());
     m.def(("search_" + name).c_str(), &search, py::arg("tape"), py::arg("domain"),
           py::arg("certified"), py::arg("part"), py::arg("list"), py::arg("faces"), py::arg("wide"),
           py::arg("threads"), py::arg("limit"), py::arg("time_limit"), py::arg("pause_after"),
-          py::arg("pause_at"), py::arg("poll"));
+          py::arg("pause_at"), py::arg("poll"), Exactly());
     m.def(("cut_" + name).c_str(), &cut, py::arg("tape"), py::arg("domain"), py::arg("certified"),
           py::arg("part"), py::arg("list"), py::arg("faces"), py::arg("wide"), py::arg("share"),
-          py::arg("poll"));
+          py::arg("poll"), Exactly());
     m.def(("probe_" + name).c_str(), &probe, py::arg("tape"), py::arg("domain"),
           py::arg("certified"), py::arg("seed"), py::arg("ways"), py::arg("time_limit"),
-          py::arg("poll"));
+          py::arg("poll"), Exactly());
   }
 
  private:

@@ -23,6 +23,7 @@ from ._arrangement_count import (
 from ._chamber_folder import ChamberFolder
 from ._chambers import Chambers, list_chambers, stream_chambers
 from ._device.launch import is_cuda
+from ._floating_point import in_default_floating_point
 from ._geometry import integer
 from ._hyperplanes import RowArray, place_of
 from ._ledger import Ledger
@@ -43,6 +44,7 @@ class ArrangementLists(Value):
     normals: RowArray
     offsets: RowArray
 
+    @in_default_floating_point
     def chambers(
         self,
         domain: Domain | None = None,
@@ -129,6 +131,7 @@ class ArrangementLists(Value):
         finally:
             run.close()
 
+    @in_default_floating_point
     def sign_vectors(
         self,
         domain: Domain | None = None,
@@ -221,6 +224,7 @@ class ArrangementLists(Value):
         assert found.points is not None
         return found.points
 
+    @in_default_floating_point
     def stream(
         self,
         sink: Callable[[Chambers], object],

@@ -8,6 +8,7 @@ from os import PathLike
 
 from ._arrangement_count import count_place, kept, names_of
 from ._flat_count import FlatCount, whitney_numbers
+from ._floating_point import in_default_floating_point
 from ._hyperplanes import RowArray, exact_rows, place_of
 from ._ledger import Ledger
 from ._part_runs import ExecutorOrMaker
@@ -35,6 +36,7 @@ class ArrangementNumbers(Value):
         """Dimension d of the space."""
         return int(self.normals.shape[1])
 
+    @in_default_floating_point
     def count(
         self,
         domain: Domain | None = None,
@@ -140,6 +142,7 @@ class ArrangementNumbers(Value):
         finally:
             run.close()
 
+    @in_default_floating_point
     def whitney_numbers(
         self,
         *,

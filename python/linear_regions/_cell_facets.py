@@ -33,6 +33,7 @@ __all__ = ["ExactCell", "needed_facets", "oriented_rows", "row_columns"]
 # Beyond it a search costs more than asking the sign tree.
 MOST_DIMENSIONS_OF_SEARCH = 32
 _ROUNDOFF = 2.0**-52  # twice the unit roundoff: room for the bounds' own rounding
+_TINY = 2.0**-900  # above what underflow can lose
 
 
 class ExactCell:
@@ -162,10 +163,16 @@ def _search(
     cell: ExactCell, x: FloatArray, numbers: list[int]
 ) -> tuple[FloatArray, dict[int, list[int]]]:
     """Return directions towards facets, one per row, and rows that may make others redundant."""
-    norms = np.linalg.norm(cell.rows[:, :-1], axis=1)
-    normals = cell.rows[:, :-1] / norms[:, None]
-    values = normals @ x + cell.rows[:, -1] / norms
-    directions, supports = np.zeros_like(normals), {}
+    directions = np.zeros((len(cell.rows), cell.frame.dim))
+    supports: dict[int, list[int]] = {}
+    _, powers = np.frexp(np.abs(cell.rows).max(axis=1))
+    with np.errstate(all="ignore"):
+        rows = np.ldexp(cell.rows, -powers[:, None])
+        norms = np.linalg.norm(rows[:, :-1], axis=1)
+        normals = rows[:, :-1] / norms[:, None]
+        values = normals @ x + rows[:, -1] / norms
+    if not (np.isfinite(normals).all() and np.isfinite(values).all()):
+        return directions, supports
     for i in numbers:
         signed, bounds = normals.copy(), -(1 - 1e-6) * values
         signed[i], bounds[i] = -normals[i], values[i]
@@ -218,6 +225,7 @@ def _first_on_rays(
     with np.errstate(all="ignore"):
         reach = np.abs(normals) @ size + np.abs(offsets)
         doubt = cell.errors * (size.sum() + 1) + (gamma + slack) * reach
+        doubt += _TINY * (np.abs(normals).sum(axis=1) + 1)
         value = normals @ x + offsets
         low, high = value - doubt, value + doubt
         norms = np.linalg.norm(normals, axis=1)
@@ -231,7 +239,7 @@ def _first_on_rays(
                 rays = directions[begin : begin + 512]
                 speed = -normals @ rays.T
                 slip = gamma * (np.abs(normals) @ np.abs(rays).T)
-                slip += np.outer(cell.errors, np.abs(rays).sum(axis=1))
+                slip += np.outer(cell.errors, np.abs(rays).sum(axis=1)) + _TINY
                 fast = speed + slip
                 soonest = np.where(fast <= 0, np.inf, low[:, None] / fast)
                 soonest[low <= 0] = -np.inf
@@ -275,7 +283,8 @@ def row_columns(
             columns = lifted(columns, quotient)
         place = [facets[-1 - k] for k in columns.facet_labels[:, 0].tolist()]
     at = np.array([[nearest(v) for v in point]]).reshape(1, d)
-    inexact = any(Fraction(v) != p for v, p in zip(at[0].tolist(), point, strict=True))
+    # Python compares floats and fractions exactly, infinite ones too.
+    inexact = any(v != p for v, p in zip(at[0].tolist(), point, strict=True))
     faces = replace(
         columns.known_faces(),
         facet_rows=np.ascontiguousarray(cell.rows[place]).reshape(-1, d + 1),

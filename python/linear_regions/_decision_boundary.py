@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ._floating_point import in_default_floating_point
 from ._region_columns import IntArray, row_number
 from ._region_table import Regions
 from ._regions import regions
@@ -118,7 +119,8 @@ class DecisionBoundary:
     @property
     def total_size(self) -> float:
         """Sum of `sizes`."""
-        return float(self.sizes.sum())
+        with np.errstate(over="ignore"):
+            return float(self.sizes.sum())
 
     def __len__(self) -> int:
         """Return the number of pieces."""
@@ -196,6 +198,7 @@ def _around(cells: Regions, facet: int, facets: range) -> IntArray:
     return np.array(order, dtype=np.int64)
 
 
+@in_default_floating_point
 def decision_boundary(
     net: Network, domain: Domain | None = None, **options: Any
 ) -> DecisionBoundary:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ._floating_point import in_default_floating_point
 from ._region_columns import IntArray, Words
 from ._value import FloatArray, SameFields
 from .errors import Unsupported
@@ -160,6 +161,7 @@ class Region:
         return rows[rows[:, -1] == 0, :-1]
 
     @property
+    @in_default_floating_point
     def facets(self) -> list[Facet]:
         """The irredundant facets; in two dimensions counter-clockwise."""
         if self._with_faces() is not self:
@@ -193,6 +195,7 @@ class Region:
             return self._with_faces().volume
         return float(self._table[self._index : self._index + 1].volumes[0])
 
+    @in_default_floating_point
     def affine_map(self, space: str = "domain") -> tuple[FloatArray, FloatArray]:
         """Return the network's map here as (A, c): output = A @ t + c.
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from . import _core
 from ._cell_facets import ExactCell, needed_facets, row_columns
 from ._count import as_domain
+from ._floating_point import in_default_floating_point
 from ._forward import forward_pass
 from ._frame import DomainFrame, domain_frame
 from ._lower import frame_of, program
@@ -33,6 +34,7 @@ __all__ = ["LocatedRegion", "located", "region_at"]
 MOST_DIMENSIONS_WITH_VERTICES = 8
 
 
+@in_default_floating_point
 def region_at(net: Network, x: npt.ArrayLike, domain: Domain | None = None) -> LocatedRegion:
     """Return the activation region that holds a point; no other region is looked at.
 
@@ -253,6 +255,7 @@ class LocatedRegion(Region):
         """Return the point itself, exactly."""
         return self._point
 
+    @in_default_floating_point
     def affine_map(self, space: str = "domain") -> tuple[FloatArray, FloatArray]:
         """Return the network's map here as (A, c) (see `Region.affine_map`)."""
         n = self.network.input_size
@@ -267,6 +270,7 @@ class LocatedRegion(Region):
             self._cell = ExactCell(self.network, self._frame, self._core_frame, self._pattern)
         return self._cell
 
+    @in_default_floating_point
     def inequalities(self) -> tuple[FloatArray, IntArray]:
         """Return all inequalities that describe the region; some are redundant.
 
@@ -287,6 +291,7 @@ class LocatedRegion(Region):
         return self._facets
 
     @property
+    @in_default_floating_point
     def facets(self) -> list[Facet]:
         """The irredundant facets, proved; above eight dimensions without their vertices."""
         if self._frame.dim <= MOST_DIMENSIONS_WITH_VERTICES:
@@ -299,6 +304,7 @@ class LocatedRegion(Region):
         ]
 
     @property
+    @in_default_floating_point
     def bounded(self) -> bool:
         """Whether the region is bounded."""
         if self._frame.bounded:
@@ -308,6 +314,7 @@ class LocatedRegion(Region):
         return self._exact_cell().is_bounded(self._needed())
 
     @property
+    @in_default_floating_point
     def neighbours(self) -> IntArray:
         """Not known: no other region was looked at."""
         raise Unsupported("region_at looks at one region; list with regions() for its neighbours")

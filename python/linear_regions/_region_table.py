@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ._adjacency import facet_mates
+from ._floating_point import in_default_floating_point
 from ._forward import forward_pass
 from ._lineality import Quotient
 from ._pieces import Pieces, affine_pieces, linear_regions
@@ -125,6 +126,7 @@ class Regions(RegionArrays):
         self._affine: Pieces | None = None
 
     @property
+    @in_default_floating_point
     def facet_mates(self) -> IntArray:
         """For each facet the facet of another region that is the same set; -1 where none is.
 
@@ -211,6 +213,7 @@ class Regions(RegionArrays):
         """
         return to_networkx(self)
 
+    @in_default_floating_point
     def affine_maps(self, space: str = "domain") -> FloatArray:
         """Return the network's affine map on every region.
 
@@ -246,6 +249,7 @@ class Regions(RegionArrays):
             raise InvalidInput(f"space must be 'domain' or 'input', got {space!r}")
         return forward_pass(self.network).affine_maps(self.patterns, columns)
 
+    @in_default_floating_point
     def affine_pieces(self) -> IntArray:
         """Return which regions have the same affine map.
 
@@ -276,6 +280,7 @@ class Regions(RegionArrays):
             self._affine = affine_pieces(self)
         return self._affine.of
 
+    @in_default_floating_point
     def linear_regions(self) -> IntArray:
         """Return which regions make up a linear region.
 

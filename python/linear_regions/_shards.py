@@ -19,6 +19,7 @@ from ._checkpoint import Checkpoint
 from ._count import as_domain, check_question, count_in_parts, result_of
 from ._digest import digest
 from ._divisible import State
+from ._floating_point import in_default_floating_point
 from ._geometry import integer
 from ._methods import method_named
 from ._part_runs import ExecutorOrMaker
@@ -34,6 +35,7 @@ __all__ = ["count_shard", "merge_counts"]
 _PARTS_PER_SHARD = 16
 
 
+@in_default_floating_point
 def count_shard(
     net: Network,
     domain: Domain | None = None,

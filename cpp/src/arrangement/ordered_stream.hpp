@@ -28,7 +28,7 @@
 #include <vector>
 
 #include "arrangement/block_sinks.hpp"
-#include "float_environment.hpp"
+#include "linear_regions/float_environment.hpp"
 #include "thread_start.hpp"
 
 namespace linear_regions::arrangement {

@@ -19,7 +19,7 @@
 #include "arrangement/ordered_stream.hpp"
 #include "arrangement/ray_tree.hpp"
 #include "arrangement/tree.hpp"
-#include "float_environment.hpp"
+#include "linear_regions/float_environment.hpp"
 #include "linear_regions/save_points.hpp"
 #include "team.hpp"
 

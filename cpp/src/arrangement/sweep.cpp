@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "arrangement/sweeper.hpp"
-#include "float_environment.hpp"
+#include "linear_regions/float_environment.hpp"
 #include "thread_start.hpp"
 
 namespace linear_regions {

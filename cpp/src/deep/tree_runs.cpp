@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "deep/tree.hpp"
-#include "float_environment.hpp"
+#include "linear_regions/float_environment.hpp"
 #include "replay_team.hpp"
 
 namespace linear_regions {

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "float_environment.hpp"
+#include "linear_regions/float_environment.hpp"
 #include "linear_regions/one_layer.hpp"
 #include "linear_regions/save_points.hpp"
 #include "one_layer/lane_weights.hpp"
