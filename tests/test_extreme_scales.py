@@ -46,6 +46,38 @@ def test_a_weight_of_extreme_size_that_cuts_nothing_changes_no_count(extra: floa
         assert {*found.values(), listed} == {expected}, (seed, found, listed)
 
 
+# ---- regions whose corners lie beyond the range of doubles ----
+
+
+@pytest.mark.parametrize("method", ["polygons", "cones"])
+@pytest.mark.parametrize("seed", range(6))
+def test_corners_beyond_the_range_of_doubles_are_infinite_and_no_trouble(method, seed) -> None:
+    rng = np.random.default_rng(seed)
+    weight = rng.normal(size=(4, 2)) * 2.0**-100
+    weight[1] = weight[0] * [1.0, 1 + 2.0**-50]
+    bias = rng.normal(size=4) * 2.0**900
+    net = lr.Network(2, [lr.Affine(weight, bias), lr.relu(), lr.Affine(rng.normal(size=(2, 4)))])
+    table = lr.regions(net, method=method)
+    near = np.isfinite(table.vertices).all(axis=1)
+    assert not near.all()
+    assert not np.isnan(table.vertices).any()
+    assert len(table.volumes) == len(table) == int(lr.count(net, method="tree"))
+    for region in table:
+        assert len(region.facets) >= 1
+        again = lr.region_at(net, region.interior_fraction())
+        assert again.pattern.tolist() == region.pattern.tolist()
+        assert len(again.vertices) == len(region.vertices)
+    assert not lr.decision_boundary(net).total_size <= 0  # NaN where it is not known
+
+
+def test_areas_are_those_of_doubles_whose_differences_are_none() -> None:
+    net = lr.Network(2, [lr.Affine([[1.0, 0.0]]), lr.relu()])
+    box = lr.Box([-1.5e308, 0.0], [1.5e308, 2.0**-1000])
+    assert lr.regions(net, box).volumes.tolist() == [1.5e308 * 2.0**-1000] * 2
+    whole = lr.Network(2, [lr.Affine([[1.0, 0.0]], [1.6e308]), lr.relu()])
+    assert lr.regions(whole, box).volumes.tolist() == [2 * (1.5e308 * 2.0**-1000)]
+
+
 # ---- arrangements whose rows and columns are multiplied by powers of two ----
 
 

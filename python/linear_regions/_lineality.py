@@ -100,8 +100,11 @@ def lifted(columns: Columns, quotient: Quotient) -> Columns:
     if faces is not None:
         facet_rows = spread(faces.facet_rows, d + 1, place)
         for j, vector in zip(left_out, quotient.basis, strict=True):
-            share = np.array([float(Fraction(-vector[k], vector[j])) for k in kept])
-            facet_rows[:, j] = faces.facet_rows[:, :-1] @ share if kept else 0.0
+            shares = [_scientific(Fraction(-vector[k], vector[j])) for k in kept]
+            share = np.array([size for size, _ in shares])
+            powers = np.array([power for _, power in shares], dtype=np.int32)
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond the range of doubles
+                facet_rows[:, j] = np.ldexp(faces.facet_rows[:, :-1], powers) @ share
         vertices = spread(faces.vertices, d + 1, place)
         faces = replace(faces, vertices=vertices, facet_rows=facet_rows)
     zero = Fraction(0)
@@ -116,3 +119,9 @@ def lifted(columns: Columns, quotient: Quotient) -> Columns:
         faces=faces,
         exact_points=exact_points,
     )
+
+
+def _scientific(value: Fraction) -> tuple[float, int]:
+    """Return a number of size about one, and the power of two to multiply it by."""
+    power = value.numerator.bit_length() - value.denominator.bit_length()
+    return float(value / Fraction(2) ** power), power

@@ -100,7 +100,8 @@ class RegionArrays:
     def volumes(self) -> FloatArray:
         """Length, area or volume in domain coordinates; infinite where unbounded.
 
-        Rounded to doubles. Above two dimensions every face of every region is measured once.
+        Rounded to doubles; NaN or infinite where a vertex lies beyond their range. Above two
+        dimensions every face of every region is measured once.
         """
         if self._quotient is not None:
             return np.full(len(self), np.inf)
@@ -109,18 +110,21 @@ class RegionArrays:
         volumes = np.ones(len(self))
         if self.dim and len(self):
             first, rest = self.vertex_offsets[:-1], self.vertex_offsets[1:]
-            if self.dim == 1:
-                volumes = self.vertices[rest - 1, 0] - self.vertices[first, 0]
-            else:
-                sizes = np.diff(self.vertex_offsets)
-                base = np.repeat(self.vertices[first, :2], sizes, axis=0)
-                steps = self.vertices[:, :2] - base
-                # Powers of two: products of coordinates may leave the range that areas do not.
-                _, powers = np.frexp(np.maximum.reduceat(np.abs(steps).max(axis=1), first))
-                x, y = np.ldexp(steps, -np.repeat(powers, sizes)[:, None]).T
-                following = np.arange(1, len(x) + 1)
-                following[rest - 1] = first
-                twice = x * y[following] - x[following] * y
-                with np.errstate(over="ignore", under="ignore"):
-                    volumes = np.ldexp(np.abs(np.add.reduceat(twice, first)), 2 * powers - 1)
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                if self.dim == 1:
+                    volumes = self.vertices[rest - 1, 0] - self.vertices[first, 0]
+                else:
+                    volumes = self._areas(first, rest)
         return np.where(self.bounded, volumes, np.inf)
+
+    def _areas(self, first: IntArray, rest: IntArray) -> FloatArray:
+        sizes = np.diff(self.vertex_offsets)
+        base = np.repeat(self.vertices[first, :2], sizes, axis=0)
+        steps = self.vertices[:, :2] / 2 - base / 2
+        # Powers of two: products of coordinates may leave the range that areas do not.
+        _, powers = np.frexp(np.maximum.reduceat(np.abs(steps), first))
+        x, y = np.ldexp(steps, -np.repeat(powers, sizes, axis=0)).T
+        following = np.arange(1, len(x) + 1)
+        following[rest - 1] = first
+        twice = x * y[following] - x[following] * y
+        return np.asarray(np.ldexp(np.abs(np.add.reduceat(twice, first)), powers.sum(axis=1) + 1))

@@ -347,13 +347,17 @@ def _around(faces: Faces, region: int) -> IntArray:
 
 
 def _step(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Return the way from one end of an edge to the other, either of which may be a direction."""
-    step: FloatArray = b[:2] / 2 - a[:2] / 2 if a[2] == b[2] else b[:2] if b[2] == 0 else -a[:2]
+    """Return the way from one end of an edge to the other, either of which may be a direction.
+
+    NaN where both lie beyond the range of doubles.
+    """
+    with np.errstate(invalid="ignore"):
+        step: FloatArray = b[:2] / 2 - a[:2] / 2 if a[2] == b[2] else b[:2] if b[2] == 0 else -a[:2]
     return step
 
 
 def _as_unit(vector: FloatArray) -> FloatArray:
-    """Return a vector in the plane with length one; zero where it is zero or overflows."""
+    """Return a vector in the plane with length one; zero where it is zero, overflows or is NaN."""
     size = float(np.abs(vector).max())
     if not 0.0 < size < np.inf:
         return np.zeros(2)
