@@ -276,6 +276,23 @@ TEST(a_stopped_run_says_so) {
   CHECK_EQUAL(blocks, 3u);
 }
 
+// Where one thread meets a cell for wide masks just after the others have reached the limit.
+TEST(a_run_that_begins_anew_has_its_limit_still_before_it) {
+  RunControl control;
+  control.limit = 5;
+  control.report(7, 0.5, false);
+  CHECK(control.status() == Status::kLimit);
+  control.begin_anew();
+  CHECK(!control.halted());
+  CHECK_EQUAL(control.found(), 0u);
+  control.report(5, 0.0, false);
+  CHECK(control.status() == Status::kLimit);
+  RunControl cancelled;
+  cancelled.stop(Status::kCancelled);
+  cancelled.begin_anew();
+  CHECK(cancelled.status() == Status::kCancelled && cancelled.stopped());
+}
+
 TEST(kernels_find_the_same_pairs_as_the_plain_ones) {
   std::mt19937_64 random(3);
   for (int round = 0; round < 200; ++round) {

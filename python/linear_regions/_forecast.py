@@ -104,5 +104,5 @@ def _look(search: Search, threads: int) -> None:
         "ended and continued, executor= spreads it over machines, and a Slice or a smaller box "
         "has fewer regions",
         LongRunWarning,
-        stacklevel=4,
+        stacklevel=5,  # this function, poll, the call, its protection
     )

@@ -43,6 +43,16 @@ class RunControl {
     paused_.store(false, std::memory_order_relaxed);
   }
 
+  // The run is repeated from its beginning, by one thread: what it had found does not count.
+  void begin_anew() {
+    found_ = 0;
+    done_ = 0.0;
+    paused_ = false;
+    if (status_ != Status::kLimit) return;
+    status_ = Status::kComplete;
+    stopped_ = false;
+  }
+
   bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
   // Between two nodes: is no other one to be begun?
   bool halted() const { return stopped() || paused_.load(std::memory_order_relaxed); }

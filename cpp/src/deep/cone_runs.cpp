@@ -38,7 +38,7 @@ auto with_masks(RunControl& control, const Body& body, bool wide = false) {
   try {
     if (!wide) return body.template operator()<1>();
   } catch (const FacetOverflow&) {
-    control.report(std::uint64_t{0} - control.found(), 0, false);  // begin anew: unsigned, exact
+    control.begin_anew();
   }
   try {
     return body.template operator()<16>();
