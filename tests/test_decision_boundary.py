@@ -94,6 +94,11 @@ def test_unbounded_pieces_have_directions():
     assert len(piece.directions) == 2
 
 
+def test_networks_without_outputs_have_no_classes():
+    with pytest.raises(lr.InvalidInput, match="no outputs"):
+        lr.decision_boundary(lr.Network(2, [lr.Affine(np.ones((0, 2)))]), lr.Box(-1.0, 1.0))
+
+
 def test_stopped_listings_are_refused():
     with pytest.raises(lr.Unsupported, match="limit"):
         lr.decision_boundary(classifier(0, 3, 3), lr.Box(-1.0, 1.0), limit=2)

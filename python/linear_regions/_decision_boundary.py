@@ -23,7 +23,7 @@ from ._regions import regions
 from ._value import FloatArray, SameFields
 from ._volumes import facet_sizes
 from .domain import Ball, Domain
-from .errors import Unsupported
+from .errors import InvalidInput, Unsupported
 from .layers import Flatten, Maxout, relu
 from .network import Network, check_network
 
@@ -246,6 +246,8 @@ def decision_boundary(
             "Box(center - radius, center + radius)"
         )
     n = int(np.prod(net.output_shape))
+    if not n:
+        raise InvalidInput("the network has no outputs, hence no classes")
     last = [relu()] if n == 1 else [Maxout(n)]
     whole = Network(net.input_shape, [*net.layers, Flatten(), *last])
     cells = regions(whole, domain, **options)

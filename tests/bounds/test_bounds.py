@@ -269,6 +269,14 @@ def test_a_convolution_cannot_be_shifted_into_every_domain():
     assert bounds(plain, Slice(np.zeros(5), np.eye(5)[:2])).upper.value == 22
 
 
+@pytest.mark.parametrize("activation", ["relu", "absolute"])
+def test_nothing_is_cut_behind_a_layer_without_units(activation):
+    layers = [AffineSpec(0), relu(), AffineSpec(3), mlp([1, 1, 1], activation).layers[1]]
+    found = bounds(Architecture(2, layers))
+    assert (found.lower.value, found.upper.value) == (1, 1)
+    assert "folding" not in found
+
+
 def test_formula_cut_at_a_rank_counts_small_sets():
     spec = ConvSpec(3, 2)
     ((part, _),) = one_layer((1, 3, 3), spec).parts

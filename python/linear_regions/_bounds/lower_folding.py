@@ -240,10 +240,11 @@ def _reason(question: Question) -> str | None:
         return "needs two or more affine layers, each with an activation, at the start"
     if question.missing_breakpoints is not None:
         return question.missing_breakpoints
-    if steps[0].folding is None:
+    first = steps[0].folding
+    if first is None or not first.units:
         return (
-            "the first layer cannot fold: that takes ReLU or maxout, and for convolutions no "
-            "groups and a kernel place that lies inside the image at all positions"
+            "the first layer cannot fold: that takes units of ReLU or maxout, and for convolutions "
+            "no groups and a kernel place that lies inside the image at all positions"
         )
     if isinstance(steps[0].spec, ConvSpec) and not _takes_cube(question, steps[0]):
         return "unit filters cannot fold in this domain: it needs an interior constant image"
@@ -263,7 +264,7 @@ def _candidates(steps: list[Step]) -> Iterator[tuple[int, int, float]]:
     options = {channels: 0.0}
     for n in range(2, len(steps) + 1):
         layer = steps[n - 2].folding
-        if layer is None:
+        if layer is None or not layer.units:
             return
         if n - 2 < convs:
             few = layer.units
