@@ -276,6 +276,14 @@ def test_bounds_that_meet_are_an_exact_number():
     assert all(bound.value >= 2**64 for bound in result.related.values())
 
 
+@pytest.mark.parametrize("method", ["direct", "particles"])
+def test_rounding_of_logarithms_does_not_narrow_intervals(method):
+    # Every set of neurons is independent: all batches agree, up to rounding.
+    count = estimate((2, 3, 5), 5, (2, 3), method, 0, breakpoints=2, weights="free")
+    assert count.kind == "estimate"
+    assert count.interval[0] <= 3**30 <= count.interval[1]
+
+
 def test_padding_dilation_and_groups_are_sampled():
     # 2x2 input, 2x2 kernel, padding 1, 3 filters: formula 12992.
     found = estimate((2, 2, 2), 6, 2, "direct", 5, padding=1, groups=2, weights="free")

@@ -144,8 +144,7 @@ def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Cl
     if limits[0] == limits[1] and not clock.stopped:
         return _proved(question, limits, clock)
     value = sum(part.value * times for part, times in found)
-    low = sum(part.low * times for part, times in found)
-    high = sum(part.high * times for part, times in found)
+    low, high = _ends(question, found)
     notes = sorted({part.note for part, _ in found if part.note})
     work: dict[str, Any] = {}
     for part, _ in found:
@@ -181,6 +180,19 @@ def _result(question: Question, found: list[tuple[PartEstimate, int]], clock: Cl
         reference="; ".join([reference, *notes]),
         version=package_version(),
     )
+
+
+def _ends(question: Question, found: list[tuple[PartEstimate, int]]) -> tuple[float, float]:
+    """Return the ends of the interval, moved outward by more than the rounding of logarithms.
+
+    Of a part, about as many logarithms are added up as there are windows.
+    """
+    low = high = 0.0
+    for (part, _), (estimate, times) in zip(question.layer.parts, found, strict=True):
+        doubt = (part.n_positions + 16) * 2.0**-50
+        low += times * (estimate.low - doubt * (1.0 + abs(estimate.low)))
+        high += times * (estimate.high + doubt * (1.0 + abs(estimate.high)))
+    return low, high
 
 
 def _proved(question: Question, limits: tuple[int, int], clock: Clock) -> RegionCount:
