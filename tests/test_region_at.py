@@ -163,3 +163,13 @@ def test_a_point_with_the_inputs_that_a_box_fixes_is_told_how_to_go(rng):
         lr.region_at(net, x, box)
     region = lr.region_at(net, x[box.free], box)
     assert region.pattern.tolist() == lr.region_at(net, x).pattern.tolist()
+
+
+def test_fractions_may_stand_beside_other_numbers_but_not_beside_none():
+    half, box = Fraction(1, 2), lr.Box(-4.0, 4.0)
+    net = lr.Network(2, [lr.relu()])
+    for other in (0.25, np.float32(0.25), np.float16(0.25), np.int8(3)):
+        assert lr.region_at(net, [half, other], box).interior_fraction()[1] == float(other)
+    for other in (float("nan"), np.float32("inf"), None, "a"):
+        with pytest.raises(lr.InvalidInput, match="x must be finite numbers"):
+            lr.region_at(net, [half, other], box)

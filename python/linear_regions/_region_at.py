@@ -111,7 +111,7 @@ def located(
 def _point(x: Any, frame: DomainFrame, net: Network, place: Domain) -> tuple[Fraction, ...]:
     entries = list(x) if isinstance(x, (tuple, list)) else None
     if entries and any(isinstance(value, Fraction) for value in entries):
-        exact = tuple(Fraction(value) for value in entries)
+        exact = tuple(map(_exact, entries))
     else:
         array = float_array("x", x)
         if array.shape == net.input_shape and array.size == frame.dim:
@@ -129,6 +129,14 @@ def _point(x: Any, frame: DomainFrame, net: Network, place: Domain) -> tuple[Fra
             f"{len(exact)}{hint}"
         )
     return exact
+
+
+def _exact(value: Any) -> Fraction:
+    """Return one entry of a point that has fractions."""
+    try:
+        return Fraction(float(value) if isinstance(value, np.floating) else value)
+    except (OverflowError, TypeError, ValueError):
+        raise InvalidInput(f"x must be finite numbers, got {value!r}") from None
 
 
 def _check_inside(frame: DomainFrame, point: tuple[Fraction, ...]) -> None:
