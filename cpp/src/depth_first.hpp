@@ -43,7 +43,8 @@ struct SearchNode {
 };
 
 // The engine says how the root looks (open: false where the search is over at once), expands a node
-// (children_ go through push_children), and forgets what an expanded node made (rewind).
+// (children_, in the order of their numbers, go through push_children), and forgets what an
+// expanded node made (rewind).
 template <typename Engine, typename NodeType, typename Sink>
 class DepthFirst {
  public:
@@ -108,8 +109,7 @@ class DepthFirst {
         above.weight / static_cast<double>(std::max<std::size_t>(1, children_.size()));
     for (std::size_t i = children_.size(); i-- > 0;) {
       children_[i].weight = weight;
-      children_[i].child = static_cast<std::uint32_t>(i);
-      children_[i].name = name_of_child(above.name, decision_, children_.size(), i);
+      children_[i].name = name_of_child(above.name, decision_, children_[i].child);
       children_[i].guide = {0, 0, depth};
       stack_.push_back(children_[i]);
     }

@@ -106,7 +106,7 @@ PlanarRoot::PlanarRoot(const Tape& t, const PlanarDomain& d, Arithmetic how)
               d.origin[j], 0}};
     if (!d.exact_columns.empty()) row.v[3] = 2 * kUlp * row.norm() + 0x1p-600;
     if (!d.rest1.empty() && d.rest1[j] != 0)
-      row.v[3] = std::fabs(std::ldexp(d.rest1[j], scale_x)) + 0x1p-600;
+      row.v[3] += std::fabs(std::ldexp(d.rest1[j], scale_x)) + 0x1p-600;
     // Scaling may underflow to a row of zeros, which would mean "exactly zero".
     if (!row.zero() || d.direction1[j] != 0 || d.direction2[j] != 0)
       opening.add(static_cast<std::int32_t>(j), row);

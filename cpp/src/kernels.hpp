@@ -8,13 +8,16 @@
 //
 // Filter. With N = |gx| + |gy| + |c|, a value computed at a vertex is certain in sign when its
 // size exceeds e * magnitude + N * slack, where magnitude >= max(1, |x|, |y|) and slack covers the
-// error of the vertex (in the maximum norm) and the rounding of the evaluation.
+// error of the vertex (in the maximum norm) and the rounding of the evaluation. No product or sum
+// overflows while (N + e) * magnitude stays below kLargest; beyond that, nothing is certain.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 namespace linear_regions {
+
+inline constexpr double kLargest = 1e300;
 
 struct Rows {
   const double *gx, *gy, *c, *e;

@@ -26,7 +26,8 @@ inline void classify(const Rows& rows, std::size_t n, const Probe* probes, std::
       low = min(low, value);
       high = max(high, value);
     }
-    // A NaN can only come with an infinite norm; then every comparison below is false.
+    // An overflow hides how large a value is, and cancels no more: no sign, as from a NaN.
+    const unsigned finite = greater(V::broadcast(kLargest), (norm + e) * m);
     const V minus = zero - threshold;
     const unsigned nothing = greater(V::broadcast(4.9406564584124654e-324), norm + e);
     const unsigned shift = static_cast<unsigned>(i & 63);
@@ -34,7 +35,6 @@ inline void classify(const Rows& rows, std::size_t n, const Probe* probes, std::
     if (shift == 0) {
       some_positive[word] = some_negative[word] = all_positive[word] = all_negative[word] = 0;
     }
-    const unsigned finite = greater(V::broadcast(1e300), norm + e);
     some_positive[word] |= static_cast<std::uint64_t>(finite & greater(high, threshold)) << shift;
     some_negative[word] |= static_cast<std::uint64_t>(finite & greater(minus, low)) << shift;
     all_positive[word] |= static_cast<std::uint64_t>(finite & greater(low, threshold)) << shift;
@@ -55,9 +55,9 @@ inline void signs_at(const Rows& rows, std::size_t n, const Probe& probe, double
     if (((wanted[word] >> shift) & 0xFF) == 0) continue;
     const V gx = V::load(rows.gx + i), gy = V::load(rows.gy + i), c = V::load(rows.c + i);
     const V norm = abs(gx) + abs(gy) + abs(c);
-    const V threshold = fma(V::load(rows.e + i), m, norm * k);
+    const V e = V::load(rows.e + i), threshold = fma(e, m, norm * k);
     const V value = fma(gx, x, fma(gy, y, c * w));
-    const unsigned finite = greater(V::broadcast(1e300), norm);
+    const unsigned finite = greater(V::broadcast(kLargest), (norm + e) * m);
     positive[word] |= static_cast<std::uint64_t>(finite & greater(value, threshold)) << shift;
     negative[word] |= static_cast<std::uint64_t>(finite & greater(zero - threshold, value))
                       << shift;

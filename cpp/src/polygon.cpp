@@ -33,7 +33,7 @@ double direction_error(const Vertex& v, const EdgeLine& finite, const EdgeLine& 
   const double miss =
       std::fabs(finite.gx * v.x + finite.gy * v.y) + (finite.e + 6 * kUlp * norm(finite)) * size;
   const double error = miss / lower * 1.0000001;
-  return lower > 0 && error < kInfinity ? error : kInfinity;  // NaN becomes infinity
+  return lower > 0 && error < kLargestError ? error : kInfinity;  // NaN becomes infinity
 }
 
 }  // namespace
@@ -158,8 +158,8 @@ double vertex_error(const Vertex& v, const EdgeLine& a, const EdgeLine& b) {
   // Products of gradients may underflow; above this size that costs less than the last term.
   if (!(lower > 0x1p-900)) return lower > -kInfinity ? rescaled_error(v, a, b) : kInfinity;
   const double ex = (by * ra + ay * rb) / lower, ey = (bx * ra + ax * rb) / lower;
-  if (!(ex < kInfinity && ey < kInfinity)) return kInfinity;  // NaN too
-  return std::max(ex, ey) * 1.0000001 + 0x1p-170;
+  const double error = std::max(ex, ey) * 1.0000001 + 0x1p-170;
+  return ex < kInfinity && ey < kInfinity && error < kLargestError ? error : kInfinity;  // NaN too
 }
 
 Chord find_chord(const Polygon& p, const std::int8_t* signs, std::int32_t line,

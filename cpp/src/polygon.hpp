@@ -18,6 +18,7 @@
 namespace linear_regions {
 
 inline constexpr double kUlp = 0x1p-53;  // unit roundoff
+inline constexpr double kLargestError = 0x1p1000;
 
 struct EdgeLine {
   Line line;
@@ -27,12 +28,13 @@ struct EdgeLine {
 
 struct Vertex {
   double x, y, w;     // w = 1: a point; w = 0: the direction in which a vertex goes off with M
-  double error;       // bound of the error of x and of y; infinity: nothing is known
+  double error;       // bound of the error of x and of y, < 2^1000; infinity: nothing is known
   std::int32_t a, b;  // the edge lines that meet here
 
   Probe probe() const { return {x, y, w}; }
   double magnitude() const {  // >= max(1, |x|, |y|) of the true vertex
-    const double size = std::max(std::fabs(x), std::fabs(y)) + (error < 0x1p1000 ? error : 0.0);
+    const double size =
+        std::max(std::fabs(x), std::fabs(y)) + (error < kLargestError ? error : 0.0);
     return std::max(1.0, 1.0000001 * size);
   }
   // Slack of kernels.hpp at this vertex: vertex error and rounding of the evaluation.

@@ -9,7 +9,6 @@ namespace linear_regions {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kTooLarge = 1e300;
 
 // The entry that is largest in the mean over the vertices.
 std::int32_t champion_of(const Max& max, const double* rows, std::size_t n, std::int32_t window,
@@ -37,7 +36,7 @@ std::int32_t champion_of(const Max& max, const double* rows, std::size_t n, std:
 
 Span span_of(const Row4& row, const Extent& extent) {
   const double norm = row.norm();
-  if (!(norm + row.v[3] < kTooLarge)) return {-kInfinity, kInfinity};
+  if (!((norm + row.v[3]) * extent.magnitude < kLargest)) return {-kInfinity, kInfinity};
   if (row.zero()) return {0.0, 0.0};
   double low = kInfinity, high = -kInfinity;
   for (std::int32_t i = 0; i < extent.polygon.n; ++i) {
@@ -49,7 +48,7 @@ Span span_of(const Row4& row, const Extent& extent) {
   // The bound of kernels.hpp. Of its second term, a sixth is more than the rounding of the sums
   // below.
   const double doubt = 1.25 * (row.v[3] * extent.magnitude + norm * extent.slack);
-  if (!(doubt < kTooLarge)) return {-kInfinity, kInfinity};
+  if (!(doubt < kLargest)) return {-kInfinity, kInfinity};
   return {low - doubt, high + doubt};
 }
 
@@ -58,7 +57,7 @@ Span span_of(const Row4& row, const Extent& extent) {
 // breakpoints.
 bool relax(const Row4& row, const PieceTable& f, const Span& span, Row4& out) {
   const double size = std::max(std::fabs(span.low), std::fabs(span.high));
-  if (!(size < kTooLarge)) return false;
+  if (!(size < kLargest)) return false;
   const auto& b = f.breakpoints;
   const auto piece_at = [&](double z) {
     return static_cast<std::size_t>(std::lower_bound(b.begin(), b.end(), z) - b.begin());
@@ -90,7 +89,7 @@ bool relax(const Row4& row, const PieceTable& f, const Span& span, Row4& out) {
                           4 * kUlp * (lambda * row.norm() + std::fabs(mean));
   out = {{slope * row.v[0], slope * row.v[1], slope * row.v[2] + mean,
           (lambda * row.v[3] + half + rounding + doubt) * 1.0000001 + 0x1p-600}};
-  return out.norm() + out.v[3] < kTooLarge;  // NaN too
+  return out.norm() + out.v[3] < kLargest;  // NaN too
 }
 
 // The maximum is at least the champion's value, and exceeds it by no more than the others do.
@@ -115,7 +114,7 @@ WindowBound relax_window(const Max& max, const double* rows, std::size_t n, std:
       continue;
     }
     const Span span = span_of(difference(other, champion), extent);
-    if (!(std::fabs(span.low) < kTooLarge && std::fabs(span.high) < kTooLarge)) return {false, -1};
+    if (!(std::fabs(span.low) < kLargest && std::fabs(span.high) < kLargest)) return {false, -1};
     settled = settled && span.high < 0;
     excess = std::max(excess, span.high);
   }

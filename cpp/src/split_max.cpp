@@ -48,12 +48,13 @@ int Engine::compare_at(const LayerCell& cell, std::int32_t a, std::int32_t b,
   if (a_zero && b_zero) return 0;
   const double x = ra.v[0] - rb.v[0], y = ra.v[1] - rb.v[1], c = ra.v[2] - rb.v[2];
   const double sizes = ra.norm() + rb.norm();
-  const double error = ra.v[3] + rb.v[3] + 2 * kUlp * sizes;
+  const double error = ra.v[3] + rb.v[3] + 2 * kUlp * sizes, magnitude = vertex.magnitude();
   const double norm = std::fabs(x) + std::fabs(y) + std::fabs(c);
   const double value = x * vertex.x + y * vertex.y + c * vertex.w;
-  const double bound = error * vertex.magnitude() + norm * vertex.slack();
-  if (sizes < 1e300 && value > bound) return 1;
-  if (sizes < 1e300 && value < -bound) return -1;
+  const double bound = error * magnitude + norm * vertex.slack();
+  const bool usable = (sizes + error) * magnitude < kLargest;
+  if (usable && value > bound) return 1;
+  if (usable && value < -bound) return -1;
   return exact_sign({Line::Kind::kPair, cell.split, a, b}, vertex);
 }
 
@@ -71,9 +72,9 @@ Engine::Comparison Engine::compare(const LayerCell& cell, std::int32_t a, std::i
   const double x = ra.v[0] - rb.v[0], y = ra.v[1] - rb.v[1], c = ra.v[2] - rb.v[2];
   const double sizes = ra.norm() + rb.norm();
   const double norm = std::fabs(x) + std::fabs(y) + std::fabs(c);
-  const double bound =
-      (ra.v[3] + rb.v[3] + 2 * kUlp * sizes) * extent.magnitude + norm * extent.slack;
-  const bool usable = sizes < 1e300;
+  const double error = ra.v[3] + rb.v[3] + 2 * kUlp * sizes;
+  const double bound = error * extent.magnitude + norm * extent.slack;
+  const bool usable = (sizes + error) * extent.magnitude < kLargest;
   Comparison result;
   const Polygon& polygon = extent.polygon;
   for (std::int32_t v = 0; v < polygon.n; ++v) {
@@ -201,6 +202,7 @@ void Engine::expand_max(std::int32_t index) {
   decide(cell.split, window);
   for (std::int32_t k = op.max.start[window]; k < op.max.start[window + 1]; ++k) {
     Node child = child_of(index);
+    child.child = static_cast<std::uint32_t>(k - op.max.start[window]);
     child.polygon = parent.polygon;
     if (!clip_to_winner(cell, window, k, child.polygon)) continue;
     child.mixed = arena_.make<std::uint64_t>(static_cast<std::size_t>(cell.words));

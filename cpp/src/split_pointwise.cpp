@@ -332,6 +332,7 @@ void Engine::expand_pointwise(std::int32_t index) {
   const bool leaf = counting() && last(cell);
   for (const bool positive : {true, false}) {
     Node child = child_of(index);
+    child.child = positive ? 0 : 1;
     const std::uint64_t left = decide_members(child, parent, chord, positive, wanted, ends);
     if (positive) set_bit(child.on, u);
     if (leaf && left <= 1) {

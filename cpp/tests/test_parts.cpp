@@ -3,6 +3,7 @@
 #include "linear_regions/part.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 
 #include "check.hpp"
@@ -94,6 +95,43 @@ TEST(divided_tree_searches_find_the_whole) {
       [&](RunControl& c, const PartOptions& o) {
         return cut_tree(tape, domain, Arithmetic::kCertified, c, whole_search(), o);
       });
+}
+
+// Looks ahead settle units early, so that nodes have fewer children; what settles may differ from
+// processor to processor. A path is one cell everywhere, or refused.
+TEST(a_path_is_the_same_cell_whatever_is_settled_before) {
+  const Tape tape = mlp({2, 8, 8, 8}, 3);
+  const PlanarDomain domain = square(1.0);
+  const auto look = [](const char* wish) { setenv("LINEAR_REGIONS_LOOK_AHEAD", wish, 1); };
+  const auto count = [&](const SubTree& tree) {
+    RunControl control;
+    PartOutcome<RegionBlock> out;
+    return search_planar(tape, domain, Arithmetic::kCertified, control, {tree}, {}, out).regions;
+  };
+  int same = 0, refused = 0;
+  for (const char* here : {"never", "always"})
+    for (const char* there : {"never", "always"}) {
+      look(here);
+      RunControl control;
+      PartOptions options;
+      options.cut = 0.01;
+      const Part part =
+          cut_planar(tape, domain, Arithmetic::kCertified, control, whole_search(), options);
+      for (const SubTree& tree : part) {
+        look(here);
+        const std::uint64_t expected = count(tree);
+        look(there);
+        try {
+          CHECK_EQUAL(count(tree), expected);
+          ++same;
+        } catch (const ForeignPart&) {
+          CHECK(here != there);
+          ++refused;
+        }
+      }
+    }
+  unsetenv("LINEAR_REGIONS_LOOK_AHEAD");
+  CHECK(same > 4 * refused);
 }
 
 TEST(paths_that_lead_elsewhere_are_refused) {

@@ -12,7 +12,10 @@
 
 namespace linear_regions {
 
-// Child numbers from the root. A path is smaller than its extensions: sorting by path gives the
+// Child numbers from the root: the side of a cut, 0 where it is positive, or the position of the
+// winner in its window; 0 where a layer is left. They do not depend on which children there are, so
+// that a path is the same cell wherever the search goes on, whatever another processor settles
+// before it splits. A path is smaller than its extensions: sorting by path gives the
 // order of the depth-first search.
 using TreePath = std::vector<std::uint32_t>;
 
@@ -25,11 +28,11 @@ struct SubTree {
   std::uint64_t name = 0;
 };
 
-// The name of a child: the decision taken at its parent, the number of children, its own number.
+// The name of a child: the decision taken at its parent, its own number.
 inline std::uint64_t name_of_child(std::uint64_t parent, std::uint64_t decision,
-                                   std::uint64_t children, std::uint64_t child) {
+                                   std::uint64_t child) {
   std::uint64_t h = parent;
-  for (const std::uint64_t value : {decision, children, child}) {
+  for (const std::uint64_t value : {decision, child}) {
     h = (h ^ value) * 0x9e3779b97f4a7c15u;  // golden ratio, as in splitmix64
     h ^= h >> 29;
     h = (h + 1) * 0xbf58476d1ce4e5b9u;

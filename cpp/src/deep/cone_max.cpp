@@ -220,6 +220,7 @@ void ConeEngine<W>::expand_max(std::int32_t index) {
   decide(cell.split, window);
   for (std::int32_t k = op.max.start[window]; k < op.max.start[window + 1]; ++k) {
     Node child = child_of(index);
+    child.child = static_cast<std::uint32_t>(k - op.max.start[window]);
     child.cone = parent.cone;
     child.table = parent.table;
     child.n_bits = parent.n_bits;

@@ -22,7 +22,7 @@ constexpr double kWorn = 1e-6;      // up to this
 constexpr double kListed = 1e-12;   // ... where rays are listed
 constexpr double kPlaced = 1e-9;    // listed rays with larger bounds are placed exactly
 constexpr double kTrusted = 1e-5;   // rays with larger bounds decide nothing
-constexpr double kOriented = 0.05;  // bounds below this leave no doubt about the direction
+constexpr double kOriented = 0.05;  // bounds below this share leave no doubt about the direction
 // Last coordinate of a point that doubles cannot tell from infinity: it is zero at infinity alone.
 constexpr double kLeastFinite = 0x1p-900;
 
@@ -119,7 +119,7 @@ void ConeEngine<W>::gather_through(const Mask<W>& mask, const Through& through) 
 template <int W>
 void ConeEngine<W>::improve(Ray& ray, const Mask<W>& mask, const Through& through) {
   if (ray.refreshed) return;
-  if (!(ray.error < kOriented)) {
+  if (!(ray.error < kOriented * largest_entry(ray.x(), width_))) {
     place_exactly(ray, mask, through);
     return;
   }

@@ -184,6 +184,7 @@ void ConeEngine<W>::finish_child(Node& child, const Node& parent, const std::uin
   const LayerCell& cell = *child.cell;
   const auto words = static_cast<std::size_t>(cell.words);
   const Cone<W>& cone = child.cone;
+  child.child = positive ? 0 : 1;
   child.mixed = arena_.make<std::uint64_t>(2 * words);
   child.on = child.mixed + words;
   std::uint64_t left = 0;

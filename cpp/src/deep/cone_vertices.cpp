@@ -338,6 +338,7 @@ void ConeEngine<W>::split_list(std::int32_t index, const Node& parent) {
     halve_list<0>(parent, u, sides);
   for (std::size_t side = 0; side < 2; ++side) {
     Node& child = sides[side];
+    child.child = static_cast<std::uint32_t>(side);
     child.table = parent.table;
     child.n_bits = parent.n_bits;
     child.own_first = parent.n_bits;

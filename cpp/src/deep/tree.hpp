@@ -227,7 +227,7 @@ class Tree {
   void tick();
   void look();
   void visit();
-  void branch(std::size_t children, std::int32_t member);
+  void branch(std::span<const std::uint32_t> children, std::int32_t member);
   Below below(std::uint32_t child) const;
   void descend_to(std::uint32_t child, const Below& below);
   Part part_of(const Frame& frame) const;
@@ -322,11 +322,11 @@ class Tree {
   // The current node: its path and what of it is to be searched. A *branching* is a decision that
   // leaves more than one child.
   TreePath trail_;
-  std::uint64_t name_ = 0, decision_ = 0, children_ = 0;
+  std::uint64_t name_ = 0, decision_ = 0;
   Part part_;
   Below below_;
   bool inside_ = false;  // the current node is not finished
-  std::uint64_t drawn_ = 0;
+  std::uint32_t drawn_ = 0;
   double since_ = 0;  // a probe's last branching, in seconds
   double setup_seconds_ = 0;
   Part rest_;

@@ -16,6 +16,7 @@ using arrangement::SignedRow;
 using arrangement::SmallLp;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kTiny = 0x1p-900;  // more than underflow may cost
 // A step from a witness is taken if every row keeps this share of its norm on the other side.
 constexpr double kKept = 0.1;
 // Of the length of a row, what is taken for rounding of a multiple of another, and of a sum. Proofs
@@ -40,7 +41,7 @@ std::size_t Tree::push_row(const double* row, const Line& line, std::int32_t mem
   const std::size_t d = width_ - 2;
   int shift = 0;
   double largest = 0, error = std::isnan(row[d + 1]) ? kInfinity : row[d + 1];
-  bool usable = true;
+  bool usable = true, tiny = false;
   for (std::size_t k = 0; k <= d; ++k) {
     usable = usable && std::isfinite(row[k]);
     largest = std::max(largest, std::fabs(row[k]));
@@ -52,9 +53,9 @@ std::size_t Tree::push_row(const double* row, const Line& line, std::int32_t mem
     const double factor = std::ldexp(1.0, shift);  // exact where no entry becomes tiny
     for (std::size_t k = 0; k <= d; ++k) {
       row_[k] = row[k] * factor;
-      if (row[k] != 0.0 && std::fabs(row_[k]) < 0x1p-900) error = std::max(error, 0x1p-900);
+      tiny = tiny || (row[k] != 0.0 && std::fabs(row_[k]) < kTiny);
     }
-    error *= factor;
+    error = error * factor + (tiny ? kTiny : 0.0);
   } else {
     row_[d] = 1.0;
     error = kInfinity;
@@ -98,7 +99,7 @@ int Tree::sign_at_witness(std::size_t row) {
 }
 
 // Sign of a row of maps at a point of this size, as ConeRows bounds it; 0 where that leaves it
-// open.
+// open, or a partial sum may overflow.
 int Tree::sign_at(const double* row, const double* x, double size) const {
   double value = 0, norm = 0;
   for (std::size_t k = 0; k + 1 < width_; ++k) {
@@ -106,11 +107,12 @@ int Tree::sign_at(const double* row, const double* x, double size) const {
     norm = std::max(norm, std::fabs(row[k]));
   }
   const double error = row[width_ - 1];
+  if (!((norm + error) * size < kLargest)) return 0;
   const double bound =
       ((2.0 * static_cast<double>(width_) + 8) * arrangement::kRounding * (norm + error) +
        error * 1.0001) *
           size +
-      0x1p-900;
+      kTiny;
   return value > bound ? 1 : value < -bound ? -1 : 0;
 }
 
@@ -393,7 +395,7 @@ bool Tree::proves_empty() {
     if (row_[k] != 0.0) most += std::fabs(row_[k]) * root_.reach[k];
   const double terms = static_cast<double>(support.size() + 2 * d + 16);
   most +=
-      1.01 * terms * arrangement::kRounding * sizes + 1.01 * doubt * root_.largest_reach + 0x1p-900;
+      1.01 * terms * arrangement::kRounding * sizes + 1.01 * doubt * root_.largest_reach + kTiny;
   return most < 0;
 }
 

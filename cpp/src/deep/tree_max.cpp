@@ -137,14 +137,17 @@ void Tree::base_max(int split) {
 
 // Goes on to the first winner that is wanted and puts the others on the stack; its number.
 std::size_t Tree::branch_windows(std::int32_t window, Winners& winners, std::size_t rows) {
-  branch(winners.size(), window);
-  const auto number = [](std::size_t i) { return static_cast<std::uint32_t>(i); };
+  const std::int32_t first = tape_.split(split_).max.start[window];
+  std::vector<std::uint32_t> number;
+  for (const auto& winner : winners)
+    number.push_back(static_cast<std::uint32_t>(winner.first - first));
+  branch(number, window);
   std::size_t here = 0;
-  while (here + 1 < winners.size() && !below(number(here)).wanted) ++here;
+  while (here + 1 < winners.size() && !below(number[here]).wanted) ++here;
   for (std::size_t i = winners.size(); i-- > here + 1;)
-    if (const Below next = below(number(i)); next.wanted)
-      push_frame(winners[i].first, rows, winners[i].second, number(i), next);
-  descend_to(number(here), below(number(here)));
+    if (const Below next = below(number[i]); next.wanted)
+      push_frame(winners[i].first, rows, winners[i].second, number[i], next);
+  descend_to(number[here], below(number[here]));
   return here;
 }
 

@@ -23,23 +23,22 @@ void Tree::visit() {
   hooks_->probe->seconds += (control_.seconds() - since_) / share_;
 }
 
-// Before the children of a branching are looked at.
-void Tree::branch(std::size_t children, std::int32_t member) {
+// Before the children of a branching, by their numbers, are looked at.
+void Tree::branch(std::span<const std::uint32_t> children, std::int32_t member) {
   decision_ = static_cast<std::uint64_t>(split_) << 32 | static_cast<std::uint32_t>(member);
-  children_ = children;
   if (hooks_->probe != nullptr) {
     const double now = control_.seconds();
     hooks_->probe->cells += 1 / share_;
     hooks_->probe->seconds += (now - since_) / share_;
     since_ = now;
-    drawn_ = hooks_->probe->random() % children;
+    drawn_ = children[hooks_->probe->random() % children.size()];
   }
-  share_ /= static_cast<double>(children);
+  share_ /= static_cast<double>(children.size());
 }
 
 // What is to be searched below a child of the current node.
 Tree::Below Tree::below(std::uint32_t child) const {
-  const std::uint64_t name = name_of_child(name_, decision_, children_, child);
+  const std::uint64_t name = name_of_child(name_, decision_, child);
   if (!below_.some()) return {0, 0, hooks_->probe == nullptr || child == drawn_, false, name};
   const std::size_t depth = trail_.size();
   Below found = below_;

@@ -13,6 +13,7 @@ namespace linear_regions {
 namespace {
 
 constexpr std::size_t kPointsAtEntry = 8;
+constexpr std::uint32_t kSides[] = {0, 1};  // positive, negative
 
 }  // namespace
 
@@ -203,7 +204,7 @@ bool Tree::decide_cut() {
   }
   bool positive = near > 0;
   if (both) {
-    branch(2, layer.member[k]);
+    branch(kSides, layer.member[k]);
     const Below first = below(0), second = below(1);
     positive = first.wanted;
     if (!positive) {
