@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +187,25 @@ def test_a_maximum_that_is_killed_again_and_again_is_the_same(kind: str, tmp_pat
     whole = lr.one_layer_maximum(**long_run.long_layer(kind))
     assert (int(value), status) == (whole.value, "complete")
     assert int(runs) > 2
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.06, 0.1])
+def test_a_run_that_stops_before_it_is_back_at_its_state_loses_nothing(
+    seconds: float, tmp_path: Path
+) -> None:
+    """Its table has what was counted, so the way to where that ended must stay with it."""
+    call = partial(
+        lr.one_layer_maximum,
+        (1, 4, 4),
+        lr.ConvSpec(filters=3, kernel_size=2),
+        rng=1,
+        method="multiset",
+        threads=1,
+        checkpoint=tmp_path / "run",
+    )
+    call(time_limit=seconds)
+    call(time_limit=0.0)
+    stop = threading.Event()
+    stop.set()
+    call(cancel=stop)
+    assert call().value == 108_359_232

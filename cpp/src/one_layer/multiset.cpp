@@ -92,7 +92,7 @@ class Listing {
   FilterTableState state() const {
     FilterTableState out;
     out.first = first_;
-    out.way = way_;
+    out.way = resumes() ? resumed_ : way_;  // of a run that stops on its way back, too
     out.nodes = nodes_;
     for (const Wide value : table_) {
       out.high.push_back(static_cast<std::uint64_t>(value >> 64));
