@@ -108,8 +108,7 @@ class Segments {
     try {
       for (unsigned i = 1; i < control_.threads && i < left; ++i) {
         ++running_;
-        others.emplace_back([this] {
-          prepare_to_throw();
+        start_thread(others, [this] {
           live(false, nullptr);
           --running_;
         });

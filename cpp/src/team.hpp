@@ -126,10 +126,7 @@ class Team {
     const unsigned others = (1u << static_cast<unsigned>(steps)) - 1;
     try {
       while (threads_.size() < std::min(others, control_.threads - 1))
-        threads_.emplace_back([this] {
-          prepare_to_throw();
-          live(false);
-        });
+        start_thread(threads_, [this] { live(false); });
       all_started_ = threads_.size() + 1 >= control_.threads;
     } catch (const std::system_error&) {
       all_started_ = true;  // the system has no more threads to give: go on with those that started

@@ -69,10 +69,7 @@ class Crew {
     const std::uint64_t seen = phase_.load(std::memory_order_relaxed);
     try {
       for (std::size_t worker = 1; worker < size_; ++worker)
-        threads_.emplace_back([this, worker, seen] {
-          prepare_to_throw();
-          live(worker, seen);
-        });
+        start_thread(threads_, [this, worker, seen] { live(worker, seen); });
     } catch (const std::system_error&) {
       // The system has no more threads to give: go on with those that started.
     }

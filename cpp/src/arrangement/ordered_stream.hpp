@@ -177,10 +177,7 @@ class OrderedStream {
       for (unsigned i = 1; i < control_.threads; ++i) {
         engines_.push_back(make_(false));
         Engine& engine = *engines_.back();
-        threads_.emplace_back([this, &engine] {
-          prepare_to_throw();
-          live(engine, false);
-        });
+        start_thread(threads_, [this, &engine] { live(engine, false); });
       }
     } catch (const std::system_error&) {
       // The system has no more threads to give: go on with those that started.

@@ -71,10 +71,7 @@ class SweepRun {
     std::vector<std::thread> threads;
     for (unsigned i = 1; i < control_.threads && i < worthwhile; ++i) {
       try {
-        threads.emplace_back([this] {
-          prepare_to_throw();
-          work(false);
-        });
+        start_thread(threads, [this] { work(false); });
       } catch (const std::system_error&) {
         break;  // the system has no more threads to give: go on with those that started
       }

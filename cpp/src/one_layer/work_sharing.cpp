@@ -33,8 +33,7 @@ std::uint64_t share_work(std::uint64_t n_pieces, RunControl& control,
   for (std::uint64_t i = 1; i < wanted; ++i) {
     ++running;
     try {
-      threads.emplace_back([&] {
-        prepare_to_throw();
+      start_thread(threads, [&] {
         guarded(false);
         --running;
       });
