@@ -5,6 +5,7 @@ A round is a computation on random input with a checkpoint. Its answer is taken 
 disturbance. Then it is begun again and again in a process of its own, which each time
 
 - is killed (SIGKILL), or gets Ctrl-C (SIGINT), at a random moment; or
+- has it worked on by a pool of processes, of which some are killed, and at times itself, too; or
 - may write little to a file (RLIMIT_FSIZE: a full disk), or take little memory (RLIMIT_AS);
 
 and after some times is let alone. It must never end by a signal of its own, hang, or raise anything
@@ -15,6 +16,7 @@ is named with its seed, and the exit status is 1.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import math
@@ -26,10 +28,12 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -42,7 +46,7 @@ from linear_regions import _ledger, _part_runs, _region_listing
 
 from .cases import dense
 
-FAULTS = ("kill", "interrupt", "disk", "memory")
+FAULTS = ("kill", "interrupt", "workers", "disk", "memory")
 Answer = list[Any]
 Call = Callable[[str, dict[str, Any]], Answer]
 MOST_SECONDS = 300.0  # of one attempt, on a machine however busy
@@ -185,14 +189,17 @@ class Fault:
     kind : str
         One of `FAULTS`, or empty.
     after : float
-        Seconds until the signal.
+        Seconds until the signal to the process.
     size : int
-        Bytes of a file, or of memory beyond what is used.
+        Bytes of a file, or of memory beyond what is used; how many workers are killed.
+    pause : float
+        Seconds before a worker is killed.
     """
 
     kind: str = ""
     after: float = math.inf
     size: int = 0
+    pause: float = 0.0
 
 
 def attempt(call: Call, path: str, how: dict[str, Any], fault: Fault) -> dict[str, Any]:
@@ -202,6 +209,7 @@ def attempt(call: Call, path: str, how: dict[str, Any], fault: Fault) -> dict[st
     child = os.fork()
     if child == 0:
         os.close(reader)
+        os.setsid()  # what it leaves behind can be found
         found = _in_child(call, path, how, fault)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         os.write(writer, json.dumps(found).encode())
@@ -212,21 +220,24 @@ def attempt(call: Call, path: str, how: dict[str, Any], fault: Fault) -> dict[st
     text, late = b"", False
     if not select.select([reader], [], [], min(fault.after, MOST_SECONDS))[0]:
         late = math.isinf(fault.after)
-        os.kill(child, signal.SIGINT if fault.kind == "interrupt" else signal.SIGKILL)
-        if not late and not select.select([reader], [], [], MOST_SECONDS)[0]:
+        heard = fault.kind == "interrupt"
+        os.kill(child, signal.SIGINT if heard else signal.SIGKILL)
+        if heard and not late and not select.select([reader], [], [], MOST_SECONDS)[0]:
             late = True
             os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # workers whose process was killed wait for ever
     while more := os.read(reader, 1 << 16):
         text += more
     os.close(reader)
-    status = os.waitpid(child, 0)[1]
     ended = {"seconds": time.monotonic() - begin}
     if late:
         return {**ended, "failed": "it hangs"}
     if text:
         return {**ended, **json.loads(text)}
-    killed = fault.kind == "kill" and os.WIFSIGNALED(status)
-    if killed and os.WTERMSIG(status) == signal.SIGKILL:
+    killed = os.WIFSIGNALED(status) and fault.kind in ("kill", "workers")
+    if killed and not math.isinf(fault.after) and os.WTERMSIG(status) == signal.SIGKILL:
         return {**ended, "error": "killed"}
     return {**ended, "failed": f"it ended with status {status} and no word"}
 
@@ -240,6 +251,9 @@ def _in_child(call: Call, path: str, how: dict[str, Any], fault: Fault) -> dict[
         if fault.kind == "memory":
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (used + fault.size, free[1]))
+        if fault.kind == "workers":
+            warnings.simplefilter("ignore", RuntimeWarning)  # what is left is finished here
+            threading.Thread(target=_kill_workers, args=[fault], daemon=True).start()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         return {"answer": call(path, how)}
@@ -258,6 +272,17 @@ def _in_child(call: Call, path: str, how: dict[str, Any], fault: Fault) -> dict[
         return {"failed": f"{name}: {message}\n{traceback.format_exc()}"}
 
 
+def _kill_workers(fault: Fault) -> None:
+    """Kill one child of this process after the other."""
+    me = os.getpid()
+    for _ in range(fault.size):
+        while not (children := Path(f"/proc/{me}/task/{me}/children").read_text().split()):
+            time.sleep(0.001)
+        time.sleep(fault.pause)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(random.choice(children)), signal.SIGKILL)
+
+
 def _lower(partial: Any) -> str:
     """Return the lower bound in a partial result, if it is one."""
     if isinstance(partial, (lr.RegionFolder, lr.Chambers)):
@@ -272,6 +297,10 @@ def random_fault(draw: random.Random, kind: str, seconds: float) -> Fault:
     if kind in ("kill", "interrupt"):
         late = draw.uniform(0.0, 1.2 * seconds)
         return Fault(kind, late if draw.random() < 0.7 else math.exp(draw.uniform(-9, 0)) * seconds)
+    if kind == "workers":
+        pause = seconds * math.exp(draw.uniform(-6, 0.5))
+        after = draw.uniform(0.0, 2 * seconds) if draw.random() < 0.3 else math.inf
+        return Fault(kind, after, size=draw.randint(1, 6), pause=pause)
     most = {"disk": 1 << 20, "memory": 1 << 29}[kind]
     return Fault(kind, size=int(most * math.exp(draw.uniform(-9, 0))))
 
@@ -292,13 +321,17 @@ def one_round(name: str, kind: str, seed: int, folder: str) -> dict[str, Any]:
     _part_runs._SHARE_OF_SAVING = _ledger._SHARE_OF_SAVING = 1.0
     _region_listing.CHUNK_ROWS = draw.choice([200, 2000, 1 << 18])
     ended: Counter[str] = Counter()
-    state = os.path.join(folder, "state")
+    state = os.path.join(folder, "state 0")
     faults = draw.randint(2, 12)
     for i in range(faults + 1):
         how: dict[str, Any] = {"threads": draw.choice([1, 2, 3])}
-        divided = kind in ("kill", "interrupt") and name != "maximum, frontier"
+        divided = kind in ("kill", "interrupt") and name not in UNDIVIDED
         if divided and draw.random() < 0.2:
             how = {"threads": 1, "executor": _pool}
+        if kind == "workers":
+            how = {"threads": 1, "executor": ProcessPoolExecutor}
+            if draw.random() < 0.3:
+                how["executor"] = ProcessPoolExecutor(2)
         fault = random_fault(draw, kind, whole["seconds"]) if i < faults else Fault()
         found = attempt(call, state, how, fault)
         ended[found.get("error") or ("answer" if "answer" in found else "failed")] += 1
@@ -306,7 +339,13 @@ def one_round(name: str, kind: str, seed: int, folder: str) -> dict[str, Any]:
         if "failed" in found or wrong or int(found.get("lower", 0)) > int(whole["answer"][0]):
             return {"failed": {"attempt": i, "how": str(how), "fault": str(fault), **found},
                     "expected": whole["answer"], "ended": ended}  # fmt: skip
+        if kind == "workers" and "answer" in found:
+            state = os.path.join(folder, f"state {i + 1}")  # begin anew: there is nothing left
     return {"ended": ended}
+
+
+# Computations that take no executor.
+UNDIVIDED = ("maximum, frontier", "stream, tree", "stream, sweep")
 
 
 def _pool() -> ThreadPoolExecutor:
@@ -329,6 +368,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, kind in product(options.case or CASES, options.fault or FAULTS):
             if time.monotonic() > end:
                 break
+            if kind == "workers" and name in UNDIVIDED:
+                continue
             folder = tempfile.mkdtemp()
             found = one_round(name, kind, seed, folder)
             rounds[kind] += 1
