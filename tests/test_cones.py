@@ -54,8 +54,9 @@ def listed(net: lr.Network, domain: lr.Domain, threads: int = 1) -> dict:
     frame = frame_of(domain_frame(domain, net.input_shape))
     answer = _core.list_cones(program(net), frame, True, threads, None, None, None)
     assert answer["status"] == "complete"
-    assert answer["regions"] == len(answer["columns"]["patterns"])
-    return answer["columns"]
+    columns = answer["columns"]()
+    assert answer["regions"] == len(columns["patterns"])
+    return columns
 
 
 def count(net: lr.Network, domain: lr.Domain | None = None, **options: object) -> int:

@@ -42,7 +42,7 @@ def table_of(method: str, net: lr.Network, domain: lr.Domain, threads: int = 1) 
     engine = {"cones": _core.list_cones, "tree": _core.list_tree}[method]
     answer = engine(program(net), where, True, threads, None, None, None, False)
     assert answer["status"] == "complete"
-    return np.asarray(answer["columns"]["patterns"])
+    return np.asarray(answer["columns"]()["patterns"])
 
 
 def in_word_order(patterns: np.ndarray) -> np.ndarray:

@@ -25,8 +25,9 @@ def listed(net: lr.Network, where: lr.domain.Domain, threads: int = 1) -> dict[s
     frame = frame_of(domain_frame(where, net.input_shape))
     answer = _core.list_tree(program(net), frame, True, threads, None, None, None)
     assert answer["status"] == "complete"
-    assert answer["regions"] == len(answer["columns"]["patterns"])
-    return answer["columns"]
+    columns = answer["columns"]()
+    assert answer["regions"] == len(columns["patterns"])
+    return columns
 
 
 def patterns_of(net: lr.Network, where: lr.domain.Domain) -> set[tuple[int, ...]]:

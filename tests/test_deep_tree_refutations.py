@@ -20,7 +20,7 @@ def listed(net: lr.Network, where: lr.domain.Domain, threads: int = 1) -> list[t
     frame = frame_of(domain_frame(where, net.input_shape))
     answer = _core.list_tree(program(net), frame, True, threads, None, None, None)
     assert answer["status"] == "complete"
-    return helpers.unpack(answer["columns"]["patterns"], net.pattern_bits)
+    return helpers.unpack(answer["columns"]()["patterns"], net.pattern_bits)
 
 
 def draw(widths: list[int], style: str, seed: int) -> lr.Network:

@@ -34,6 +34,32 @@ def test_interrupted_is_a_keyboard_interrupt_that_except_exception_lets_pass():
     assert errors.Interrupted().partial is None
 
 
+def test_a_partial_result_may_be_made_when_it_is_asked_for():
+    made = []
+    stop = errors.Interrupted.later(lambda: made.append(1) or [1, 2])
+    assert made == []
+    assert pickle.loads(pickle.dumps(stop)).partial == [1, 2]
+    assert stop.partial is stop.partial
+    assert made == [1]
+    stop.partial = 3
+    assert stop.partial == 3
+
+
+def test_a_partial_result_that_could_not_be_made_is_made_again():
+    results = [MemoryError(), 5]
+
+    def make():
+        result = results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    stop = errors.Interrupted.later(make)
+    with pytest.raises(MemoryError):
+        stop.partial  # noqa: B018
+    assert stop.partial == 5
+
+
 def test_missing_extra_names_the_extra():
     error = errors.MissingExtra("Reading ONNX files", "onnx")
     assert 'pip install "linear-regions[onnx]"' in str(error)

@@ -49,7 +49,8 @@ def listed(
         "certified": True, "points": True, "threads": 1, "limit": None, "time_limit": None,
         "poll": None, "engine": "tree",
     } | options  # fmt: skip
-    return _core.sign_tree_list(planes, core(sides, planes.d), **keys)
+    found = _core.sign_tree_list(planes, core(sides, planes.d), **keys)
+    return {**found, "columns": found["columns"]()}
 
 
 def sign_strings(signs: np.ndarray, n: int) -> list[str]:

@@ -189,11 +189,12 @@ void BlockSink::region(Engine& engine, const Polygon& polygon, const std::uint64
   ++block_.n;
 }
 
-void RegionBlock::append(RegionBlock&& o) {
+void RegionBlock::append(RegionBlock&& other) {
   if (n == 0) {
-    *this = std::move(o);
+    *this = std::move(other);
     return;
   }
+  RegionBlock o = std::move(other);  // given back at the end: blocks are not kept beside the whole
   words = o.words;
   patterns.insert(patterns.end(), o.patterns.begin(), o.patterns.end());
   vertices.insert(vertices.end(), o.vertices.begin(), o.vertices.end());

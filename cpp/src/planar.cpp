@@ -36,7 +36,7 @@ PlanarResult count_planar(const Tape& tape, const PlanarDomain& domain, Arithmet
 }
 
 PlanarResult list_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
-                         RunControl& control, RegionBlock& out, bool faces) {
+                         RunControl& control, std::vector<RegionBlock>& out, bool faces) {
   const DefaultFloatingPoint environment;
   const PlanarRoot root(tape, domain, arithmetic);
   if (control.limit != RunControl::kNoLimit) control.threads = 1;  // exactly the first regions
@@ -44,9 +44,10 @@ PlanarResult list_planar(const Tape& tape, const PlanarDomain& domain, Arithmeti
   const PlanarSearch search{root, faces};
   ReplayTeam team(search, control, true);
   PlanarResult result = team.run();
-  for (auto& [path, block] : team.blocks()) out.append(std::move(block));
-  out.words = tape.pattern_words();
-  out.faces = faces;
+  RegionBlock none;
+  none.words = tape.pattern_words();
+  none.faces = faces;
+  out = team.take_blocks(std::move(none));
   return result;
 }
 

@@ -92,7 +92,15 @@ class ReplayTeam {
     return result;
   }
 
-  std::vector<std::pair<TreePath, Block>>& blocks() { return blocks_; }
+  // What was listed, in order, after `none`: a block of no regions.
+  std::vector<Block> take_blocks(Block none) {
+    std::vector<Block> blocks;
+    blocks.reserve(blocks_.size() + 1);
+    blocks.push_back(std::move(none));
+    for (auto& [path, block] : blocks_) blocks.push_back(std::move(block));
+    blocks_.clear();
+    return blocks;
+  }
   PartOutcome<Block> outcome() {
     return {std::move(rest_), std::move(blocks_), false, setup_seconds_};
   }

@@ -95,9 +95,9 @@ inline PlanarResult count(const Tape& tape, const PlanarDomain& domain, unsigned
 inline RegionBlock list(const Tape& tape, const PlanarDomain& domain, unsigned threads = 1) {
   RunControl control;
   control.threads = threads;
-  RegionBlock block;
-  list_planar(tape, domain, Arithmetic::kCertified, control, block);
-  return block;
+  std::vector<RegionBlock> blocks;
+  list_planar(tape, domain, Arithmetic::kCertified, control, blocks);
+  return joined(std::move(blocks));
 }
 
 }  // namespace samples

@@ -57,12 +57,16 @@ std::uint64_t by_tree(const Tape& tape, const DomainFrame& domain) {
   return count_tree(tape, domain, Arithmetic::kCertified, control).regions;
 }
 
+ConeBlock list(const Tape& tape, const DomainFrame& domain, RunControl& control,
+               bool faces = true) {
+  std::vector<ConeBlock> blocks;
+  list_cones(tape, domain, Arithmetic::kCertified, control, blocks, faces);
+  return joined(std::move(blocks));
+}
 ConeBlock list(const Tape& tape, const DomainFrame& domain, unsigned threads = 1) {
   RunControl control;
   control.threads = threads;
-  ConeBlock block;
-  list_cones(tape, domain, Arithmetic::kCertified, control, block);
-  return block;
+  return list(tape, domain, control);
 }
 
 std::size_t different(const ConeBlock& block) {
@@ -178,13 +182,13 @@ TEST(lists_without_faces_have_the_same_regions_however_they_are_made) {
   for (const Tape* tape : {&deep, &ties, &wide})
     for (const DomainFrame& domain : {space(tape->n_in()), cube(tape->n_in(), 1.0)}) {
       const ConeBlock full = list(*tape, domain);
-      ConeBlock whole, two, first, streamed;
+      ConeBlock streamed;
       RunControl control, threads, limited, streaming;
       threads.threads = 2;
       limited.limit = full.n / 2;  // node by node
-      list_cones(*tape, domain, Arithmetic::kCertified, control, whole, false);
-      list_cones(*tape, domain, Arithmetic::kCertified, threads, two, false);
-      list_cones(*tape, domain, Arithmetic::kCertified, limited, first, false);
+      const ConeBlock whole = list(*tape, domain, control, false);
+      const ConeBlock two = list(*tape, domain, threads, false);
+      const ConeBlock first = list(*tape, domain, limited, false);
       const auto take = [&](ConeBlock&& block) {
         streamed.append(std::move(block));
         return true;
@@ -208,10 +212,10 @@ TEST(lists_with_faces_are_the_same_node_by_node_and_all_at_once) {
   for (const Tape* tape : {&deep, &ties, &wide})
     for (const DomainFrame& domain : {space(tape->n_in()), cube(tape->n_in(), 1.0)}) {
       const ConeBlock once = list(*tape, domain);
-      ConeBlock slow, streamed;
+      ConeBlock streamed;
       RunControl limited, streaming;
       limited.limit = once.n + 1;
-      list_cones(*tape, domain, Arithmetic::kCertified, limited, slow);
+      ConeBlock slow = list(*tape, domain, limited);
       const auto take = [&](ConeBlock&& block) {
         streamed.append(std::move(block));
         return true;

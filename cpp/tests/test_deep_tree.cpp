@@ -22,9 +22,9 @@ TreeResult count(const Tape& tape, const DomainFrame& domain, unsigned threads =
 TreeBlock list(const Tape& tape, const DomainFrame& domain, unsigned threads = 1) {
   RunControl control;
   control.threads = threads;
-  TreeBlock block;
-  list_tree(tape, domain, Arithmetic::kCertified, control, block);
-  return block;
+  std::vector<TreeBlock> blocks;
+  list_tree(tape, domain, Arithmetic::kCertified, control, blocks);
+  return joined(std::move(blocks));
 }
 
 std::set<std::vector<std::uint64_t>> patterns(const std::vector<std::uint64_t>& words,

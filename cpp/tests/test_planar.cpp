@@ -157,8 +157,9 @@ TEST(limits_and_cancelling_stop_early) {
   RunControl listed;
   listed.limit = 77;
   listed.threads = 4;
-  RegionBlock block;
-  list_planar(tape, square(0.0), Arithmetic::kCertified, listed, block);
+  std::vector<RegionBlock> blocks;
+  list_planar(tape, square(0.0), Arithmetic::kCertified, listed, blocks);
+  const RegionBlock block = joined(std::move(blocks));
   CHECK_EQUAL(block.n, 77u);
   const RegionBlock all = list(tape, square(0.0));
   CHECK(std::equal(block.patterns.begin(), block.patterns.end(), all.patterns.begin()));
@@ -184,10 +185,10 @@ TEST(a_limit_equal_to_the_count_is_no_limit) {
     const auto again = count_planar(tape, square(0.0), Arithmetic::kCertified, control);
     CHECK_EQUAL(again.regions, whole.regions);
     CHECK(again.status == Status::kComplete);
-    RegionBlock block;
+    std::vector<RegionBlock> blocks;
     RunControl listing;
     listing.limit = whole.regions;
-    CHECK(list_planar(tape, square(0.0), Arithmetic::kCertified, listing, block).status ==
+    CHECK(list_planar(tape, square(0.0), Arithmetic::kCertified, listing, blocks).status ==
           Status::kComplete);
   }
 }

@@ -27,10 +27,10 @@ bool go() {
 
 ConeBlock list(const Tape& tape, const DomainFrame& domain) {
   RunControl control;
-  ConeBlock block;
-  CHECK(list_cones(tape, domain, Arithmetic::kCertified, control, block).status ==
+  std::vector<ConeBlock> blocks;
+  CHECK(list_cones(tape, domain, Arithmetic::kCertified, control, blocks).status ==
         Status::kComplete);
-  return block;
+  return joined(std::move(blocks));
 }
 
 // Counts as they stand in a block, summed to where each region or facet begins.

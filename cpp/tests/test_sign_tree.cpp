@@ -64,9 +64,9 @@ ChamberBlock list(const Hyperplanes& planes, unsigned threads, bool points,
   SignTreeOptions options;
   options.points = points;
   options.engine = engine;
-  ChamberBlock block;
-  sign_tree_list(planes, {}, options, control, block);
-  return block;
+  std::vector<ChamberBlock> blocks;
+  sign_tree_list(planes, {}, options, control, blocks);
+  return joined(std::move(blocks), threads);
 }
 
 }  // namespace
@@ -105,14 +105,15 @@ TEST(streams_do_not_depend_on_threads) {
           SignTreeOptions options;
           options.points = true;
           options.engine = engine;
-          ChamberBlock all;
+          std::vector<ChamberBlock> blocks;
           bool full = true;
           const SignTreeResult result =
               sign_tree_stream(planes, {}, options, control, 100, [&](ChamberBlock&& block) {
-                full = full && all.n % 100 == 0;  // all but the last one
-                all.append(std::move(block));
+                full = full && (blocks.empty() || blocks.back().n == 100);  // all but the last one
+                blocks.push_back(std::move(block));
                 return true;
               });
+          const ChamberBlock all = joined(std::move(blocks), 1);
           CHECK(full);
           CHECK_EQUAL(all.n, most);
           CHECK_EQUAL(result.chambers, most);

@@ -41,7 +41,7 @@ void refuse_faces(bool faces) {
 }
 
 TreeResult list(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
-                RunControl& control, TreeBlock& out, bool faces) {
+                RunControl& control, std::vector<TreeBlock>& out, bool faces) {
   refuse_faces(faces);
   return list_tree(tape, domain, arithmetic, control, out);
 }

@@ -149,13 +149,20 @@ py::dict list(const Hyperplanes& planes, const Hyperplanes& sides, bool certifie
   RunControl control;
   prepare(control, poll, threads, limit, time_limit);
   SignTreeResult result;
-  ChamberBlock block;
+  std::vector<ChamberBlock> blocks;
   {
     const py::gil_scoped_release release;  // as above
-    result = sign_tree_list(planes, domain, options, control, block, saving.get());
+    result = sign_tree_list(planes, domain, options, control, blocks, saving.get());
   }
   py::dict out = report(result, poll);
-  out["columns"] = columns_of(std::move(block), planes.d, points);
+  out["columns"] = when_asked(std::move(blocks), [threads, points, d = planes.d](auto&& found) {
+    ChamberBlock whole;
+    {
+      const py::gil_scoped_release release;
+      whole = joined(std::move(found), std::max(1u, threads));
+    }
+    return columns_of(std::move(whole), d, points);
+  });
   return out;
 }
 

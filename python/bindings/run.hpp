@@ -52,6 +52,19 @@ py::dict ending(const Result& result, const Poll& poll, py::dict work) {
   return out;
 }
 
+// A Python callable that makes columns of what a list found, once: joining the blocks of a long
+// list takes longer than a run that is stopped may take to end.
+template <typename Blocks, typename Columns>
+py::cpp_function when_asked(Blocks&& blocks, Columns columns) {
+  auto held = std::make_shared<std::optional<Blocks>>(std::move(blocks));
+  return [held, columns = std::move(columns)]() -> py::dict {
+    if (!held->has_value()) throw std::logic_error("these columns were handed out before");
+    std::optional<Blocks> taken;
+    taken.swap(*held);  // no other thread gets them while this one joins them
+    return columns(std::move(*taken));
+  };
+}
+
 // Gives the states of a run to a Python callable, as `columns` makes them; none: keeps none.
 template <typename Saving, typename Columns>
 void save_by(Saving& saving, double every, const py::object& save, Columns columns) {

@@ -81,13 +81,20 @@ class Search {
     RunControl control;
     prepare(control, poll, threads, limit, time_limit);
     Result result;
-    Block block;
+    std::vector<Block> blocks;
     {
       const py::gil_scoped_release release;  // as above
-      result = Engine::list(tape, domain, arithmetic_of(certified), control, block, faces);
+      result = Engine::list(tape, domain, arithmetic_of(certified), control, blocks, faces);
     }
     py::dict out = report(result, poll);
-    out["columns"] = Engine::columns(std::move(block));
+    out["columns"] = when_asked(std::move(blocks), [](std::vector<Block>&& found) {
+      Block whole;
+      {
+        const py::gil_scoped_release release;
+        whole = joined(std::move(found));
+      }
+      return Engine::columns(std::move(whole));
+    });
     return out;
   }
 

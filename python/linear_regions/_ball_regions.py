@@ -58,35 +58,35 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
     start = time.monotonic()
     test = BallTest(net, ball)
     _check_method(net, test.box, options["method"])
-    interrupted = False
+
+    def cut(whole: Regions) -> Regions:
+        columns, count = test.kept(whole), whole.count
+        status = count.status
+        if limit is not None and limit <= len(columns.bounded):
+            columns = columns.take(np.arange(limit))
+            status = "limit"
+        n = len(columns.bounded)
+        table = Regions(
+            net,
+            ball.resolve(net.input_shape),
+            _count_of(count, n, status, test, len(whole)),
+            columns,
+            whole.embedding,
+            place=test.box,
+        )
+        if what == "activation":
+            return table
+        asked = {name: option for name, option in options.items() if name != "method"}
+        run = run_control(**{**asked, "limit": None, "progress": False})
+        left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
+        return with_pieces(table, what, run, left)
+
     try:
         whole = regions(net, test.box, **options)
     except Interrupted as stop:
-        if stop.partial is None:
-            raise
-        whole, interrupted = stop.partial, True
-    columns, count = test.kept(whole), whole.count
-    status = count.status
-    if limit is not None and limit <= len(columns.bounded):
-        columns = columns.take(np.arange(limit))
-        status = "limit"
-    n = len(columns.bounded)
-    table = Regions(
-        net,
-        ball.resolve(net.input_shape),
-        _count_of(count, n, status, test, len(whole)),
-        columns,
-        whole.embedding,
-        place=test.box,
-    )
-    if what != "activation":
-        del options["method"]
-        run = run_control(**{**options, "limit": None, "progress": False})
-        left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
-        table = with_pieces(table, what, run, left)
-    if interrupted:
-        raise Interrupted(partial=table)
-    return table
+        heard = stop
+        raise Interrupted.later(lambda: heard.partial and cut(heard.partial)) from None
+    return cut(whole)
 
 
 def _check_method(net: Network, box: Box, method: str) -> None:
@@ -104,13 +104,14 @@ def count_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) 
 
     Memory does not grow with the number of activation regions; the other two list them.
     """
+    from ._count import count_of
     from ._regions import regions
 
     if what != "activation":
         try:
             return list_in_ball(net, ball, what, options).count
         except Interrupted as stop:
-            raise Interrupted(partial=getattr(stop.partial, "count", None)) from None
+            raise count_of(stop) from None
     _check(options)
     limit = options.pop("limit")
     options.pop("threads")

@@ -24,6 +24,7 @@ from ._lineality import Quotient, lifted, quotient_of, restricted
 from ._lower import frame_of, planar_domain, program
 from ._planar import as_doubles, nearest, plane_of_hull
 from ._region_columns import Columns, Words, cone_columns, planar_columns
+from ._run import whole
 from ._value import FloatArray
 from .layers import Affine
 from .network import Network
@@ -154,7 +155,7 @@ def needed_facets(cell: ExactCell, point: tuple[Fraction, ...]) -> list[int]:
         found = _core.sign_tree_count(
             hyperplanes([exact[i]], d), hyperplanes(others, d), True, 1, None, None, None
         )
-        if found["chambers"] < 2:
+        if whole(found)["chambers"] < 2:
             remaining.remove(i)
     return remaining
 
@@ -278,7 +279,8 @@ def row_columns(
         quotient = quotient_of(tape, frame, core)
         if quotient is not None:
             core = frame_of(restricted(frame, quotient))
-        columns = cone_columns(_core.list_cones(tape, core, True, 1, None, None, None)["columns"])
+        answer = _core.list_cones(tape, core, True, 1, None, None, None)
+        columns = cone_columns(whole(answer)["columns"]())
         if quotient is not None:
             columns = lifted(columns, quotient)
         place = [facets[-1 - k] for k in columns.facet_labels[:, 0].tolist()]
@@ -304,7 +306,7 @@ def _planar_cell(d: int, rows: list[Row]) -> tuple[Columns, list[int]]:
     plane = plane_of_hull(hull)
     tape = program(Network(2, [Affine(np.zeros((1, 2)))]))
     answer = _core.list_planar(tape, planar_domain(plane), True, 1, None, None, None)
-    columns = planar_columns(plane, answer["columns"])
+    columns = planar_columns(plane, whole(answer)["columns"]())
     sides = [tuple(side)[: d + 1] for side in _side_triples(hull, d)]
     order = []
     for label in columns.facet_labels[:, 0].tolist():

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from ._part_runs import ExecutorOrMaker
 from ._run import Run
 from ._sweep import NotSimple, Sweep
 from ._value import FloatArray, SameFields
-from .errors import DegenerateInput, InvalidInput, Unsupported
+from .errors import DegenerateInput, Interrupted, InvalidInput, Unsupported
 
 __all__ = ["Chambers", "count_by_tree", "list_chambers", "stream_chambers"]
 
@@ -156,7 +157,11 @@ def list_chambers(
                 if method == "sweep":
                     raise _refused(refusal) from None
     answer = tree_call(_core.sign_tree_list, place, _engine(method), run, points=points)
-    return _from_tree(answer, answer["columns"], run), answer["interrupted"]
+    columns = cache(answer["columns"])
+    if answer["interrupted"]:
+        # Joining what was found takes longer than a signal may wait.
+        raise Interrupted.later(lambda: _from_tree(answer, columns(), run))
+    return _from_tree(answer, columns(), run), False
 
 
 def _in_parts(
@@ -203,7 +208,10 @@ def _listed(columns: dict[str, Any]) -> Listed:
 
 def _swept_at_once(sweep: Sweep, size: int, run: Run, points: bool) -> tuple[Chambers, bool]:
     try:
-        return _swept(sweep, 0, size, run, points)
+        found, interrupted = _swept(sweep, 0, size, run, points)
+        if interrupted:
+            raise Interrupted.later(found)
+        return found(), False
     except MemoryError:
         # So many chambers has a simple arrangement; one that is not has fewer, and a tree lists it.
         proof = sweep.prove(replace(run, limit=None))
@@ -222,23 +230,32 @@ def _swept_at_once(sweep: Sweep, size: int, run: Run, points: bool) -> tuple[Cha
     return none, proof["interrupted"]
 
 
-def _swept(sweep: Sweep, first: int, last: int, run: Run, points: bool) -> tuple[Chambers, bool]:
+def _swept(
+    sweep: Sweep, first: int, last: int, run: Run, points: bool
+) -> tuple[Callable[[], Chambers], bool]:
+    """Sweep; return what gives the chambers, with points if asked for, and whether Ctrl-C ended it.
+
+    Points take longer than the sweep.
+    """
     start = time.perf_counter()
     words = np.empty((last - first, sweep.words), dtype=np.uint64)
     report = sweep.fill(first, last, words, run)
     words = words[: report["chambers"]]
-    where: FloatArray | None = None
-    exact: dict[int, tuple[Fraction, ...]] = {}
-    if points:
-        where, found = sweep.points(first, first + len(words), words)
-        exact = {row: tuple(point) for row, point in found.items()}
     status = report["status"]
     if status == "complete" and run.limit is not None and last < sweep.size:
         status = "limit"
     arithmetic = "certified" if run.certified else "float"
     seconds = time.perf_counter() - start
-    chambers = Chambers(words, where, exact, status, "sweep", arithmetic, seconds, report["work"])
-    return chambers, report["interrupted"]
+    swept = Chambers(words, None, {}, status, "sweep", arithmetic, seconds, report["work"])
+
+    def found() -> Chambers:
+        if not points:
+            return swept
+        where, exact = sweep.points(first, first + len(words), words)
+        seconds = time.perf_counter() - start
+        return replace(swept, points=where, exact_points=exact, seconds=seconds)
+
+    return found, report["interrupted"]
 
 
 def _from_tree(answer: dict[str, Any], columns: dict[str, Any], run: Run) -> Chambers:
@@ -315,7 +332,8 @@ def _stream_kept(
     ledger: Ledger,
 ) -> dict[str, Any]:
     def swept(sweep: Sweep, first: int, last: int, run: Run) -> tuple[dict[str, Any], bool]:
-        part, interrupted = _swept(sweep, first, last, run, points)
+        found, interrupted = _swept(sweep, first, last, run, points)
+        part = found()
         wanted = not len(part) or sink(replace(part, first=first)) is not False
         report = {"chambers": len(part), "status": part.status, "work": part.work}
         return {**report, "interrupted": interrupted}, wanted
@@ -361,7 +379,8 @@ def _stream_sweep(sweep: Sweep, run: Run, points: bool, block: int, sink: Sink) 
         last = min(size, done + block)
         if held is None:
             now = replace(run, limit=None, time_limit=left)
-            part, interrupted = _swept(sweep, done, last, now, points)
+            found, interrupted = _swept(sweep, done, last, now, points)
+            part = found()
         else:
             part = _held_part(sweep, done, held[done:last].copy(), run, points)
         done += len(part)

@@ -211,8 +211,13 @@ def _pieces(net: Network, domain: Domain | None, **options: Any) -> RegionCount:
     try:
         found: RegionCount = regions(net, domain, **options).count
     except Interrupted as stop:
-        raise Interrupted(partial=getattr(stop.partial, "count", None)) from None
+        raise count_of(stop) from None
     return found
+
+
+def count_of(stop: Interrupted) -> Interrupted:
+    """Return an interruption with the count of the list that was interrupted."""
+    return Interrupted.later(lambda: getattr(stop.partial, "count", None))
 
 
 def refuse_parts_of_ball(executor: object, checkpoint: object) -> None:

@@ -225,7 +225,7 @@ def expected(
                 cancel=cancel,
                 progress=progress,
             )
-        except Interrupted:
+        except KeyboardInterrupt:
             raise Interrupted(partial=result("cancelled")) from None
         if found.status != "complete":
             return result(found.status)

@@ -97,10 +97,14 @@ class Listing:
             error.partial = result(self._parts.answer("cancelled"))
             raise
 
-    def columns(self) -> Columns:
-        """Return all regions, in memory."""
+    def columns(self) -> Callable[[], Columns]:
+        """Return what reads or joins all regions that are found now, in memory."""
         if self._folder is not None:
-            return RegionFolder(self._folder.folder).read().columns
+            on_disk = RegionFolder(self._folder.folder)  # knows which chunks count now
+            return lambda: on_disk.read().columns
+        return self._joined
+
+    def _joined(self) -> Columns:
         if not self._blocks:  # stopped before the first region
             return self._engine.columns(self._engine.list_nothing())
         blocks = sorted_blocks(self._blocks)

@@ -277,7 +277,10 @@ class Regions(RegionArrays):
         [0, 1, 1]
         """
         if self._affine is None:
-            self._affine = affine_pieces(self)
+            found = affine_pieces(self)
+            if found.interrupted:
+                raise KeyboardInterrupt
+            self._affine = found
         return self._affine.of
 
     @in_default_floating_point

@@ -7,7 +7,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, overload
@@ -242,12 +243,12 @@ def regions(
     def result(answer: dict[str, Any]) -> RegionCount:
         return result_of(answer, chosen, arithmetic)
 
-    def table(answer: dict[str, Any], columns: dict[str, Any]) -> Regions:
+    def table(answer: dict[str, Any], columns: Columns) -> Regions:
         return Regions(
             net,
             resolved,
             result(answer),
-            engine.columns(columns),
+            columns,
             engine.embedding,
             quotient=engine.quotient,
         )
@@ -267,14 +268,7 @@ def regions(
                 if answer["interrupted"]:
                     raise Interrupted(partial=on_disk)
                 return on_disk
-            listed = Regions(
-                net,
-                resolved,
-                result(answer),
-                listing.columns(),
-                engine.embedding,
-                quotient=engine.quotient,
-            )
+            columns = cache(listing.columns())
         else:
             answer = engine.list(
                 engine.tape,
@@ -286,15 +280,21 @@ def regions(
                 run.poll,
                 faces,
             )
-            listed = table(answer, answer["columns"])
-        if what != "activation":
+            columns = cache(lambda: engine.columns(answer["columns"]()))
+
+        def found(run: Run) -> Regions:
+            listed = table(answer, columns())
+            if what == "activation":
+                return listed
             left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
-            listed = with_pieces(listed, what, run, left)
+            return with_pieces(listed, what, run, left)
+
+        if answer["interrupted"]:
+            # Joining what was found takes longer than a signal may wait.
+            raise Interrupted.later(partial(found, replace(run, poll=None)))
+        return found(run)
     finally:
         run.close()
-    if answer["interrupted"]:
-        raise Interrupted(partial=listed)
-    return listed
 
 
 class _Engine(NamedTuple):
@@ -314,7 +314,7 @@ class _Engine(NamedTuple):
         stopped = self.list(
             self.tape, self.place, True, 1, 1, None, lambda found, done: False, self.faces
         )
-        columns: dict[str, Any] = stopped["columns"]
+        columns: dict[str, Any] = stopped["columns"]()
         return columns
 
 
@@ -408,11 +408,11 @@ class RegionStream(Iterator[Regions]):
         engine: _Engine,
         run: Run,
         block: int,
-        table: Callable[[dict[str, Any], dict[str, Any]], Regions],
+        table: Callable[[dict[str, Any], Columns], Regions],
         result: Callable[[dict[str, Any]], RegionCount],
     ) -> None:
         self.count: RegionCount | None = None
-        self._table = table
+        self._table, self._columns = table, engine.columns
         self._result = result
         self._ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=2)
         self._closed = threading.Event()
@@ -462,7 +462,7 @@ class RegionStream(Iterator[Regions]):
         if kind == "columns":
             # A block by itself is a partial listing.
             part = {"regions": len(item["patterns"]), "status": "limit", "seconds": 0.0, "work": {}}
-            return self._table(part, item)
+            return self._table(part, self._columns(item))
         self.close()
         if kind == "error":
             raise item

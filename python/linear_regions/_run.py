@@ -16,7 +16,7 @@ from typing import Any
 from ._geometry import integer
 from .errors import InvalidInput, MissingExtra
 
-__all__ = ["Progress", "Run", "interrupts_put_off", "run_control", "usable_processors"]
+__all__ = ["Progress", "Run", "interrupts_put_off", "run_control", "usable_processors", "whole"]
 
 Progress = bool | Callable[[int, float], object]
 
@@ -79,6 +79,13 @@ def run_control(
             return cancel is None or not cancel.is_set()
 
     return Run(arithmetic == "certified", threads, limit, time_limit, poll, close)
+
+
+def whole(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a core's answer of which a part is of no use: Ctrl-C, which ended it, is raised."""
+    if answer["interrupted"]:
+        raise KeyboardInterrupt
+    return answer
 
 
 @contextmanager

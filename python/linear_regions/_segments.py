@@ -170,7 +170,7 @@ def _pieces(
             result = count(
                 net, Segment(start, end), what=what, threads=run.threads, time_limit=left
             )
-        except Interrupted:
+        except KeyboardInterrupt:
             return counts, True
         if result.status == "complete":
             counts[i] = int(result)

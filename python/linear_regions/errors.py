@@ -9,6 +9,10 @@ memory a plain `MemoryError`.
 
 from __future__ import annotations
 
+import threading
+import typing
+from collections import abc
+
 __all__ = [
     "CheckpointError",
     "CorruptFile",
@@ -146,6 +150,9 @@ class DeviceError(LinearRegionsError, RuntimeError):
     """The device asked for is missing or failed; nothing moves to another device in silence."""
 
 
+_making = threading.RLock()  # of partial results: once, whoever asks
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C stopped a long call; what was found until then is in ``partial``.
 
@@ -168,8 +175,33 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, partial: object = None) -> None:
-        self.partial = partial
+        self._partial = partial
+        self._make: abc.Callable[[], object] | None = None
         super().__init__("interrupted; the partial result is in the attribute 'partial'")
+
+    @classmethod
+    def later(cls, make: abc.Callable[[], object]) -> Interrupted:
+        """Return one whose partial result is made when it is first asked for.
+
+        A table of what a long list has found takes longer to make than Ctrl-C may take to be heard.
+        """
+        stop = cls()
+        stop._make = make
+        return stop
+
+    @property
+    def partial(self) -> typing.Any:
+        """What was found; a table is made at the first access, and kept."""
+        with _making:
+            if self._make is not None:
+                self._partial = self._make()
+                self._make = None
+            return self._partial
+
+    @partial.setter
+    def partial(self, value: object) -> None:
+        with _making:
+            self._partial, self._make = value, None
 
     def __reduce__(self) -> tuple[type[Interrupted], tuple[object]]:
         return type(self), (self.partial,)

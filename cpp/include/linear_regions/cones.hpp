@@ -57,9 +57,9 @@ ConeResult count_cones(const Tape& tape, const DomainFrame& domain, Arithmetic a
                        RunControl& control);
 
 // List all regions in depth-first order, the same for every number of threads; without `faces` only
-// patterns, points, and whether they are bounded.
+// patterns, points, and whether they are bounded. In blocks, one at least, for `joined`.
 ConeResult list_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
-                      RunControl& control, ConeBlock& out, bool faces = true);
+                      RunControl& control, std::vector<ConeBlock>& out, bool faces = true);
 
 // List in blocks of about `block` regions, on the calling thread; `sink` returns false to stop.
 ConeResult stream_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,

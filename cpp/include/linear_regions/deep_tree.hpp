@@ -57,9 +57,10 @@ struct TreeResult {
 TreeResult count_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
                       RunControl& control);
 
-// List all regions in depth-first order, the same for every number of threads.
+// List all regions in depth-first order, the same for every number of threads. In blocks, one at
+// least, for `joined`.
 TreeResult list_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
-                     RunControl& control, TreeBlock& out);
+                     RunControl& control, std::vector<TreeBlock>& out);
 
 // List in blocks of about `block` regions, on the calling thread; `sink` returns false to stop.
 TreeResult stream_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,

@@ -56,6 +56,15 @@ struct RegionBlock {
   void append(RegionBlock&& other);
 };
 
+// The blocks of a list, one after the other; each goes as it is taken over.
+template <typename Block>
+Block joined(std::vector<Block>&& blocks) {
+  Block whole = std::move(blocks.at(0));
+  for (std::size_t i = 1; i < blocks.size(); ++i) whole.append(std::move(blocks[i]));
+  blocks.clear();
+  return whole;
+}
+
 struct PlanarResult {
   std::uint64_t regions = 0;
   Status status = Status::kComplete;
@@ -68,9 +77,10 @@ PlanarResult count_planar(const Tape& tape, const PlanarDomain& domain, Arithmet
                           RunControl& control);
 
 // List all regions in depth-first order, the same for every number of threads; without `faces` only
-// patterns, points, and whether they are bounded.
+// patterns, points, and whether they are bounded. Blocks, one at least, are left for `joined`: a
+// stopped run has nothing more to do with what it found.
 PlanarResult list_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,
-                         RunControl& control, RegionBlock& out, bool faces = true);
+                         RunControl& control, std::vector<RegionBlock>& out, bool faces = true);
 
 // List in blocks of about `block` regions, on the calling thread; `sink` returns false to stop.
 PlanarResult stream_planar(const Tape& tape, const PlanarDomain& domain, Arithmetic arithmetic,

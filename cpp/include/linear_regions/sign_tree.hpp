@@ -85,9 +85,10 @@ struct ChamberBlock {
   // Chambers without an interior point in doubles: (number in this block, coordinates as
   // hexadecimal fractions).
   std::vector<std::pair<std::size_t, std::vector<std::string>>> exact_points;
-
-  void append(ChamberBlock&& other);
 };
+
+// The blocks of a list as one, copied by several threads.
+ChamberBlock joined(std::vector<ChamberBlock>&& blocks, unsigned most_threads);
 
 struct SignTreeResult {
   std::uint64_t chambers = 0;
@@ -144,11 +145,12 @@ struct ForeignChamberPart : std::runtime_error {
 SignTreeResult sign_tree_count(const Hyperplanes& planes, const ConvexDomain& domain,
                                const SignTreeOptions& options, RunControl& control,
                                const SignTreeSaving& saving = {});
-// A limit gives exactly the first chambers of the order. With `saving` the states get the chambers
-// and `out` stays empty; a limit is then a place to stop, and there may be one more.
+// A limit gives exactly the first chambers of the order. In blocks, one at least, for `joined`.
+// With `saving` the states get the chambers and `out` no chambers; a limit is then a place to stop,
+// and there may be one more.
 SignTreeResult sign_tree_list(const Hyperplanes& planes, const ConvexDomain& domain,
                               const SignTreeOptions& options, RunControl& control,
-                              ChamberBlock& out, const SignTreeSaving& saving = {});
+                              std::vector<ChamberBlock>& out, const SignTreeSaving& saving = {});
 // Blocks of `block` chambers, the last one smaller. The calling thread hands them to `sink`, which
 // returns false to stop; the others work ahead of it, up to some hundred thousand chambers. With
 // `saving` there is one thread.

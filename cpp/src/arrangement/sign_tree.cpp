@@ -22,6 +22,7 @@
 #include "linear_regions/float_environment.hpp"
 #include "linear_regions/save_points.hpp"
 #include "team.hpp"
+#include "thread_start.hpp"
 
 namespace linear_regions {
 namespace {
@@ -90,66 +91,19 @@ class Run {
     });
   }
 
-  ChamberBlock gather() {
-    ChamberBlock all;
-    all.words = word_count(reduction_->n);
-    if (blocks_.size() == 1) return std::move(blocks_.begin()->second);
-    std::vector<Piece> pieces;
-    for (auto& [path, block] : blocks_) {
-      for (auto& [at, text] : block.exact_points)
-        all.exact_points.emplace_back(all.n + at, std::move(text));
-      pieces.push_back({&block, all.n});
-      all.n += block.n;
-    }
-    if (all.n == 0) return all;
-    all.signs.resize(all.n * all.words);
-    if (options_.points) all.points.resize(all.n * reduction_->d);
-    join(pieces, all);
+  // The blocks of a team, in order, one at least.
+  std::vector<ChamberBlock> take_blocks() {
+    std::vector<ChamberBlock> blocks(1);
+    blocks[0].words = word_count(reduction_->n);
+    for (auto& [path, block] : blocks_)
+      if (block.n > 0) blocks.push_back(std::move(block));
     blocks_.clear();
-    return all;
+    return blocks;
   }
 
  private:
   template <typename Engine>
   using Rest = std::map<TreePath, typename Engine::Node>;
-
-  struct Piece {
-    const ChamberBlock* block;
-    std::size_t first;  // number of its first chamber
-  };
-
-  // Every thread copies an equal share of the chambers.
-  void join(const std::vector<Piece>& pieces, ChamberBlock& all) const {
-    const auto copy = [&](std::size_t from, std::size_t to) {
-      for (const auto& [block, first] : pieces) {
-        const std::size_t begin = std::max(from, first), end = std::min(to, first + block->n);
-        if (begin >= end) continue;
-        const auto column = [&](const auto& source, auto& target, std::size_t each) {
-          std::copy_n(source.begin() + static_cast<std::ptrdiff_t>((begin - first) * each),
-                      (end - begin) * each,
-                      target.begin() + static_cast<std::ptrdiff_t>(begin * each));
-        };
-        column(block->signs, all.signs, all.words);
-        if (options_.points) column(block->points, all.points, reduction_->d);
-      }
-    };
-    constexpr std::size_t kPerThread = std::size_t{1} << 15;
-    const std::size_t shares = std::clamp<std::size_t>(all.n / kPerThread, 1, control_.threads);
-    std::vector<std::thread> threads;
-    std::size_t done = all.n / shares;  // the caller's own share comes first
-    for (std::size_t i = 1; i < shares; ++i) {
-      const std::size_t to = all.n * (i + 1) / shares;
-      try {
-        threads.emplace_back(copy, done, to);
-      } catch (const std::system_error&) {
-        break;  // the system has no more threads to give
-      }
-      done = to;
-    }
-    copy(0, all.n / shares);
-    copy(done, all.n);
-    for (std::thread& thread : threads) thread.join();
-  }
 
   // The sub-trees to begin with, by number.
   template <typename Engine>
@@ -438,13 +392,56 @@ SignTreeWork& SignTreeWork::operator+=(const SignTreeWork& o) {
   return *this;
 }
 
-void ChamberBlock::append(ChamberBlock&& other) {
-  for (auto& [at, text] : other.exact_points) exact_points.emplace_back(n + at, std::move(text));
-  n += other.n;
-  words = other.words;
-  signs.insert(signs.end(), other.signs.begin(), other.signs.end());
-  points.insert(points.end(), other.points.begin(), other.points.end());
-  other = ChamberBlock{};
+// Every thread copies an equal share of the chambers.
+ChamberBlock joined(std::vector<ChamberBlock>&& blocks, unsigned most_threads) {
+  if (blocks.size() <= 2 && (blocks.size() == 1 || blocks[0].n == 0))
+    return std::move(blocks.back());
+  ChamberBlock all;
+  all.words = blocks.at(0).words;
+  std::vector<std::size_t> firsts;  // numbers of their first chambers
+  std::size_t d = 0;
+  for (ChamberBlock& block : blocks) {
+    for (auto& [at, text] : block.exact_points)
+      all.exact_points.emplace_back(all.n + at, std::move(text));
+    firsts.push_back(all.n);
+    all.n += block.n;
+    if (block.n > 0) d = block.points.size() / block.n;
+  }
+  all.signs.resize(all.n * all.words);
+  all.points.resize(all.n * d);
+  const auto copy = [&](std::size_t from, std::size_t to) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const ChamberBlock& block = blocks[i];
+      const std::size_t first = firsts[i];
+      const std::size_t begin = std::max(from, first), end = std::min(to, first + block.n);
+      if (begin >= end) continue;
+      const auto column = [&](const auto& source, auto& target, std::size_t each) {
+        std::copy_n(source.begin() + static_cast<std::ptrdiff_t>((begin - first) * each),
+                    (end - begin) * each,
+                    target.begin() + static_cast<std::ptrdiff_t>(begin * each));
+      };
+      column(block.signs, all.signs, all.words);
+      column(block.points, all.points, d);
+    }
+  };
+  constexpr std::size_t kPerThread = std::size_t{1} << 15;
+  const std::size_t shares = std::clamp<std::size_t>(all.n / kPerThread, 1, most_threads);
+  std::vector<std::thread> threads;
+  std::size_t done = all.n / shares;  // the caller's own share comes first
+  for (std::size_t i = 1; i < shares; ++i) {
+    const std::size_t to = all.n * (i + 1) / shares;
+    try {
+      start_thread(threads, [&copy, done, to] { copy(done, to); });
+    } catch (const std::system_error&) {
+      break;  // the system has no more threads to give
+    }
+    done = to;
+  }
+  copy(0, all.n / shares);
+  copy(done, all.n);
+  for (std::thread& thread : threads) thread.join();
+  blocks.clear();
+  return all;
 }
 
 SignTreeResult sign_tree_count(const Hyperplanes& planes, const ConvexDomain& domain,
@@ -456,23 +453,23 @@ SignTreeResult sign_tree_count(const Hyperplanes& planes, const ConvexDomain& do
 
 SignTreeResult sign_tree_list(const Hyperplanes& planes, const ConvexDomain& domain,
                               const SignTreeOptions& options, RunControl& control,
-                              ChamberBlock& out, const SignTreeSaving& saving) {
+                              std::vector<ChamberBlock>& out, const SignTreeSaving& saving) {
   const DefaultFloatingPoint environment;
+  out.assign(1, {});
+  out[0].words = word_count(planes.n);
   if (saving.save) {
     if (control.limit != RunControl::kNoLimit) control.threads = 1;
     return Run(planes, domain, options, control, saving).on_team(true);
   }
-  if (control.limit != RunControl::kNoLimit) {
-    out.words = word_count(planes.n);
+  if (control.limit != RunControl::kNoLimit)
     return Run(planes, domain, options, control, saving)
         .to_reader(std::size_t{1} << 20, [&](ChamberBlock&& block) {
-          out.append(std::move(block));
+          out.push_back(std::move(block));
           return true;
         });
-  }
   Run run(planes, domain, options, control, saving);
   const SignTreeResult result = run.on_team(true);
-  out = run.gather();
+  out = run.take_blocks();
   return result;
 }
 

@@ -121,22 +121,22 @@ ConeResult count_cones(const Tape& tape, const DomainFrame& domain, Arithmetic a
 }
 
 ConeResult list_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
-                      RunControl& control, ConeBlock& out, bool faces) {
+                      RunControl& control, std::vector<ConeBlock>& out, bool faces) {
   const DefaultFloatingPoint environment;
   const ConeRoot root(tape, domain, arithmetic);
   if (control.limit != RunControl::kNoLimit) control.threads = 1;  // exactly the first regions
   control.start();
-  const ConeResult result = with_masks(control, [&]<int W>() {
+  ConeBlock none;
+  none.words = tape.pattern_words();
+  none.dim = domain.dim;
+  none.faces = faces;
+  return with_masks(control, [&]<int W>() {
     const ConeSearch<W> search{root, domain.dim, faces};
     ReplayTeam team(search, control, true);
     const ConeResult found = team.run();
-    for (auto& [path, block] : team.blocks()) out.append(std::move(block));
+    out = team.take_blocks(none);
     return found;
   });
-  out.words = tape.pattern_words();
-  out.dim = domain.dim;
-  out.faces = faces;
-  return result;
 }
 
 ConeResult stream_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,

@@ -122,7 +122,12 @@ TreeWork& TreeWork::operator+=(const TreeWork& o) {
   return *this;
 }
 
-void TreeBlock::append(TreeBlock&& o) {
+void TreeBlock::append(TreeBlock&& other) {
+  if (n == 0) {
+    *this = std::move(other);
+    return;
+  }
+  TreeBlock o = std::move(other);  // given back at the end: blocks are not kept beside the whole
   words = o.words;
   dim = o.dim;
   patterns.insert(patterns.end(), o.patterns.begin(), o.patterns.end());
@@ -142,7 +147,7 @@ TreeResult count_tree(const Tape& tape, const DomainFrame& domain, Arithmetic ar
 }
 
 TreeResult list_tree(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
-                     RunControl& control, TreeBlock& out) {
+                     RunControl& control, std::vector<TreeBlock>& out) {
   const DefaultFloatingPoint environment;
   if (control.limit != RunControl::kNoLimit) control.threads = 1;  // exactly the first regions
   control.start();
@@ -150,9 +155,10 @@ TreeResult list_tree(const Tape& tape, const DomainFrame& domain, Arithmetic ari
   const TreeSearch search{root};
   ReplayTeam team(search, control, true);
   const TreeResult result = team.run();
-  for (auto& [path, block] : team.blocks()) out.append(std::move(block));
-  out.words = tape.pattern_words();
-  out.dim = domain.dim;
+  TreeBlock none;
+  none.words = tape.pattern_words();
+  none.dim = domain.dim;
+  out = team.take_blocks(std::move(none));
   return result;
 }
 

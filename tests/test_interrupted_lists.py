@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""Ctrl-C ends a list at once: the table of what was found is made when it is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import linear_regions as lr
+from interrupted import mlp
+from linear_regions import _chambers, _region_listing, _regions
+from linear_regions._run import whole
+
+BOX = lr.Box(-1.0, 1.0)
+Interrupt = Callable[..., lr.Interrupted]
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
+    """Return a function that lets Ctrl-C come while a call is inside the core.
+
+    It checks that the call did not make columns before they were asked for.
+    """
+    made: list[str] = []
+
+    def counted(module: Any, name: str) -> None:
+        own = getattr(module, name)
+
+        def call(*args: Any) -> Any:
+            made.append(name)
+            return own(*args)
+
+        monkeypatch.setattr(module, name, call)
+
+    for name in ("cone_columns", "tree_columns", "planar_columns"):
+        counted(_regions, name)
+    counted(_chambers, "_from_tree")
+    counted(_region_listing, "join_listed")
+
+    def run(call: Callable[..., object]) -> lr.Interrupted:
+        def progress(found: int, fraction: float) -> None:
+            if found > 0:
+                raise KeyboardInterrupt
+
+        made.clear()
+        with pytest.raises(lr.Interrupted) as caught:
+            call(progress=progress)
+        assert made == []
+        found = caught.value.partial
+        assert made == [] or len(set(made)) == len(made)
+        assert caught.value.partial is found
+        return caught.value
+
+    return run
+
+
+LISTS: dict[str, tuple[lr.Network, dict[str, Any]]] = {
+    "polygons": (mlp(2, *[300] * 4, 1), {}),
+    "cones": (mlp(4, 60, 60, 60, 1), {"method": "cones"}),
+    "cones, one thread": (mlp(4, 60, 60, 60, 1), {"method": "cones", "threads": 1}),
+    "without faces": (mlp(4, 60, 60, 60, 1), {"method": "cones", "faces": False}),
+    "tree": (mlp(9, 80, 80, 1), {"method": "tree", "faces": False}),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_table_of_an_interrupted_list_is_made_later(name: str, interrupt: Interrupt) -> None:
+    net, options = LISTS[name]
+    table = interrupt(lambda progress: lr.regions(net, BOX, progress=progress, **options)).partial
+    assert isinstance(table, lr.Regions)
+    assert (table.count.status, table.count.kind) == ("cancelled", "lower")
+    assert len(table) == table.count.value > 0
+    assert table.has_faces == options.get("faces", True)
+    assert len(np.unique(table.patterns, axis=0)) == len(table)
+    inside = np.isfinite(table.interior_points).all(axis=1)
+    assert np.array_equal(lr.patterns(net, table.interior_points[inside]), table.patterns[inside])
+
+
+def test_an_interruption_of_a_list_pickles_with_its_table(interrupt: Interrupt) -> None:
+    net, options = LISTS["cones"]
+    stop = interrupt(lambda progress: lr.regions(net, BOX, progress=progress, **options))
+    again = pickle.loads(pickle.dumps(stop)).partial
+    assert np.array_equal(again.patterns, stop.partial.patterns)
+    assert again.count == stop.partial.count
+
+
+@pytest.mark.parametrize("what", ["linear", "affine"])
+def test_the_pieces_of_an_interrupted_list_are_counted_later(
+    what: str, interrupt: Interrupt
+) -> None:
+    net, _ = LISTS["cones"]
+    stop = interrupt(lambda progress: lr.count(net, BOX, what=what, progress=progress))
+    assert isinstance(stop.partial, lr.RegionCount)
+    assert (stop.partial.what, stop.partial.kind) == (what, "lower")
+    assert stop.partial.status == "cancelled"
+
+
+def test_a_list_in_a_ball_is_cut_later(interrupt: Interrupt) -> None:
+    net, _ = LISTS["polygons"]
+    ball = lr.Ball([0.0, 0.0], 1.0)
+    table = interrupt(lambda progress: lr.regions(net, ball, progress=progress)).partial
+    assert isinstance(table.domain, lr.Ball)
+    assert table.count.status == "cancelled"
+
+
+def test_a_list_of_an_executor_is_joined_later(interrupt: Interrupt) -> None:
+    net, _ = LISTS["cones"]
+    with ThreadPoolExecutor(2) as pool:
+        table = interrupt(
+            lambda progress: lr.regions(net, BOX, progress=progress, executor=pool)
+        ).partial
+    assert len(table) == table.count.value > 0
+
+
+def test_the_table_of_a_checkpoint_is_read_later(tmp_path: Path) -> None:
+    net, _ = LISTS["cones"]
+
+    def progress(found: int, fraction: float) -> None:
+        if found > 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(lr.Interrupted) as caught:
+        lr.regions(net, BOX, progress=progress, checkpoint=tmp_path / "list")
+    # More comes to the folder, which is not of that table.
+    lr.regions(net, BOX, time_limit=0.3, checkpoint=tmp_path / "list")
+    table = caught.value.partial
+    assert len(table) == table.count.value > 0
+    assert len(lr.load(tmp_path / "list")) > len(table)
+
+
+@pytest.mark.parametrize("method", ["rays", "tree"])
+@pytest.mark.parametrize("points", [False, True])
+def test_chambers_are_joined_later(method: str, points: bool, interrupt: Interrupt) -> None:
+    rng = np.random.default_rng(0)
+    planes = lr.Arrangement(rng.normal(size=(60, 7)), rng.normal(size=60))
+    found = interrupt(
+        lambda progress: planes.chambers(method=method, points=points, progress=progress)
+    ).partial
+    assert isinstance(found, lr.Chambers)
+    assert found.status == "cancelled"
+    assert len(found) == len(np.unique(found.sign_vectors, axis=0)) > 0
+
+
+def test_a_sweep_places_points_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Placing points takes longer than the sweep: seconds for what a moment has found."""
+    rng = np.random.default_rng(0)
+    planes = lr.Arrangement(rng.normal(size=(60, 6)), rng.normal(size=60))
+    placed = []
+
+    def points(*args: Any) -> Any:
+        placed.append(1)
+        return np.zeros((len(args[3]), 6)), {}
+
+    def progress(found: int, fraction: float) -> None:
+        if found > 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_chambers.Sweep, "points", points)
+    with pytest.raises(lr.Interrupted) as caught:
+        planes.chambers(points=True, method="sweep", threads=1, progress=progress)
+    assert placed == []
+    assert len(caught.value.partial) == len(caught.value.partial.points) > 0
+    assert placed == [1]
+
+
+def test_affine_pieces_that_were_interrupted_are_not_kept() -> None:
+    net = mlp(3, 40, 40, 1)
+    table, again = lr.regions(net, BOX), lr.regions(net, BOX)
+    with pytest.raises(KeyboardInterrupt), interrupted_after(0.02):
+        table.affine_pieces()
+    assert np.array_equal(table.affine_pieces(), again.affine_pieces())
+
+
+@contextlib.contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Raise KeyboardInterrupt in this thread, as Ctrl-C does."""
+
+    def handler(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_part_of_an_answer_is_not_taken_for_the_whole() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        whole({"interrupted": True})
+    assert whole({"interrupted": False, "n": 1})["n"] == 1
