@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import helpers
 import linear_regions as lr
 import strategies
 from linear_regions import _part_runs
@@ -183,6 +184,29 @@ def test_a_killed_worker_process_costs_nothing_but_time(monkeypatch: pytest.Monk
         found = lr.count(net, BOX, executor=make, progress=progress)
     assert found == whole
     assert killed
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the worker is killed by a signal")
+def test_a_worker_that_dies_while_it_hands_over_is_missed(whole: lr.RegionCount) -> None:
+    made: list[ProcessPoolExecutor] = []
+
+    def make() -> ProcessPoolExecutor:
+        dies = None if made else helpers.die_while_handing_over
+        spawn = multiprocessing.get_context("spawn")
+        made.append(ProcessPoolExecutor(2, mp_context=spawn, initializer=dies))
+        return made[-1]
+
+    found = lr.count(NET, BOX, executor=make)
+    assert found == whole
+    assert found.work["lost_parts"] > 0
+    assert len(made) == 2
+    made.clear()
+    with pytest.warns(RuntimeWarning, match="the executor broke"), make() as pool:
+        assert lr.count(NET, BOX, executor=pool) == whole
+    made.clear()
+    with make() as pool:  # what ends before the pool is missed leaves none behind
+        stopped = lr.count(NET, BOX, executor=pool, time_limit=0.5)
+    assert stopped.status == "time_limit"
 
 
 @pytest.mark.parametrize(

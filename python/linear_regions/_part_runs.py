@@ -13,7 +13,13 @@ import queue
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+)
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -32,6 +38,7 @@ _RESTARTS = 3
 _TASKS_PER_WORKER = 2
 _FIRST_PARTS_PER_WORKER = 8
 _GRACE_SECONDS = 2.0
+_PATIENCE_SECONDS = 1.0  # with a pool that does not say that a process of it has died
 
 
 @dataclass
@@ -224,6 +231,28 @@ def work_on(
     return search.run(part, pause_after=seconds, pause_at=rows, poll=goes_on, wide=wide)
 
 
+def _process_died(executor: Executor) -> bool:
+    """Tell whether a process of a pool of the standard library was killed or failed."""
+    if not isinstance(executor, ProcessPoolExecutor):
+        return False
+    processes = getattr(executor, "_processes", None) or {}
+    return any(process.exitcode not in (None, 0) for process in list(processes.values()))
+
+
+def _end_pool(executor: Executor) -> None:
+    """Let a pool of which a process died know that it is broken.
+
+    A pool sees that by itself, unless the process died while it handed over a result: then the
+    pool's thread waits for the rest of it, for ever and also when Python ends, since the other
+    processes and its own hold the pipe open. Without them it reads the end of the file.
+    """
+    for process in list((getattr(executor, "_processes", None) or {}).values()):
+        process.kill()
+    pipe = getattr(getattr(executor, "_result_queue", None), "_writer", None)
+    if pipe is not None:
+        pipe.close()
+
+
 class _Desk:
     """Hands parts to workers, takes back what they found and what they left.
 
@@ -236,6 +265,7 @@ class _Desk:
         self._make = None if isinstance(executor, Executor) else executor
         self._executor = executor if isinstance(executor, Executor) else self._made()
         self._restarts = 0
+        self._dead_since: float | None = None
         self._pickled = pickle.dumps(run.search)
         self._stop = _Stop()
         self._waiting: list[Divisible] = [run.state.rest]
@@ -276,6 +306,8 @@ class _Desk:
             self._stop.said = True
             for future in self._given:
                 future.cancel()
+            if _process_died(self._executor):
+                _end_pool(self._executor)
             if self._make is not None:
                 self._executor.shutdown(wait=run.status == "complete", cancel_futures=True)
 
@@ -332,6 +364,7 @@ class _Desk:
         try:
             done = [self._back.get(timeout=0.05)]
         except queue.Empty:
+            self._look_after_pool()
             return
         while not self._back.empty():
             done.append(self._back.get())
@@ -359,6 +392,15 @@ class _Desk:
                     self._waiting.append(outcome.rest)
                 work["tasks"] = work.get("tasks", 0) + 1
                 self._run._enter(outcome)
+
+    def _look_after_pool(self) -> None:
+        now = time.monotonic()
+        if not _process_died(self._executor):
+            self._dead_since = None
+        elif self._dead_since is None:
+            self._dead_since = now
+        elif now - self._dead_since > _PATIENCE_SECONDS:
+            _end_pool(self._executor)  # its tasks come back as those of a broken executor
 
     def _last_ones(self) -> None:
         """Take what comes back when the time is over: the workers have the same limit."""
