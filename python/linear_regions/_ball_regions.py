@@ -85,7 +85,11 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
         whole = regions(net, test.box, **options)
     except Interrupted as stop:
         heard = stop
-        raise Interrupted.later(lambda: heard.partial and cut(heard.partial)) from None
+
+        def part() -> Regions | None:  # of no regions, too
+            return None if heard.partial is None else cut(heard.partial)
+
+        raise Interrupted.later(part) from None
     return cut(whole)
 
 

@@ -244,7 +244,8 @@ def _end_pool(executor: Executor) -> None:
 
     A pool sees that by itself, unless the process died while it handed over a result: then the
     pool's thread waits for the rest of it, for ever and also when Python ends, since the other
-    processes and its own hold the pipe open. Without them it reads the end of the file.
+    processes and its own hold the pipe open. Without them it reads the end of the file, unless
+    yet another process has inherited the pipe (a pool made before a fork): then it still waits.
     """
     for process in list((getattr(executor, "_processes", None) or {}).values()):
         process.kill()

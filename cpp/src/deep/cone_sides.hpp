@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "deep/cone.hpp"
+#include "kernels.hpp"
 
 namespace linear_regions {
 
@@ -34,7 +35,7 @@ inline int side_of_point(const double* row, std::size_t d, const double* point, 
   const double norm = row[d + 2];
   const double bound =
       1.0001 * (row[d + 1] + 1.1 * kRoundoff * static_cast<double>(d + 4) * norm) * size;
-  if (!((norm + row[d + 1]) * size < 1e300)) return 0;  // else a sum may overflow
+  if (!((norm + row[d + 1]) * size < kLargest)) return 0;  // else a sum may overflow
   return value > bound ? 1 : value < -bound ? -1 : 0;
 }
 

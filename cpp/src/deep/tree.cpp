@@ -414,7 +414,8 @@ bool Tree::bounded() {
       answer == arrangement::SmallLp::Answer::kInterior && accept(state.x.data(), lp_.values());
   const bool proved =
       inside || (answer == arrangement::SmallLp::Answer::kEmpty && lp_.proves_only_zero(state));
-  const std::vector<arrangement::SignedRow> half = proved ? decltype(half){} : cone();
+  std::vector<arrangement::SignedRow> half;
+  if (!proved) half = cone();
   set_sign(infinity, 1);
   if (proved) return !inside;
   ++work_.exact_lps;
