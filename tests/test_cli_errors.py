@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -231,6 +232,36 @@ def test_a_reader_that_closes_the_pipe_is_no_error():
         errors = process.stderr.read()
         assert process.wait(timeout=20.0) == 141
     assert errors == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file names of POSIX")
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_names_that_the_terminal_cannot_write_are_written_with_escapes(folder, encoding):
+    # The last letter is a byte that is no UTF-8.
+    name = os.fsdecode("modèl ü".encode() + b"\xff.npz")
+    lr.save(lr.load([([[1.0, 2.0]], [0.5])]), name)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    package = os.path.dirname(os.path.dirname(lr.__file__))
+    environment["PYTHONPATH"] = os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])
+    ask = {"env": environment, "capture_output": True, "encoding": encoding}
+    done = subprocess.run([*COMMAND, "info", name], **ask)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\udcff.npz: (2,)" in done.stdout
+    assert ("modèl" in done.stdout) == (encoding == "utf-8")
+    done = subprocess.run([*COMMAND, "info", name, "--json"], **ask)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["model"]["name"] == name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+def test_closed_standard_output_is_an_error_and_closed_errors_are_none():
+    def shell(command):
+        words = ["sh", "-c", command, "sh", *COMMAND]
+        done = subprocess.run(words, cwd=START, capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    check_error(shell('"$@" info >&-'), 2, "info: error: standard output is closed")
+    assert shell('"$@" info none.npz 2>&-') == (2, "", "")
 
 
 # ---- the program ----

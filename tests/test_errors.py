@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import pickle
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from linear_regions import errors
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,20 @@ def test_missing_extra_names_the_extra():
     error = errors.MissingExtra("Reading ONNX files", "onnx")
     assert 'pip install "linear-regions[onnx]"' in str(error)
     assert error.extra == "onnx"
+
+
+def test_every_extra_that_an_error_names_brings_the_package_it_stands_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    package = {"onnx": "onnx", "plot": "matplotlib", "progress": "tqdm", "torch": "torch"}
+    package |= {"networkx": "networkx", "pandas": "pandas"}
+    named = set()
+    for path in sorted((ROOT / "python").rglob("*.py")):
+        named |= set(re.findall(r'MissingExtra\([^()]*"(\w+)"\)', path.read_text()))
+    assert named == package.keys()
+    for extra in named:
+        assert any(re.match(rf"{package[extra]}\b", need) for need in extras[extra])
+        assert re.search(rf"[\[,]{extra}[\],]", extras["all"][0])
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def _write_pictures(options: argparse.Namespace, made: Report) -> dict[str, str]
     if options.html:
         from ._report_html import report_html
 
-        Path(options.html).write_text(report_html(made), encoding="utf-8")
+        Path(options.html).write_text(report_html(made), encoding="utf-8", errors="replace")
         written["page"] = str(options.html)
     if options.plot:
         if made.regions is None:

@@ -14,7 +14,7 @@ __all__ = ["decimal_string", "grouped", "json_text", "safe", "share_text", "time
 
 
 def json_text(data: object) -> str:
-    """Return JSON, one line per entry, without the numbers that JSON does not have.
+    """Return JSON in ASCII, one line per entry, without the numbers that JSON does not have.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def json_text(data: object) -> str:
       "value": "12853"
     }
     """
-    return json.dumps(safe(data), indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(safe(data), indent=2, allow_nan=False)
 
 
 def safe(data: object) -> Any:

@@ -20,7 +20,7 @@ def to_networkx(table: Regions) -> Any:
     try:
         import networkx  # type: ignore[import-untyped]
     except ImportError:
-        raise MissingExtra("Regions.to_networkx", "all") from None
+        raise MissingExtra("Regions.to_networkx", "networkx") from None
     graph = networkx.Graph()
     graph.add_nodes_from(range(len(table)))
     i, j, facet = (column.tolist() for column in table.adjacency())
@@ -33,7 +33,7 @@ def to_pandas(table: Regions) -> Any:
     try:
         import pandas  # type: ignore[import-untyped]
     except ImportError:
-        raise MissingExtra("Regions.to_pandas", "all") from None
+        raise MissingExtra("Regions.to_pandas", "pandas") from None
     words = np.ascontiguousarray(table.patterns.astype("<u8"))
     on = np.unpackbits(words.view(np.uint8), axis=1).sum(axis=1) if words.size else 0
     columns = {

@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:  # argparse would name the program's own help, which does not list them
         known = f"(see {_PROGRAM} {options.command} --help)"
         return _fail(options, f"unrecognized arguments: {' '.join(unknown)} {known}", _WRONG)
+    if sys.stdout is None:  # Python's sign that it was closed; the next file would take its place
+        return _fail(options, "standard output is closed", _WRONG)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -102,6 +104,9 @@ _ALL = {
 
 def _write(output: Output, as_json: bool) -> None:
     text = json_text(output.data()) if as_json else output.text()
+    if not text.isascii():  # names of files may have letters that the terminal does not
+        encoding = sys.stdout.encoding or "utf-8"
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
     # Line by line, so that a reader who has seen enough stops the writing early.
     sys.stdout.writelines(line + "\n" for line in text.split("\n"))
     sys.stdout.flush()
@@ -112,12 +117,17 @@ def _fail(options: argparse.Namespace, error: object, status: int) -> int:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
     label = "" if status == _INTERRUPTED else "error: "
-    sys.stderr.write(f"{_PROGRAM} {options.command}: {label}{text}\n")
+    _tell(f"{_PROGRAM} {options.command}: {label}{text}")
     return status
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    sys.stderr.write(f"{_PROGRAM}: warning: {message}\n")
+    _tell(f"{_PROGRAM}: warning: {message}")
+
+
+def _tell(line: str) -> None:
+    if sys.stderr is not None:  # it may be closed; it encodes every letter
+        sys.stderr.write(line + "\n")
 
 
 def _parser() -> Parser:
