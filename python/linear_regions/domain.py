@@ -18,7 +18,7 @@ from __future__ import annotations
 from ._polyhedra import Box, Domain, Polytope, Space
 from ._slice import Ball, Segment, Slice
 
-__all__ = ["Ball", "Box", "Domain", "Polytope", "Segment", "Slice", "Space", "has_no_sides"]
+__all__ = ["Ball", "Box", "Domain", "Polytope", "Segment", "Slice", "Space"]
 
 
 def has_no_sides(place: Domain) -> bool:

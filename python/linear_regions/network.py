@@ -21,7 +21,7 @@ from .errors import InvalidInput
 if TYPE_CHECKING:
     from ._arrangement import Arrangement
 
-__all__ = ["Network", "check_network"]
+__all__ = ["Network"]
 
 _WEIGHTLESS = ("AffineSpec", "ConvSpec", "PointwiseSpec", "ScaleSpec")
 
