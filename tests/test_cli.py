@@ -147,7 +147,12 @@ def test_sample_agrees_with_the_function(plane, run, data):
     expected.pop("seconds")
     assert {key: found["sample"][key] for key in expected} == expected
     assert data("sample", path, "-n", "100")["sample"]["source"] == "normal"
-    assert "estimate" in run("sample", path, "--box", "-1", "1")[1]
+    text = run("sample", path, "--box", "-1", "1")[1]
+    assert "estimate" in text
+    assert "of the domain lies in their regions" in text
+    text = run("sample", path, "-n", "100")[1]
+    assert "of the standard normal distribution lies in their regions" in text
+    assert "of the standard normal distribution" in run("report", path, "--space")[1]
 
 
 def test_saturated_samples_say_so(run):

@@ -17,9 +17,16 @@ from ._architecture_text import read_architecture
 from ._cli_inputs import load_model, model_name, other_than_model, place_of
 from ._cli_outputs import check_output, check_picture
 from ._domain_files import Place, read_segment
-from ._format import grouped, share_text, time_text
+from ._format import grouped, time_text
 from ._report import Report, default_samples, describe_domain, describe_network, report
-from ._report_text import align, count_remark, labelled, network_line, report_text
+from ._report_text import (
+    align,
+    count_remark,
+    covered,
+    labelled,
+    network_line,
+    report_text,
+)
 from .errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
@@ -362,7 +369,7 @@ def _sample_entries(result: lr.SampleCount) -> list[tuple[str, list[str]]]:
     entries = [
         ("samples", [f"{grouped(result.samples)} ({result.source}{ending})"]),
         ("distinct", [found]),
-        ("coverage", [f"about {share_text(result.coverage)} of the domain lies in their regions"]),
+        ("coverage", [f"about {covered(result)} lies in their regions"]),
     ]
     if result.saturated:
         remark = "nearly every sample is new: the number measures the sample size"

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     from ._report import Report
 
-__all__ = ["Row", "align", "count_remark", "labelled", "network_line", "report_text", "rows"]
+__all__ = [
+    "Row",
+    "align",
+    "count_remark",
+    "covered",
+    "labelled",
+    "network_line",
+    "report_text",
+    "rows",
+]
 
 _WIDTH = 100
 
@@ -156,9 +165,9 @@ def _sample_rows(made: Report) -> list[Row]:
     if sample.saturated:
         remark = "saturated: nearly every sample is new, so this measures the sample size"
     elif share is not None:
-        remark = f"{share_text(share)} of all; about {share_text(sample.coverage)} of the domain"
+        remark = f"{share_text(share)} of all; about {covered(sample)}"
     else:
-        remark = f"about {share_text(sample.coverage)} of the domain lies in them"
+        remark = f"about {covered(sample)} lies in them"
     found = Row("sample", label, sample.distinct, sample.seconds, remark)
     if sample.saturated:
         return [found]
@@ -166,6 +175,27 @@ def _sample_rows(made: Report) -> list[Row]:
     remark = f"Chao's lower estimate, {low} to {high} ({sample.confidence:.0%})"
     total = Row("sample", "estimate from them", round(sample.total_estimate), None, remark)
     return [found, total]
+
+
+def covered(sample: lr.SampleCount) -> str:
+    """Say what share of what the patterns hold that were met.
+
+    Parameters
+    ----------
+    sample : SampleCount
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from linear_regions import SampleCount
+    >>> [covered(SampleCount(3, 8, coverage=0.75, source=law)) for law in ("uniform", "normal")]
+    ['75% of the domain', '75% of the standard normal distribution']
+    """
+    whole = "the standard normal distribution" if sample.source == "normal" else "the domain"
+    return f"{share_text(sample.coverage)} of {whole}"
 
 
 def network_line(net: lr.Network, name: str) -> str:
