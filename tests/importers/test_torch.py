@@ -98,10 +98,43 @@ def test_input_shape_is_known_only_where_the_first_module_is_linear():
             load(module)
 
 
+def test_a_batch_axis_in_the_input_shape_is_named():
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(-3), nn.Linear(32, 2))
+    wrapped = Function(lambda m, x: module(x))
+    for source in (module, wrapped):
+        for batch in (1, 8):
+            with pytest.raises(InvalidInput, match=r"batch axis out: input_shape=\(1, 6, 6\)"):
+                load(source, input_shape=(batch, 1, 6, 6))
+        with pytest.raises(InvalidInput, match=r"fails on one sample of input_shape=\(1, 7, 7\)"):
+            load(source, input_shape=(1, 7, 7))
+
+
+def test_weights_without_numbers_are_refused():
+    with torch.device("meta"):
+        module = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    for source in (module, module[1]):
+        with pytest.raises(InvalidInput, match=r"'meta' have no numbers.*load_state_dict"):
+            load(source, input_shape=3 if source is module[1] else 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lazy modules are experimental
+        lazy = nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
+    with pytest.raises(InvalidInput, match="lazy layers without weights"):
+        load(lazy, input_shape=(1, 2))
+    lazy(torch.zeros(1, 1, 2))
+    assert load(lazy, input_shape=(1, 2)).output_shape == (3,)
+
+
+def test_a_state_dict_or_a_class_in_place_of_a_module_is_told():
+    with pytest.raises(TypeError, match=r"a state dict holds weights.*load_state_dict"):
+        load(nn.Linear(2, 2).state_dict())
+    with pytest.raises(TypeError, match="the class Residual: give load an instance"):
+        load(Residual, input_shape=(2, 6, 6))
+
+
 def test_input_shape_that_does_not_fit_is_refused():
-    with pytest.raises(Unsupported, match=r"torch\.export cannot read it"):
+    with pytest.raises(InvalidInput, match=r"=\(3, 6, 6\).*to have 2 channels"):
         load(Residual(), input_shape=(3, 6, 6))
-    with pytest.raises((InvalidInput, Unsupported)):
+    with pytest.raises(InvalidInput, match=r"sample of input_shape=\(5,\)"):
         load(nn.Sequential(nn.Linear(4, 2)), input_shape=5)
 
 

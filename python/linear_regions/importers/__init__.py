@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from .._layer import Layer
@@ -161,7 +162,19 @@ def load(
     tail = "".join(f" ({message})" for message in failed)
     if isinstance(source, (str, os.PathLike)):
         raise Unsupported(_path_message(os.fspath(source)) + tail)
-    raise TypeError(f"cannot read a network from {type(source).__name__}: {_HINT}{tail}")
+    raise TypeError(_type_message(source) + tail)
+
+
+def _type_message(source: object) -> str:
+    if isinstance(source, type):
+        return f"expected a network, got the class {source.__name__}: give load an instance of it"
+    hint = _HINT
+    if isinstance(source, Mapping):
+        hint = (
+            "a state dict holds weights and no layers; make the module, fill it with "
+            "module.load_state_dict(...) and give it to load(module, input_shape=...)"
+        )
+    return f"cannot read a network from {type(source).__name__}: {hint}"
 
 
 def _is_npz(source: object) -> bool:

@@ -80,9 +80,10 @@ class TorchImporter:
         Unsupported
             If an operator cannot be expressed; the message has its type and name.
         InvalidInput
-            If `input_shape` is missing or does not fit.
+            If `input_shape` is missing or does not fit, or weights have no values yet.
         """
         torch = _torch()
+        _check_weights(torch, source)
         shape = None if input_shape is None else as_input_shape(input_shape)
         options = {"fold": fold, "drop": drop_output}
         with warnings.catch_warnings():
@@ -100,6 +101,19 @@ def _torch() -> Any:
     except ImportError as error:
         raise MissingExtra("Reading PyTorch models", "torch") from error
     return torch
+
+
+def _check_weights(torch: Any, source: Any) -> None:
+    """Raise where weights are shapes without numbers, or less."""
+    name = type(source).__name__
+    for weight in (*source.parameters(), *source.buffers()):
+        if torch.nn.parameter.is_lazy(weight):
+            raise InvalidInput(f"{name}: it has lazy layers without weights; call it once first")
+        if weight.is_meta:
+            raise InvalidInput(
+                f"{name}: weights on device 'meta' have no numbers; make the module on another "
+                "device, or to_empty(device='cpu') and load_state_dict(...) first"
+            )
 
 
 def _module_shape(torch: Any, module: Any, shape: Shape | None) -> Shape:
@@ -135,6 +149,9 @@ def _from_module(torch: Any, module: Any, shape: Shape, *, fold: bool, drop: boo
     with _inference(module) as was_training, torch.no_grad():
         notes = ["read in eval mode; the module was in training mode"] if was_training else []
         example = torch.zeros((1, *shape), dtype=dtype, device=device)
+        compared = dtype in (torch.float32, torch.float64)
+        if compared:  # the module itself says best what it does not take
+            _check_shape(module, example, shape)
         try:
             program = torch.export.export(module, (example,))
         except Exception as error:
@@ -145,9 +162,39 @@ def _from_module(torch: Any, module: Any, shape: Shape, *, fold: bool, drop: boo
             reader = Program(program, torch, name)
             net = _read(reader, shape, (1, *shape), notes, fold=fold, drop=drop)
             magnitude = partial(_recorded, reader.magnitudes)
-        if dtype in (torch.float32, torch.float64) and not drop:
+        if compared and not drop:
             _check.compare(net, _own_forward(torch, module, example, magnitude), FLOAT32, name)
     return net
+
+
+def _check_shape(module: Any, example: Any, shape: Shape) -> None:
+    """Raise where the module does not take a batch of one sample."""
+    try:
+        module(example)
+    except TypeError:  # other arguments, which no shape mends: left to what reads the module
+        return
+    except Exception as error:
+        start = f"{type(module).__name__}: the module fails on one sample of input_shape={shape}"
+        if _runs(module, example[0]):
+            raise InvalidInput(
+                f"{start}, but takes a batch of that shape; leave the batch axis out: "
+                f"input_shape={shape[1:]}"
+            ) from error
+        raise InvalidInput(
+            f"{start} (a batch of shape {tuple(example.shape)}): {_first_line(error)}"
+        ) from error
+
+
+def _runs(module: Any, batch: Any) -> bool:
+    try:
+        module(batch)
+    except Exception:
+        return False
+    return True
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _recorded(magnitudes: dict[bytes, float], point: FloatArray) -> float:
@@ -234,9 +281,8 @@ def _from_sequential(
 ) -> tuple[Network, Callable[[FloatArray], float]]:
     """Return the network and the largest magnitude on the way at a point."""
     name = type(module).__name__
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if not isinstance(module, torch.nn.Sequential):
-        raise Unsupported(f"{name}: torch.export cannot read it: {reason}") from error
+        raise Unsupported(f"{name}: torch.export cannot read it: {_first_line(error)}") from error
     tape = Tape(shape, fold=fold, source=name)
     tape.notes.extend(notes)
     tape.notes.append(
