@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.metadata
 import inspect
@@ -10,13 +11,18 @@ import pkgutil
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 import linear_regions as lr
+from public_names import heads, public_names, sections
 
 # Public names whose docstring needs no Examples section, with the reason.
 EXEMPT: dict[str, str] = {}
+
+# Fields that other modules of the package read, and nobody else.
+INTERNAL = {"columns"}
 
 PUBLIC = {name: getattr(lr, name) for name in lr.__all__}
 
@@ -79,17 +85,59 @@ def test_docstring_has_examples(name):
         assert has_examples, f"linear_regions.{name} has no Examples section"
 
 
-def functions() -> list[str]:
-    return [name for name in documented() if inspect.isfunction(PUBLIC[name])]
+def functions() -> dict[str, Any]:
+    """Return all public functions and methods but those that override a documented one."""
+    found = {}
+    for name, thing in public_names().items():
+        plain = thing.__func__ if isinstance(thing, (classmethod, staticmethod)) else thing
+        if inspect.isfunction(plain):
+            found[name] = plain
+    return found
 
 
 @pytest.mark.parametrize("name", functions())
-def test_docstring_names_every_parameter(name):
-    doc = inspect.getdoc(PUBLIC[name]) or ""
-    for parameter in inspect.signature(PUBLIC[name]).parameters:
+def test_docstring_names_every_parameter_and_what_is_returned(name):
+    function = functions()[name]
+    doc = inspect.getdoc(function) or ""
+    signature = inspect.signature(function)
+    parameters = [given for given in signature.parameters if given not in ("self", "cls")]
+    for parameter in parameters:
         # One entry may name several, "threads, limit, time_limit".
         entry = rf"^(?:[*\w]+, )*\*{{0,2}}{parameter}(?:, [*\w]+)*(?: :|$)"
         assert re.search(entry, doc, flags=re.MULTILINE), f"{name} does not document {parameter}"
+    # Without parameters the one line "Return ..." may be all there is to say.
+    if parameters and signature.return_annotation != "None":
+        assert "Returns" in sections(doc), f"{name} does not say what it returns"
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_docstring_has_a_section_on_what_its_own_code_raises(name):
+    thing = public_names()[name]
+    if isinstance(thing, (classmethod, staticmethod)):
+        thing = thing.__func__
+    code = thing.fget if isinstance(thing, property) else thing
+    if inspect.isfunction(code):
+        body = inspect.getsource(code).rpartition('"""')[2]
+        if re.search(r"\braise (?!NotImplementedError|KeyboardInterrupt)", body):
+            assert "Raises" in sections(inspect.getdoc(code) or ""), f"{name} raises"
+
+
+@pytest.mark.parametrize("name", [name for name, t in public_names().items() if inspect.isclass(t)])
+def test_docstring_of_class_describes_every_field(name):
+    cls = public_names()[name]
+    described = sections(inspect.getdoc(cls) or "")
+    entries = heads(described.get("Parameters", "") + described.get("Attributes", ""))
+    names = {given.strip() for entry in entries for given in entry.split(" :")[0].split(",")}
+    fields = (
+        {field.name for field in dataclasses.fields(cls)}
+        if dataclasses.is_dataclass(cls)
+        else set()
+    )
+    for base in cls.__mro__:
+        slots = vars(base).get("__slots__", ())
+        fields |= {slots} if isinstance(slots, str) else set(slots)
+    fields = {field for field in fields if not field.startswith("_")}
+    assert fields - names <= INTERNAL, f"{name} does not describe {fields - names}"
 
 
 @pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if inspect.isclass(thing)])

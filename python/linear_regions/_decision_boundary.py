@@ -75,6 +75,8 @@ class DecisionBoundary:
 
     Attributes
     ----------
+    network : Network
+        The classifier.
     cells : Regions
         The regions, parted by class.
     cell_classes : int64 array, shape (R,)

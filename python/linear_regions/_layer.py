@@ -68,6 +68,12 @@ class Layer(Value):
         -------
         tuple of int
             Slot numbers, the current input first.
+
+        Examples
+        --------
+        >>> from linear_regions.layers import Add, relu
+        >>> relu().inputs(3), relu(input=1).inputs(3), Add(0).inputs(3)
+        ((3,), (1,), (3, 0))
         """
         return (position if self.input is None else self.input,)
 
@@ -87,6 +93,11 @@ class Layer(Value):
         ------
         InvalidInput
             If the layer cannot take such an input; the message names layer, expected and got.
+
+        Examples
+        --------
+        >>> ConvSpec(6, 5).output_shape((1, 28, 28))
+        (6, 24, 24)
         """
         raise NotImplementedError
 
@@ -99,6 +110,23 @@ class Layer(Value):
         """Return the canonical form at a place: sizes spread over the axes, plain input None.
 
         Two architectures are equal when these forms are.
+
+        Parameters
+        ----------
+        position : int
+            Index of this layer in the tape.
+        *input_shapes : tuple of int
+            As in `output_shape`.
+
+        Returns
+        -------
+        Layer
+            Of the same type; itself where nothing changes.
+
+        Examples
+        --------
+        >>> ConvSpec(6, 5, input=3).resolve(3, (1, 28, 28)).kernel_size
+        (5, 5)
         """
         if self.input == position:
             twin = restore(type(self), self._state())
@@ -108,15 +136,63 @@ class Layer(Value):
         return self
 
     def n_parameters(self, *input_shapes: Shape) -> int:
-        """Return the number of weights and biases."""
+        """Return the number of weights and biases.
+
+        Parameters
+        ----------
+        *input_shapes : tuple of int
+            As in `output_shape`.
+
+        Returns
+        -------
+        int
+
+        Examples
+        --------
+        >>> ConvSpec(6, 5).n_parameters((1, 28, 28))
+        156
+        """
         return 0
 
     def n_units(self, *input_shapes: Shape) -> int:
-        """Return the number of hidden units: entries of an activation, windows of a maximum."""
+        """Return the number of hidden units: entries of an activation, windows of a maximum.
+
+        Parameters
+        ----------
+        *input_shapes : tuple of int
+            As in `output_shape`.
+
+        Returns
+        -------
+        int
+
+        Examples
+        --------
+        >>> from linear_regions.layers import MaxPool, relu
+        >>> relu().n_units((6, 4, 4)), MaxPool(2).n_units((6, 4, 4))
+        (96, 24)
+        """
         return 0
 
     def pattern_bits(self, *input_shapes: Shape) -> int:
-        """Return the number of bits of an activation pattern that belong to this layer."""
+        """Return the number of bits of an activation pattern that belong to this layer.
+
+        Parameters
+        ----------
+        *input_shapes : tuple of int
+            As in `output_shape`.
+
+        Returns
+        -------
+        int
+            One per breakpoint of a unit; ceil(log2 q) per window of q places.
+
+        Examples
+        --------
+        >>> from linear_regions.layers import MaxPool, relu
+        >>> relu().pattern_bits((6, 4, 4)), MaxPool(2).pattern_bits((6, 4, 4))
+        (96, 48)
+        """
         return 0
 
 
@@ -247,7 +323,29 @@ class ConvSpec(Layer):
             )
 
     def geometry(self, n_axes: int) -> tuple[Shape, Shape, tuple[Pair, ...], Shape]:
-        """Return kernel_size, stride, padding pairs and dilation, spread over `n_axes` axes."""
+        """Return kernel_size, stride, padding pairs and dilation, spread over the spatial axes.
+
+        Parameters
+        ----------
+        n_axes : int
+            Number of spatial axes.
+
+        Returns
+        -------
+        kernel_size, stride : tuple of int
+        padding : tuple of (before, after)
+        dilation : tuple of int
+
+        Raises
+        ------
+        InvalidInput
+            If a size is given for another number of axes.
+
+        Examples
+        --------
+        >>> ConvSpec(6, 5, padding=1).geometry(2)
+        ((5, 5), (1, 1), ((1, 1), (1, 1)), (1, 1))
+        """
         return (
             geo.spread("Conv: kernel_size", self.kernel_size, n_axes),
             geo.spread("Conv: stride", self.stride, n_axes),

@@ -177,6 +177,11 @@ class Monitor:
         list of dict
             In increasing order of epochs. Lines that a killed run left unfinished, and
             others that are no record, are left out.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
         """
         records: dict[int, Record] = {}
         for line in Path(path).read_bytes().split(b"\n"):

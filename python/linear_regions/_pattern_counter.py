@@ -131,6 +131,15 @@ class PatternCounter(CounterState):
             It is no array of 64-bit integers.
         InvalidInput
             The number of words is another than before, or bits behind the last sign are set.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> net = lr.Network(2, [lr.Affine([[1.0, 0.0], [0.0, 1.0]]), lr.relu()])
+        >>> counter = PatternCounter()
+        >>> counter.update_packed(lr.patterns(net, [[1.0, 1.0], [1.0, -1.0], [2.0, 3.0]]))
+        >>> counter.count()
+        2
         """
         self._add_packed(words)
 
@@ -213,12 +222,38 @@ class PatternCounter(CounterState):
         return 0 if tally is None else round(tally.distinct())
 
     def layer_counts(self) -> list[int]:
-        """Return the number of distinct patterns of every layer (``per_layer=True``)."""
+        """Return the number of distinct patterns of every layer (``per_layer=True``).
+
+        Returns
+        -------
+        list of int
+
+        Raises
+        ------
+        InvalidInput
+            Layers are not counted.
+
+        Examples
+        --------
+        >>> counter = PatternCounter(per_layer=True)
+        >>> counter.update([[[1.0, -1.0], [1.0, 1.0]], [[2.0], [3.0]]])
+        >>> counter.layer_counts()
+        [2, 1]
+        """
         self._check_per_layer()
         return [round(tally.distinct()) for tally in self._tallies[1:]]
 
     def relative_error(self, layer: int | None = None) -> float:
-        """Return the relative standard error of `count`; 0.0 where it is none of an estimate.
+        """Return the relative standard error of `count`; 0.0 where that is no estimate.
+
+        Parameters
+        ----------
+        layer : int, optional
+            Of this layer alone (``per_layer=True``).
+
+        Returns
+        -------
+        float
 
         Notes
         -----
@@ -231,6 +266,11 @@ class PatternCounter(CounterState):
 
     def collision_probability(self, layer: int | None = None) -> float:
         """Bound the probability that two of the patterns met have one hash.
+
+        Parameters
+        ----------
+        layer : int, optional
+            Of this layer alone (``per_layer=True``).
 
         Returns
         -------
@@ -252,6 +292,11 @@ class PatternCounter(CounterState):
     def patterns(self, layer: int | None = None) -> Words:
         """Return the distinct patterns, packed, in the order of their words.
 
+        Parameters
+        ----------
+        layer : int, optional
+            Of this layer alone (``per_layer=True``).
+
         Returns
         -------
         uint64 array, shape (count, words)
@@ -260,6 +305,13 @@ class PatternCounter(CounterState):
         ------
         Unsupported
             Only ``sketch="exact"`` keeps them.
+
+        Examples
+        --------
+        >>> counter = PatternCounter(per_layer=True)
+        >>> counter.update([[[1.0, -1.0], [1.0, 1.0]], [[2.0], [3.0]]])
+        >>> counter.patterns().tolist(), counter.patterns(layer=1).tolist()
+        ([[5], [7]], [[1]])
         """
         if self._sketch != "exact":
             raise Unsupported(f'sketch="{self._sketch}" keeps no patterns; use sketch="exact"')
@@ -271,6 +323,11 @@ class PatternCounter(CounterState):
 
     def frequencies(self, layer: int | None = None) -> npt.NDArray[np.int64]:
         """Return how often each distinct pattern was met, in the order of `patterns`.
+
+        Parameters
+        ----------
+        layer : int, optional
+            Of this layer alone (``per_layer=True``).
 
         Returns
         -------
@@ -292,6 +349,11 @@ class PatternCounter(CounterState):
 
     def frequency_counts(self, layer: int | None = None) -> dict[int, int]:
         """Return how many patterns were met once, twice, and so on.
+
+        Parameters
+        ----------
+        layer : int, optional
+            Of this layer alone (``per_layer=True``).
 
         Returns
         -------
@@ -321,6 +383,11 @@ class PatternCounter(CounterState):
     def summary(self, layer: int | None = None) -> SampleCount:
         """Return the count with what it says about patterns that were not met.
 
+        Parameters
+        ----------
+        layer : int, optional
+            Of this layer alone (``per_layer=True``).
+
         Returns
         -------
         SampleCount
@@ -331,6 +398,13 @@ class PatternCounter(CounterState):
         ------
         Unsupported
             The counter was made without ``counts=True``.
+
+        Examples
+        --------
+        >>> counter = PatternCounter(counts=True)
+        >>> counter.update([[[1.0], [2.0], [-1.0]]])
+        >>> counter.summary()
+        SampleCount(distinct=2, samples=3, coverage=0.667, ...)
         """
         frequencies = self.frequency_counts(layer)
         return summarize(

@@ -53,6 +53,11 @@ class Domain(Value):
         ------
         InvalidInput
             If the shapes do not fit.
+
+        Examples
+        --------
+        >>> Box(0.0, 1.0).resolve(2)
+        Box(low=array([0., 0.]), high=array([1., 1.]))
         """
         raise NotImplementedError
 
@@ -72,6 +77,11 @@ class Domain(Value):
         ------
         InvalidInput
             If the last axis is not `dim`, or the domain must be resolved first.
+
+        Examples
+        --------
+        >>> Box([0.0, 5.0], [1.0, 5.0]).embed([[0.25], [0.5]]).tolist()
+        [[0.25, 5.0], [0.5, 5.0]]
         """
         raise NotImplementedError
 
@@ -167,7 +177,13 @@ class Box(Domain):
 
     @property
     def free(self) -> npt.NDArray[np.int64]:
-        """Flat indexes of the inputs that are not fixed: the coordinates of the domain."""
+        """Flat indexes of the inputs that are not fixed: the coordinates of the domain.
+
+        Raises
+        ------
+        InvalidInput
+            If the sides are scalars: the input size is not known yet.
+        """
         if not self.low.ndim:
             raise InvalidInput("Box: scalar sides; call resolve(input_shape) first")
         return (self.low < self.high).nonzero()[0].astype(np.int64, copy=False)
@@ -279,6 +295,12 @@ class Polytope(Domain):
         ------
         DegenerateInput
             If the domain is empty.
+
+        Examples
+        --------
+        >>> hull = Polytope([[1, 1], [-1, -1]], [1, -1]).hull()
+        >>> hull.dim, hull.free, hull.matrix
+        (1, (0,), [[Fraction(1, 1), Fraction(0, 1)], [Fraction(-1, 1), Fraction(1, 1)]])
         """
         if self._hull is None:
             n = self.ambient_dim

@@ -58,6 +58,11 @@ class _Pool(Layer):
         ------
         InvalidInput
             If a tuple has another length.
+
+        Examples
+        --------
+        >>> MaxPool(2, padding=1).geometry(2)
+        ((2, 2), (2, 2), ((1, 1), (1, 1)), (1, 1))
         """
         name = type(self).__name__
         kernel = geo.spread(f"{name}: kernel_size", self.kernel_size, n_axes)
@@ -124,6 +129,12 @@ class _Pool(Layer):
             Flat, row-major indexes into the input; padding is left out.
         positions : int64 array
             Row-major index of each entry within its full kernel window.
+
+        Examples
+        --------
+        >>> starts, entries, positions = MaxPool(2, stride=1).windows((1, 3))
+        >>> starts.tolist(), entries.tolist(), positions.tolist()
+        ([0, 2, 4], [0, 1, 1, 2], [0, 1, 0, 1])
         """
         spatial = self.output_shape(input_shape)[1:]
         return geo.gather_windows(input_shape, self._tables(input_shape, spatial))
@@ -282,6 +293,11 @@ class AvgPool(_Pool):
         -------
         int64 array, shape (n_out,)
             In row-major order of the output.
+
+        Examples
+        --------
+        >>> AvgPool(2, padding=1, count_include_pad=False).divisors((1, 3)).tolist()
+        [1, 2]
         """
         spatial = self.output_shape(input_shape)[1:]
         kernel, stride, padding, _ = self.geometry(len(spatial))
@@ -341,6 +357,11 @@ class Maxout(Layer):
         Returns
         -------
         starts, entries, positions : int64 arrays
+
+        Examples
+        --------
+        >>> [part.tolist() for part in Maxout(2).windows((4,))]
+        [[0, 2, 4], [0, 1, 2, 3], [0, 1, 0, 1]]
         """
         groups = self.output_shape(input_shape)[0]
         inner = prod(input_shape[1:])

@@ -65,11 +65,14 @@ class Region:
     interior_point : float64 array, shape (d,)
     vertices : float64 array, shape (k, d)
         Finite vertices; counter-clockwise in two dimensions.
+    directions : float64 array, shape (l, d)
+        Of the vertices at infinity.
     bounded : bool
     volume : float
         Length, area or volume in domain coordinates.
     facets : list of Facet
         Irredundant.
+    neighbours : int64 array, shape (number of facets,)
 
     Examples
     --------
@@ -118,7 +121,20 @@ class Region:
         return row
 
     def bits(self) -> npt.NDArray[np.bool_]:
-        """Return the pattern as one bool per bit."""
+        """Return the pattern as one bool per bit.
+
+        Returns
+        -------
+        bool array, shape (pattern_bits,)
+            In the order of `Network.pattern_layout`.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> net = lr.Network(2, [lr.Affine([[1.0, 0.0], [0.0, 1.0]]), lr.relu()])
+        >>> [region.bits().tolist() for region in lr.regions(net)][:2]
+        [[True, True], [True, False]]
+        """
         raw = self.pattern.astype("<u8").view(np.uint8)
         return np.unpackbits(raw, bitorder="little")[: self._table.pattern_bits].astype(bool)
 
@@ -131,10 +147,26 @@ class Region:
     def interior_fraction(self) -> tuple[Fraction, ...]:
         """Return an exact rational point inside, also where no double lies inside.
 
+        Returns
+        -------
+        tuple of Fraction, length d
+
         Raises
         ------
         Unsupported
             If the listing was not certified and has no point here.
+
+        Examples
+        --------
+        No double lies between these two breakpoints:
+
+        >>> import numpy as np, linear_regions as lr
+        >>> b = [-1.0, -float(np.nextafter(1.0, 2.0))]
+        >>> table = lr.regions(lr.Network(1, [lr.Affine([[1.0], [1.0]], b), lr.relu()]))
+        >>> [region.interior_point.tolist() for region in table][1]
+        [nan]
+        >>> 1 < table[1].interior_fraction()[0] < 1 + 2.0**-52
+        True
         """
         exact = self._table.columns.exact_points.get(self._index)
         if exact is not None:
@@ -190,7 +222,7 @@ class Region:
 
     @property
     def volume(self) -> float:
-        """Length or area in domain coordinates; infinite where unbounded."""
+        """Length, area or volume in domain coordinates; infinite where unbounded."""
         if self._with_faces() is not self:
             return self._with_faces().volume
         return float(self._table[self._index : self._index + 1].volumes[0])
@@ -208,6 +240,23 @@ class Region:
         -------
         A : float64 array, shape (n_out, d) or (n_out, n_in)
         c : float64 array, shape (n_out,)
+            Both rounded to double.
+
+        Raises
+        ------
+        InvalidInput
+            If `space` is neither of the two.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> net = lr.Network(2, [lr.Affine([[1.0, 2.0]], [3.0]), lr.relu()])
+        >>> place = lr.Segment([0.0, 0.0], [1.0, 1.0])
+        >>> region = lr.regions(net, place)[0]
+        >>> [part.tolist() for part in region.affine_map()]
+        [[[3.0]], [3.0]]
+        >>> [part.tolist() for part in region.affine_map(space="input")]
+        [[[1.0, 2.0]], [3.0]]
         """
         whole = self._table[self._index : self._index + 1].affine_maps(space)[0]
         return whole[:, :-1], whole[:, -1]

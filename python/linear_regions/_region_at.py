@@ -190,6 +190,11 @@ class LocatedRegion(Region):
     Beside what every `Region` has, there is the description by all inequalities. What needs
     geometry (facets, vertices, volume) is computed at its first use.
 
+    Attributes
+    ----------
+    network : Network
+    domain : Domain
+
     Examples
     --------
     >>> import linear_regions as lr

@@ -280,7 +280,26 @@ class RegionFolder:
             yield self._table([self._rows(*waiting)])
 
     def read(self) -> Regions:
-        """Return all regions as one table in memory."""
+        """Return all regions as one table in memory.
+
+        Returns
+        -------
+        Regions
+            As `regions` without ``out=`` gives them.
+
+        Raises
+        ------
+        CorruptFile
+            If a chunk is missing or damaged.
+
+        Examples
+        --------
+        >>> import linear_regions as lr, tempfile
+        >>> net = lr.Network(1, [lr.Affine([[1.0]]), lr.relu()])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     lr.regions(net, out=folder).read() == lr.regions(net)
+        True
+        """
         return self._table([self._rows(*run) for run in self._in_order()], whole=True)
 
     def _rows(self, chunk: int, first: int, last: int) -> Columns:

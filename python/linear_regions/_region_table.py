@@ -43,6 +43,10 @@ class Regions(RegionArrays):
     domain : Domain
     place : Domain
         Where the regions were listed: the domain, or the box around a `Ball`.
+    dim : int
+        The dimension d.
+    embedding : float64 array, shape (d + 1, n)
+        Inputs are (t, 1) @ embedding, in row-major order.
     patterns : uint64 array, shape (R, words)
         Bit i of a pattern is bit i % 64 of word i // 64, in the order of ``net.pattern_layout``.
     interior_points : float64 array, shape (R, d)
@@ -64,6 +68,8 @@ class Regions(RegionArrays):
     neighbours : int64 array, shape (F,)
         The region beyond each facet, -1 on a side of the domain.
     volumes : float64 array, shape (R,)
+    lineality : float64 array, shape (l, d)
+        Directions of the lines that every region contains; mostly none.
     has_faces : bool
         Whether the list has vertices and facets.
     count : RegionCount
@@ -204,6 +210,11 @@ class Regions(RegionArrays):
     def to_networkx(self) -> Any:
         """Return the dual graph as a `networkx.Graph`; edges have the attribute ``facet``.
 
+        Returns
+        -------
+        networkx.Graph
+            Nodes are the numbers of the regions.
+
         Raises
         ------
         MissingExtra
@@ -313,7 +324,19 @@ class Regions(RegionArrays):
         return linear_regions(self, self.affine_pieces())
 
     def sorted(self) -> Regions:
-        """Return the same regions in ascending order of their pattern words, first word first."""
+        """Return the same regions in ascending order of their pattern words, first word first.
+
+        Returns
+        -------
+        Regions
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> net = lr.Network(2, [lr.Affine([[1.0, 0.0], [0.0, 1.0]]), lr.relu()])
+        >>> lr.regions(net).sorted().patterns[:, 0].tolist()
+        [0, 1, 2, 3]
+        """
         order = (
             np.lexsort(self.patterns.T[::-1]) if self.patterns.shape[1] else np.arange(len(self))
         )
@@ -413,11 +436,23 @@ class Regions(RegionArrays):
         return to_pandas(self)
 
     def decision_boundary(self, **options: Any) -> DecisionBoundary:
-        """Return where the class changes; see `decision_boundary`, which takes the same options.
+        """Return where the class changes in this domain.
+
+        Parameters
+        ----------
+        **options
+            Those of `decision_boundary`.
 
         Returns
         -------
         DecisionBoundary
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> net = lr.Network(2, [lr.Affine([[1.0, 1.0]])])
+        >>> len(lr.regions(net, lr.Box(-1.0, 1.0)).decision_boundary())
+        1
         """
         from ._decision_boundary import decision_boundary
 

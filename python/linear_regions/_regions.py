@@ -470,7 +470,17 @@ class RegionStream(Iterator[Regions]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop the search and release its thread."""
+        """Stop the search and release its thread.
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> net = lr.Network(2, [lr.Affine([[1.0, 0.0], [0.0, 1.0]]), lr.relu()])
+        >>> stream = lr.regions(net, stream=True)
+        >>> stream.close()
+        >>> list(stream)
+        []
+        """
         self._closed.set()
         self._thread.join()
 

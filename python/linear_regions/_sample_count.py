@@ -345,6 +345,14 @@ class SampleCount:
         ----------
         Wilson, Probable inference, the law of succession, and statistical inference, Journal of the
         American Statistical Association 22 (1927).
+
+        Examples
+        --------
+        >>> import linear_regions as lr
+        >>> net = lr.Network(1, [lr.Affine([[1.0]], [-0.25]), lr.relu()])
+        >>> found = lr.sample(net, lr.Box(0.0, 1.0), 4000, rng=0, keep_patterns=True)
+        >>> found.region_volumes().round(2).tolist()
+        [[0.26, 0.24, 0.27], [0.74, 0.73, 0.76]]
         """
         if self.frequencies is None:
             raise InvalidInput("the patterns were not kept: use sample(..., keep_patterns=True)")

@@ -284,7 +284,15 @@ class Slice(Domain):
         return len(self.directions) if self.is_free() else self.hull().dim
 
     def is_free(self) -> bool:
-        """Tell whether every t is a coordinate of its own, without need of exact arithmetic."""
+        """Tell whether every t is a coordinate of its own, without need of exact arithmetic.
+
+        Examples
+        --------
+        >>> Slice([0.0, 0.0], [[1.0, 1.0]]).is_free()
+        True
+        >>> Slice([0.0, 0.0], [[1.0, 1.0]], within=Box(0.0, 1.0)).is_free()
+        False
+        """
         if self.within is not None:
             return False
         return self.domain is None or (
@@ -298,6 +306,11 @@ class Slice(Domain):
         ------
         DegenerateInput
             If the domain is empty.
+
+        Examples
+        --------
+        >>> Slice([0.0, 0.0], [[1.0, 2.0]], within=Box(0.0, 1.0)).hull().rows
+        [(1, 0), (-1, 1), (-2, 1)]
         """
         if self._hull is None:
             k = len(self.directions)

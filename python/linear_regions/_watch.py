@@ -62,11 +62,36 @@ class Watch:
         return 0 if self.counter is None else self.counter.samples
 
     def count(self, layer: int | None = None) -> int:
-        """Return the number of distinct patterns, of one layer if `watch` was asked for layers."""
+        """Return the number of distinct patterns, as `PatternCounter.count`; 0 before a batch.
+
+        Parameters
+        ----------
+        layer : int, optional
+            Of this layer alone (``per_layer=True``).
+
+        Returns
+        -------
+        int
+        """
         return 0 if self.counter is None else self.counter.count(layer)
 
     def summary(self, layer: int | None = None) -> SampleCount:
-        """Return counts with coverage and estimates (for ``counts=True``)."""
+        """Return counts with coverage and estimates, as `PatternCounter.summary`.
+
+        Parameters
+        ----------
+        layer : int, optional
+            Of this layer alone (``per_layer=True``).
+
+        Returns
+        -------
+        SampleCount
+
+        Raises
+        ------
+        Unsupported
+            The watch was made without ``counts=True``.
+        """
         if self.counter is None:
             return PatternCounter(**self._options).summary(layer)
         return self.counter.summary(layer)

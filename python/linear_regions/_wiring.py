@@ -40,7 +40,21 @@ class Flatten(Layer):
         return (prod(shape),)
 
     def index_map(self, input_shape: Shape) -> IntArray:
-        """Return, per flat output, the flat input that it copies: the identity."""
+        """Return, per flat output, the flat input that it copies: the identity.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+
+        Returns
+        -------
+        int64 array, shape (n,)
+
+        Examples
+        --------
+        >>> Flatten().index_map((2, 2)).tolist()
+        [0, 1, 2, 3]
+        """
         return np.arange(prod(input_shape), dtype=np.int64)
 
 
@@ -96,7 +110,21 @@ class Reshape(Layer):
         return Reshape(self.output_shape(*input_shapes), input=input)
 
     def index_map(self, input_shape: Shape) -> IntArray:
-        """Return, per flat output, the flat input that it copies: the identity."""
+        """Return, per flat output, the flat input that it copies: the identity.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+
+        Returns
+        -------
+        int64 array, shape (n,)
+
+        Examples
+        --------
+        >>> Reshape((2, 2)).index_map((4,)).tolist()
+        [0, 1, 2, 3]
+        """
         self.output_shape(input_shape)
         return np.arange(prod(input_shape), dtype=np.int64)
 
@@ -146,7 +174,21 @@ class Permute(Layer):
         return tuple(shape[axis] for axis in self.order)
 
     def index_map(self, input_shape: Shape) -> IntArray:
-        """Return, int64 of shape (n,), per flat output the flat input that it copies."""
+        """Return, per flat output, the flat input that it copies.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+
+        Returns
+        -------
+        int64 array, shape (n,)
+
+        Examples
+        --------
+        >>> Permute((1, 0)).index_map((2, 3)).tolist()
+        [0, 3, 1, 4, 2, 5]
+        """
         self.output_shape(input_shape)
         index = np.arange(prod(input_shape), dtype=np.int64).reshape(input_shape)
         return index.transpose(self.order).reshape(-1)
@@ -189,7 +231,27 @@ class Pad(Layer):
         self._set_input(input)
 
     def geometry(self, n_axes: int) -> tuple[Pair, ...]:
-        """Return one pair (before, after) per spatial axis."""
+        """Return the padding of every spatial axis.
+
+        Parameters
+        ----------
+        n_axes : int
+            Number of spatial axes.
+
+        Returns
+        -------
+        tuple of (before, after)
+
+        Raises
+        ------
+        InvalidInput
+            If pairs are given for another number of axes.
+
+        Examples
+        --------
+        >>> Pad(1).geometry(2)
+        ((1, 1), (1, 1))
+        """
         return geo.spread_pads("Pad: padding", self.padding, n_axes)
 
     def output_shape(self, *input_shapes: Shape) -> Shape:
@@ -212,7 +274,21 @@ class Pad(Layer):
         return Pad(self.geometry(len(input_shapes[0]) - 1), self.value, input=input)
 
     def index_map(self, input_shape: Shape) -> IntArray:
-        """Return, int64 of shape (n_out,), per flat output its flat input, -1 for the constant."""
+        """Return, per flat output, the flat input that it copies; -1 for the constant.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+
+        Returns
+        -------
+        int64 array, shape (n_out,)
+
+        Examples
+        --------
+        >>> Pad(((1, 0),)).index_map((1, 2)).tolist()
+        [-1, 0, 1]
+        """
         self.output_shape(input_shape)
         index = np.arange(prod(input_shape), dtype=np.int64).reshape(input_shape)
         pairs = ((0, 0), *self.geometry(len(input_shape) - 1))

@@ -222,7 +222,22 @@ class Architecture(Value):
         return cls(input_shape, layers)
 
     def input_shapes(self, position: int) -> tuple[Shape, ...]:
-        """Return the shapes that layer number `position` reads, the current input first."""
+        """Return the shapes that layer number `position` reads, the current input first.
+
+        Parameters
+        ----------
+        position : int
+            Index of the layer in the tape, from 0.
+
+        Returns
+        -------
+        tuple of tuple of int
+
+        Examples
+        --------
+        >>> Architecture.mlp([2, 16, 1]).input_shapes(2)
+        ((16,),)
+        """
         return tuple(self.shapes[slot] for slot in self.layers[position].inputs(position))
 
     @property

@@ -47,6 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         The exit status.
+
+    Examples
+    --------
+    >>> status = main(["max", "1,3,3", "--filters", "2", "--kernel", "2"])
+    layer              ConvSpec(filters=2, kernel_size=2) on an input of shape (1, 3, 3)
+    maximum            255 (activation; exact, ...
+    >>> status
+    0
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     # argparse takes "-1,0" for an option; a leading blank makes it a value, and numbers allow it.

@@ -184,6 +184,20 @@ class Interrupted(KeyboardInterrupt):
         """Return one whose partial result is made when it is first asked for.
 
         A table of what a long list has found takes longer to make than Ctrl-C may take to be heard.
+
+        Parameters
+        ----------
+        make : callable
+            Called once, without arguments.
+
+        Returns
+        -------
+        Interrupted
+
+        Examples
+        --------
+        >>> Interrupted.later(lambda: 6 * 7).partial
+        42
         """
         stop = cls()
         stop._make = make

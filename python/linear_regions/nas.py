@@ -54,6 +54,13 @@ class PatternCount:
         Chao's estimate, from below, of the number of patterns of positive probability.
     seconds : float
         Time of the whole call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = te_nas(np.array([[1.0, 1.0], [1.0, -1.0], [2.0, 3.0]]))
+    >>> int(found), found.samples, found.bits, found.saturated
+    (2, 3, 2, False)
     """
 
     distinct: int
@@ -100,6 +107,13 @@ class NaswotScore(SameFields):
         Number of bits in which two samples agree.
     seconds : float
         Time of the whole call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = naswot(np.array([[1.0, 1.0, -1.0], [1.0, -1.0, -1.0]]))
+    >>> round(float(found), 3), found.rank, found.singular, found.kernel.tolist()
+    (1.609, 2, False, [[3, 2], [2, 3]])
     """
 
     score: float
@@ -232,6 +246,11 @@ def hamming_kernel(
     -------
     int64 array, shape (batch, batch)
         Symmetric and positive semidefinite; the diagonal is the length of a pattern.
+
+    Raises
+    ------
+    InvalidInput, Unsupported, MissingExtra
+        As in `te_nas`.
 
     Examples
     --------

@@ -139,7 +139,23 @@ class Network(Value):
         return Architecture(self.input_shape, self.layers)
 
     def input_shapes(self, position: int) -> tuple[Shape, ...]:
-        """Return the shapes that layer number `position` reads, the current input first."""
+        """Return the shapes that layer number `position` reads, the current input first.
+
+        Parameters
+        ----------
+        position : int
+            Index of the layer in the tape, from 0.
+
+        Returns
+        -------
+        tuple of tuple of int
+
+        Examples
+        --------
+        >>> from linear_regions.layers import Add, relu
+        >>> Network(2, [relu(), Add(0)]).input_shapes(1)
+        ((2,), (2,))
+        """
         return tuple(self.shapes[slot] for slot in self.layers[position].inputs(position))
 
     @property
@@ -209,6 +225,13 @@ class Network(Value):
         ------
         InvalidInput
             If the shape of `x` is none of these, or it has NaN or infinity.
+
+        Examples
+        --------
+        >>> from linear_regions.layers import Affine, relu
+        >>> net = Network(2, [Affine([[1.0, -1.0]]), relu()])
+        >>> net([[3.0, 1.0], [1.0, 3.0]]).tolist(), net([3.0, 1.0]).tolist()
+        ([[2.0], [0.0]], [2.0])
         """
         points, single = self.as_points(x)
         if not np.isfinite(points).all():
@@ -236,6 +259,13 @@ class Network(Value):
         ------
         InvalidInput
             If the shape of `x` is none of those.
+
+        Examples
+        --------
+        >>> from linear_regions.layers import relu
+        >>> points, single = Network((1, 2, 2), [relu()]).as_points([[[1.0, 2.0], [3.0, 4.0]]])
+        >>> points.tolist(), single
+        ([[1.0, 2.0, 3.0, 4.0]], True)
         """
         array = float_array("points", host_points(x), copy=False)
         return self._rows(np.ascontiguousarray(array))
@@ -286,6 +316,16 @@ class Network(Value):
         ----------
         path : str or path
             The file is replaced if it exists; the name is used as it is.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from linear_regions.layers import relu
+        >>> net = Network(2, [relu()])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.save(folder + "/net.npz")
+        ...     Network.load(folder + "/net.npz") == net
+        True
         """
         from ._npz import save
 

@@ -464,7 +464,15 @@ class RegionCount:
         return f"RegionCount({', '.join(parts)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types; region numbers are decimal strings."""
+        """Return the fields as JSON types; region numbers are decimal strings.
+
+        Examples
+        --------
+        >>> import json
+        >>> found = json.loads(json.dumps(RegionCount(2**70).to_dict()))
+        >>> found["value"], round(found["log10"], 3), found["kind"], found["interval"][1]
+        ('1180591620717411303424', 21.072, 'exact', '1180591620717411303424')
+        """
         return {
             "value": decimal_string(self.value),
             "log10": json_log10(self.value),

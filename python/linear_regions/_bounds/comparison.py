@@ -124,11 +124,20 @@ class Comparison:
         Parameters
         ----------
         first, second : int or str
-            The two rows.
+            The two rows, by position or by name.
 
         Returns
         -------
         str
+            It names the one whose lower bound per parameter exceeds the upper bound of the other;
+            where neither does, it says that the bounds do not decide.
+
+        Examples
+        --------
+        >>> deep, shallow = Architecture.mlp([2, 8, 8, 1]), Architecture.mlp([2, 16, 1])
+        >>> table = compare_per_parameter(deep, shallow, names=("deep", "shallow"))
+        >>> table.verdict("deep", "shallow")
+        'deep has more regions per parameter than shallow: proved by the bounds'
         """
         a, b = self[first], self[second]
         for left, right in ((a, b), (b, a)):
@@ -187,6 +196,14 @@ class Comparison:
         ------
         MissingExtra
             Matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import matplotlib
+        >>> arch = Architecture.mlp([2, 8, 8, 1])
+        >>> table = compare_per_parameter(arch, shallow_twin(arch), names=("deep", "shallow"))
+        >>> [label.get_text() for label in table.plot().get_xticklabels()]
+        ['deep', 'shallow']
         """
         try:
             from matplotlib.figure import Figure

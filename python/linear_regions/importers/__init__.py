@@ -28,18 +28,44 @@ logger = logging.getLogger(__name__)
 
 
 class Importer(Protocol):
-    """What an importer offers; register an instance under ``linear_regions.importers``.
+    """What an importer offers; register one in the entry-point group ``linear_regions.importers``.
+
+    An entry point names an instance, or a class that is called without arguments. `load` asks the
+    importers of this package first.
 
     Attributes
     ----------
     name : str
         For messages.
+
+    Examples
+    --------
+    >>> import linear_regions as lr
+    >>> class Doubling:
+    ...     name = "doubling"
+    ...     def accepts(self, source):
+    ...         return isinstance(source, str) and source.startswith("doubling:")
+    ...     def load(self, source, **options):
+    ...         n = int(source.removeprefix("doubling:"))
+    ...         return lr.Network(n, [lr.Scale([2.0] * n)])
+    >>> Doubling().load("doubling:3")
+    Network((3,) -> (3,), 1 layers, 0 units, 6 parameters)
     """
 
     name: str
 
     def accepts(self, source: object) -> bool:
-        """Tell whether this importer reads `source`; must be quick and import nothing heavy."""
+        """Tell whether this importer reads `source`; must be quick and import nothing heavy.
+
+        Parameters
+        ----------
+        source : object
+            The first argument of `load`.
+
+        Returns
+        -------
+        bool
+        """
         ...
 
     def load(
@@ -51,7 +77,19 @@ class Importer(Protocol):
         fold: bool = True,
         drop_output: bool = False,
     ) -> Network:
-        """Return the network, or raise an error that names what cannot be read."""
+        """Return the network, or raise an error that names what cannot be read.
+
+        Parameters
+        ----------
+        source : object
+            What was accepted.
+        input_shape, activation, fold, drop_output
+            As `load` has them.
+
+        Returns
+        -------
+        Network
+        """
         ...
 
 
@@ -95,8 +133,8 @@ def load(
 
     Returns
     -------
-    Network
-        For an ``.npz`` file whatever kind of object was saved.
+    Network, Regions or RegionFolder
+        Of an ``.npz`` file what was saved, of a folder the listing on disk, else a network.
 
     Raises
     ------

@@ -41,6 +41,13 @@ class Region(NamedTuple):
         The region, in the coordinates of the domain; `cell.vertices` are its corners.
     output : tuple of Row
         The network on the region: each output as an affine function of the domain's coordinates.
+
+    Examples
+    --------
+    >>> import linear_regions as lr
+    >>> found = regions(lr.Network(1, [lr.Affine([[2.0]], [1.0]), lr.relu()]))
+    >>> [(region.pattern, region.output) for region in found]
+    [((1,), ((2, 1),)), ((0,), ((0, 0),))]
     """
 
     pattern: tuple[int, ...]
