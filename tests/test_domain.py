@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import pickle
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 import pytest
 
+import linear_regions as lr
 from linear_regions._farkas import implied_equalities, integer_row
 from linear_regions._hull import affine_hull
 from linear_regions.domain import Ball, Box, Polytope, Segment, Slice, Space
@@ -367,3 +369,40 @@ def test_ball():
     for center, radius in ((0.0, 1.0), ([0.0], 0.0), ([0.0], np.inf), ([np.nan], 1.0)):
         with pytest.raises(InvalidInput):
             Ball(center, radius)
+
+
+def test_something_else_than_a_domain_is_named_with_the_way_to_one():
+    net = lr.load([([[1.0, 2.0]], [0.5]), ([[1.0]], [0.0])])
+    lines = lr.Arrangement([[1.0, 2.0]], [0.5])
+    asks = [lines.count, lambda place: lr.region_at(net, [0.5, 0.5], place)]
+    for ask in (lr.count, lr.regions, lr.bounds, lr.sample, lr.predict_cost, lr.expected):
+        asks.append(partial(ask, net))
+    for ask in asks:
+        with pytest.raises(TypeError, match="must be a Box, .* or Ball, got tuple; a box is"):
+            ask((0.0, 1.0))
+        with pytest.raises(TypeError, match="of 1 domains; take one of them, as in `box, = read"):
+            ask([SQUARE])  # as read_vnnlib gives it
+        with pytest.raises(TypeError, match="of 2 domains; take one of them, or ask of each"):
+            ask([SQUARE, SQUARE])
+        with pytest.raises(TypeError, match="got the class Box"):
+            ask(Box)
+    with pytest.raises(TypeError, match="box must be a Box, got list of 1 domains"):
+        lr.unstable(net, [SQUARE])
+
+
+def test_domains_and_layers_of_images_are_shown_on_one_short_line():
+    image = np.arange(784.0).reshape(1, 28, 28)
+    shown = "array(shape=(1, 28, 28), min=0, max=783)"
+    assert repr(Ball(image, 1.0)) == f"Ball(center={shown}, radius=1.0)"
+    assert repr(Box(-1, [0, 1])) == "Box(low=array([-1., -1.]), high=array([0., 1.]))"
+    assert repr(Box(-1, 1)) == "Box(low=-1.0, high=1.0)"
+    plane = Slice.through(np.stack([image, image + 1.0, 2.0 * image]), margin=0.5)
+    segment, polytope = Segment(image, image + 1.0), Polytope(np.ones((9, 784)), np.ones(9))
+    prelu = lr.Pointwise(np.zeros((64, 1)), np.ones((64, 2)), np.arange(64.0))
+    for value in (plane, plane.resolve((1, 28, 28)), segment, Box(image, image + 1.0), polytope):
+        assert shown in repr(value) or "(784,)" in repr(value) or "(9, 784)" in repr(value)
+    for value in (plane, segment, polytope, prelu):
+        assert "\n" not in repr(value)
+        assert len(repr(value)) < 240
+    facet = lr.regions(lr.Network(2, [lr.Affine([[1.0, 2.0]]), lr.relu()]), Box(-1, 1))[0].facets[0]
+    assert "\n" not in repr(facet)

@@ -6,14 +6,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ._count import as_domain, check_question
+from ._count import check_question
 from ._first_layer import by_arrangement
 from ._floating_point import in_default_floating_point
 from ._forecast import forecast
 from ._geometry import generator
 from ._parts import Part, Search
 from ._run import run_control
-from .domain import Domain
+from .domain import Domain, as_domain
 from .errors import Interrupted, InvalidInput, Unsupported
 from .network import Network
 

@@ -22,7 +22,7 @@ from ._parts import Part, Search
 from ._planar import planar_frame
 from ._run import Progress, Run, run_control
 from ._version import __version__
-from .domain import Ball, Box, Domain, Space, sides_of
+from .domain import Ball, Domain, as_domain, sides_of
 from .errors import CheckpointError, Interrupted, InvalidInput, Unsupported
 from .layers import Maxout, MaxPool
 from .network import Network, check_network
@@ -227,18 +227,6 @@ def refuse_parts_of_ball(executor: object, checkpoint: object) -> None:
             "regions in a Ball are picked from those of the box around it, in one piece: leave "
             "executor and checkpoint out, or take the Box"
         )
-
-
-def as_domain(domain: Domain | None) -> Domain:
-    """Return the domain; None is the whole input space."""
-    if domain is None:
-        return Space()
-    if not isinstance(domain, Domain):
-        raise TypeError(
-            f"domain must be a Box, Polytope, Space, Slice or Segment, got {domain!r}; a box is "
-            f"{Box.__name__}(low, high)"
-        )
-    return domain
 
 
 def check_question(

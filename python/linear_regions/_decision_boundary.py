@@ -20,7 +20,7 @@ from ._floating_point import in_default_floating_point
 from ._region_columns import IntArray, row_number
 from ._region_table import Regions
 from ._regions import regions
-from ._value import FloatArray, SameFields
+from ._value import FloatArray, SameFields, fields_repr
 from ._volumes import facet_sizes
 from .domain import Ball, Domain
 from .errors import InvalidInput, Unsupported
@@ -30,7 +30,7 @@ from .network import Network, check_network
 __all__ = ["BoundaryPiece", "DecisionBoundary", "decision_boundary"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BoundaryPiece(SameFields):
     """One flat piece of a decision boundary.
 
@@ -66,6 +66,8 @@ class BoundaryPiece(SameFields):
     directions: FloatArray
     inequalities: FloatArray
     size: float
+
+    __repr__ = fields_repr
 
 
 class DecisionBoundary:

@@ -22,7 +22,7 @@ from . import _core
 from ._farkas import Row, integer_row, primitive
 from ._hull import AffineRow
 from ._value import FloatArray
-from .domain import Box, Domain, Polytope, Segment, Slice, Space
+from .domain import Box, Domain, Polytope, Segment, Slice, Space, as_domain
 from .errors import InvalidInput, Unsupported
 
 __all__ = [
@@ -237,14 +237,9 @@ def place_of(normals: RowArray, offsets: RowArray, domain: Domain | None) -> Pla
     table = np.column_stack((normals, offsets))
     if domain is None:
         return Place(d, table, [])
-    if not isinstance(domain, Domain):
-        raise TypeError(
-            f"domain must be a Box, Polytope, Space, Slice or Segment, got {domain!r}; a box is "
-            "Box(low, high)"
-        )
-    if isinstance(domain, Space) and domain.dim in (None, d):
+    resolved = as_domain(domain).resolve((d,))
+    if isinstance(resolved, Space):
         return Place(d, table, [])
-    resolved = domain.resolve((d,))
     if isinstance(resolved, Box):
         return _box_place(table, resolved)
     if isinstance(resolved, Segment):

@@ -18,7 +18,7 @@ from ._local_complexity import local_complexity
 from ._segments import count_segments
 from ._torch_record import torch_module
 from ._version import __version__
-from .domain import Domain
+from .domain import Domain, as_domain
 from .errors import InvalidInput
 from .nas import naswot, te_nas
 from .network import Network
@@ -106,8 +106,7 @@ class Monitor:
     ) -> None:
         self.path = Path(path)
         self.every = integer("every", every, 1)
-        if domain is not None and not isinstance(domain, Domain):
-            raise TypeError(f"domain must be a Box, Slice, ..., got {domain!r}")
+        as_domain(domain)
         pair: Any = segments
         if pair is not None and (not isinstance(pair, (tuple, list)) or len(pair) != 2):
             raise InvalidInput("segments must be a pair (a, b) of batches of points")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ._geometry import Shape
 from ._layer import Layer, PointwiseSpec
-from ._value import FloatArray, finite_array
+from ._value import MOST_SHOWN, FloatArray, finite_array
 from .errors import InvalidInput
 
 
@@ -167,7 +167,9 @@ class Pointwise(Layer):
         shown = [f"{self.breakpoints.tolist()}", f"{self.slopes.tolist()}"]
         if self.channels == 1:
             shown = [f"{self.breakpoints[0].tolist()}", f"{self.slopes[0].tolist()}"]
-        if self.value_at_zero.any():
+        if self.channels > 1 and self.slopes.size > MOST_SHOWN:
+            shown = [f"{self.channels} channels", f"breakpoints={self.breakpoints.shape[1]}"]
+        elif self.value_at_zero.any():
             shown.append(f"value_at_zero={self.value_at_zero.tolist()}")
         return shown if self.input is None else [*shown, f"input={self.input}"]
 

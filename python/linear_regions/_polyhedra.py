@@ -101,6 +101,18 @@ class Domain(Value):
         return array
 
 
+def no_domain(expected: str, value: object) -> TypeError:
+    """Return the error that something else came than the domain that is expected."""
+    found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    hint = "a box is Box(low, high)"
+    if isinstance(value, list | tuple) and value and all(isinstance(v, Domain) for v in value):
+        found += f" of {len(value)} domains"
+        hint = "take one of them, as in `box, = read_vnnlib(path)`"
+        if len(value) > 1:
+            hint = "take one of them, or ask of each in turn"
+    return TypeError(f"{expected}, got {found}; {hint}")
+
+
 def flat_array(where: str, array: FloatArray, input_shape: Shape) -> FloatArray:
     """Return an array that has the input's shape or is flat as a read-only flat array."""
     n = prod(input_shape)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ._floating_point import in_default_floating_point
 from ._region_columns import IntArray, Words
-from ._value import FloatArray, SameFields
+from ._value import FloatArray, SameFields, fields_repr
 from .errors import Unsupported
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Facet", "Region"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Facet(SameFields):
     """One facet of a region: the region lies where ``normal @ t + offset > 0``.
 
@@ -51,6 +51,8 @@ class Facet(SameFields):
     offset: float
     bit: int
     vertices: FloatArray
+
+    __repr__ = fields_repr
 
 
 class Region:

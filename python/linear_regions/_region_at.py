@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from . import _core
 from ._cell_facets import ExactCell, needed_facets, row_columns
-from ._count import as_domain
 from ._floating_point import in_default_floating_point
 from ._forward import forward_pass
 from ._frame import DomainFrame, domain_frame
@@ -23,7 +22,7 @@ from ._region_columns import IntArray, Words
 from ._region_table import Regions
 from ._value import FloatArray, float_array
 from ._version import __version__
-from .domain import Box, Domain
+from .domain import Box, Domain, as_domain
 from .errors import DegenerateInput, InvalidInput, Unsupported
 from .network import Network, check_network
 from .result import RegionCount

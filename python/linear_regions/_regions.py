@@ -17,7 +17,7 @@ import numpy as np
 
 from . import _core
 from ._ball_regions import list_in_ball
-from ._count import as_domain, check_question, refuse_parts_of_ball, result_of
+from ._count import check_question, refuse_parts_of_ball, result_of
 from ._divisible import State
 from ._floating_point import in_default_floating_point
 from ._frame import domain_frame
@@ -35,7 +35,7 @@ from ._region_listing import Listing, check_parts
 from ._region_table import Facet, Region, Regions
 from ._run import Progress, Run, run_control
 from ._value import FloatArray
-from .domain import Ball, Domain
+from .domain import Ball, Domain, as_domain
 from .errors import Interrupted, Unsupported
 from .network import Network, check_network
 from .result import RegionCount

@@ -17,7 +17,7 @@ from . import _core
 from ._farkas import Row, is_bounded, strict_point
 from ._geometry import generator
 from ._planar import PlanarFrame, as_doubles, planar_frame
-from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space
+from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space, as_domain
 from .errors import DegenerateInput, InvalidInput
 from .network import Network
 
@@ -61,11 +61,7 @@ def _box_muller(uniform: FloatArray) -> FloatArray:
 
 
 def place_of(net: Network, domain: Domain | None) -> Domain:
-    if domain is None:
-        domain = Space()
-    if not isinstance(domain, Domain):
-        raise TypeError(f"domain must be a Box, Slice, ..., got {type(domain).__name__}")
-    return domain.resolve(net.input_shape)
+    return as_domain(domain).resolve(net.input_shape)
 
 
 def point_maker(net: Network, domain: Domain | None, distribution: str, key: int) -> Maker:

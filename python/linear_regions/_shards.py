@@ -16,7 +16,7 @@ from itertools import islice
 from os import PathLike
 
 from ._checkpoint import Checkpoint
-from ._count import as_domain, check_question, count_in_parts, result_of
+from ._count import check_question, count_in_parts, result_of
 from ._digest import digest
 from ._divisible import State
 from ._floating_point import in_default_floating_point
@@ -25,7 +25,7 @@ from ._methods import method_named
 from ._part_runs import ExecutorOrMaker
 from ._parts import Part, Search
 from ._run import Progress, run_control
-from .domain import Domain
+from .domain import Domain, as_domain
 from .errors import CorruptFile, InvalidInput
 from .network import Network
 from .result import RegionCount

@@ -12,7 +12,16 @@ import numpy.typing as npt
 from ._farkas import Row, integer_row, primitive
 from ._geometry import Shape, shape_of
 from ._hull import Hull, affine_hull
-from ._polyhedra import Box, Domain, Polytope, Space, apply_hull, flat_array, signed_rows
+from ._polyhedra import (
+    Box,
+    Domain,
+    Polytope,
+    Space,
+    apply_hull,
+    flat_array,
+    no_domain,
+    signed_rows,
+)
 from ._value import FloatArray, finite_array
 from .errors import DegenerateInput, InvalidInput
 
@@ -214,9 +223,9 @@ class Slice(Domain):
                 point = point.reshape(table.shape[1:])
             table = table.reshape(k, *point.shape)
         if not isinstance(domain, Box | Polytope | Space | None):
-            raise TypeError(f"Slice: domain must be a Box, Polytope, Space or None, got {domain!r}")
+            raise no_domain("Slice: domain must be a Box, Polytope, Space or None", domain)
         if not isinstance(within, Box | None):
-            raise TypeError(f"Slice: within must be a Box or None, got {within!r}")
+            raise no_domain("Slice: within must be a Box or None", within)
         if not k or not _independent(table.reshape(k, point.size)):
             raise DegenerateInput(
                 f"Slice: the {k} directions must be linearly independent (and at least one)"

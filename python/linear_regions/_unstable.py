@@ -13,6 +13,7 @@ from . import _core
 from ._floating_point import in_default_floating_point
 from ._frame import domain_frame
 from ._lower import frame_of, program
+from ._polyhedra import no_domain
 from .domain import Box
 from .errors import Interrupted, InvalidInput
 from .layers import Maxout, MaxPool, Pointwise
@@ -70,7 +71,7 @@ def unstable(net: Network, box: Box, *, exact: bool = False) -> tuple[npt.NDArra
     """
     check_network(net)
     if not isinstance(box, Box):
-        raise TypeError(f"box must be a Box(low, high), got {box!r}")
+        raise no_domain("box must be a Box", box)
     place = box.resolve(net.input_shape)
     if not (np.isfinite(place.low).all() and np.isfinite(place.high).all()):
         raise InvalidInput("box must have finite sides, got an infinite one")

@@ -75,6 +75,29 @@ def same_fields(mine: Any, other: Any) -> bool:
     return all(same(getattr(mine, name), getattr(other, name)) for name in names)
 
 
+MOST_SHOWN = 8
+
+
+def short_repr(value: object) -> str:
+    """Return a value on one line; arrays of many numbers (images) by their shape and range.
+
+    Examples
+    --------
+    >>> short_repr(np.arange(3.0)), short_repr(np.arange(12.0).reshape(3, 4))
+    ('array([0., 1., 2.])', 'array(shape=(3, 4), min=0, max=11)')
+    """
+    if isinstance(value, np.ndarray) and value.size > MOST_SHOWN:
+        return f"array(shape={value.shape}, min={value.min():.6g}, max={value.max():.6g})"
+    shown = value.item() if isinstance(value, np.ndarray) and not value.ndim else value
+    return " ".join(repr(shown).split())
+
+
+def fields_repr(shown: Any) -> str:
+    """Return a dataclass with arrays on one line."""
+    values = (f"{item.name}={short_repr(getattr(shown, item.name))}" for item in fields(shown))
+    return f"{type(shown).__name__}({', '.join(values)})"
+
+
 class SameFields:
     """Equality by value for frozen dataclasses with arrays (``eq=False``)."""
 
@@ -155,7 +178,7 @@ class Value:
         return f"{type(self).__name__}({', '.join(self._arguments())})"
 
     def _arguments(self) -> list[str]:
-        return [f"{name}={getattr(self, name)!r}" for name in self._fields]
+        return [f"{name}={short_repr(getattr(self, name))}" for name in self._fields]
 
 
 def restore(cls: type[Value], state: tuple[object, ...]) -> Value:

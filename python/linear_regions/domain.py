@@ -15,10 +15,20 @@ in the domain's own coordinates, `dim` of them, and `embed` maps those to points
 
 from __future__ import annotations
 
-from ._polyhedra import Box, Domain, Polytope, Space
+from ._polyhedra import Box, Domain, Polytope, Space, no_domain
 from ._slice import Ball, Segment, Slice
 
 __all__ = ["Ball", "Box", "Domain", "Polytope", "Segment", "Slice", "Space"]
+
+
+def as_domain(domain: object) -> Domain:
+    """Return the domain; None is the whole input space."""
+    if domain is None:
+        return Space()
+    if not isinstance(domain, Domain):
+        kinds = "a Box, Polytope, Space, Slice, Segment or Ball"
+        raise no_domain(f"domain must be {kinds}", domain)
+    return domain
 
 
 def has_no_sides(place: Domain) -> bool:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..architecture import Architecture
-from ..domain import Domain
+from ..domain import Domain, as_domain
 from ..network import Network
 from ..result import Bound, Bounds, NotApplicable, Order
 from . import lower, orders, upper
@@ -77,9 +77,7 @@ Bound('layer by layer': maximum <= 2310))
             f"{type(arch_or_net).__name__}; load(...) makes a Network of other models"
         )
     if domain is not None:
-        if not isinstance(domain, Domain):
-            raise TypeError(f"domain must be a Box, Slice, ..., got {type(domain).__name__}")
-        domain = domain.resolve(architecture.input_shape)
+        domain = as_domain(domain).resolve(architecture.input_shape)
     dim = domain.dim if domain is not None else None
     question = Question(
         architecture, network, domain, architecture.input_size if dim is None else dim
