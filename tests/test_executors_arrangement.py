@@ -31,6 +31,11 @@ ARRANGEMENTS = {
     "simple": lr.Arrangement(RNG.normal(size=(24, 4)), RNG.normal(size=24)),
     "central": lr.Arrangement(RNG.normal(size=(20, 4)), np.zeros(20)),
     "degenerate": lr.Arrangement(RNG.integers(-2, 3, (30, 4)), RNG.integers(-2, 3, 30)),
+    # Two more than dimensions, and some lie in the same circuits: the dual has parallel elements.
+    "series": lr.Arrangement(
+        [[0, 1, -1, 0], [1, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 1, 1, 1], [1, 0, 1, 0]],
+        [-1, 0, 0, 0, 0, 1],
+    ),
     "empty": lr.Arrangement(np.zeros((0, 3)), np.zeros(0)),
 }
 LAYERS: dict[str, dict[str, Any]] = {

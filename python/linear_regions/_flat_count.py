@@ -267,9 +267,11 @@ def _component(rows: Any, p: int, calls: _Calls) -> _Found:
     if size - rank == 1:  # connected: a circuit
         return _Found(_uniform(size, rank))
     if 2 * (size - rank) < rank:  # the dual is uniform exactly when the component is
-        answer = calls.count(_dual(rows, p), p)
-        if answer["uniform"] or answer["status"] != "complete":
-            return _found(answer, _uniform(size, rank) if answer["uniform"] else [1])
+        dual = _dual(rows, p)
+        if _none_parallel(dual, p):  # else it is not uniform, and nothing that can be counted
+            answer = calls.count(dual, p)
+            if answer["uniform"] or answer["status"] != "complete":
+                return _found(answer, _uniform(size, rank) if answer["uniform"] else [1])
     answer = calls.count(rows, p)
     return _found(answer, [(high << 64) + low for high, low in answer["whitney"]])
 
@@ -381,6 +383,15 @@ def _dual(rows: Any, p: int) -> Any:
     unit = np.eye(len(others), dtype=np.uint64)
     lower = [[-int(rows[j, k]) % p for j in others] for k in range(rank)]
     return np.vstack([unit, np.array(lower, dtype=np.uint64)])
+
+
+def _none_parallel(rows: Any, p: int) -> bool:
+    """Tell whether no two rows are proportional; none is zero."""
+    lines = set()
+    for row in rows.tolist():
+        scale = pow(next(v for v in row if v), -1, p)
+        lines.add(tuple(v * scale % p for v in row))
+    return len(lines) == len(rows)
 
 
 # ---- primes ----
