@@ -327,6 +327,7 @@ def test_polytopes_too_thin_for_doubles_are_refused() -> None:
         ({"domain": Box(0.0, 1.0), "n": 0}, InvalidInput, "n must"),
         ({"domain": Box(0.0, 1.0), "n": 1.5}, TypeError, "n must"),
         ({"domain": 3}, TypeError, "domain"),
+        ({"domain": Polytope([[0.0, 0.0, 0.0]], [1.0])}, InvalidInput, "unbounded"),
         ({"domain": Box(0.0, 1.0), "points": [[0.0, 0.0, 0.0]]}, InvalidInput, "points"),
         ({"points": [[0.0, 0.0, np.inf]]}, InvalidInput, "finite"),
     ],

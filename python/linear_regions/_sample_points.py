@@ -186,6 +186,7 @@ def _polytope_maker(place: Polytope | Slice, key: int) -> Maker:
     ball and the ball of radius m, for m sides (Boyd and Vandenberghe, Convex Optimization, 8.5.3).
     """
     rows = place.hull().rows
+    _check_bounded(rows, place)  # sides without a normal are none
     table = _unit_rows(rows)
     center, factor = _rounding(table, rows, place)
     sides = np.column_stack([table[:, :-1] @ factor, table[:, :-1] @ center + table[:, -1]])
