@@ -7,12 +7,14 @@ import importlib
 import inspect
 import pkgutil
 import re
+from functools import cache
 from types import FunctionType
 from typing import Any
 
 import linear_regions as lr
 
 
+@cache
 def public_names() -> dict[str, Any]:
     """Return every public name with its object, those of classes as "Class.member"."""
     found = {name: getattr(lr, name) for name in lr.__all__ if name != "__version__"}
