@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import linear_regions as lr
 from linear_regions._digits import digits_place
 
 DIGITS_REGIONS = 12_853
+DOCS = Path(__file__).parents[1] / "docs"
 needs_matplotlib = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="the extra 'plot' is not installed"
 )
@@ -227,10 +229,22 @@ def test_plot_writes_pictures(plane, run, data, folder, name):
 
 
 @needs_matplotlib
-def test_plot_refuses_an_unknown_kind_of_picture(plane, run):
-    status, out, err = run("plot", plane[0], "--box", "-1", "1", "-o", "a.xyz")
-    assert (status, out) == (2, "")
-    assert "a.xyz" in err
+@pytest.mark.parametrize("ending", [".jpg", ".gif", ".webp", ".tif", ".eps"])
+def test_plot_writes_the_other_kinds_of_pictures_that_the_documentation_names(plane, run, ending):
+    name = "a" + ending
+    assert run("plot", plane[0], "--box", "-1", "1", "-o", name)[0] == 0
+    assert os.path.getsize(name) > 1000
+    assert ending in (DOCS / "command_line.md").read_text()
+
+
+@needs_matplotlib
+def test_plot_refuses_an_unknown_kind_of_picture(plane, run, monkeypatch):
+    monkeypatch.setenv("PATH", "")  # .pgf needs LaTeX
+    for name, word in (("a.xyz", "expected .png"), ("a.pgf", "xelatex")):
+        status, out, err = run("plot", plane[0], "--box", "-1", "1", "-o", name)
+        assert (status, out) == (2, "")
+        assert name in err
+        assert word in err
 
 
 # ---- where to look ----

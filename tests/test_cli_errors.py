@@ -74,6 +74,16 @@ def test_missing_and_damaged_files_are_status_2(run, folder):
     check_error(run("count", "--slice", "damaged.npz"), 2, "damaged.npz")
     np.savez("other.npz", something=np.zeros(3))
     check_error(run("count", "--slice", "other.npz"), 2, "origin", "something")
+    for write in (np.savez, np.savez_compressed):
+        write("other.npz", something=np.zeros(3))
+        words = (
+            "not a file of this package: it has no header.npy, but something.npy",
+            "numpy.load",
+        )
+        check_error(run("info", "other.npz"), 2, *words)
+    (folder / "box.vnnlib").write_text("(declare-const X_0 Real)(assert (<= 0 X_0 1))")
+    check_error(run("info", "box.vnnlib"), 2, "a property of a network, not a network", "--vnnlib")
+    check_error(run("count", "--vnnlib", "other.npz"), 2, "not a text file, as VNN-LIB")
     (folder / "uneven.csv").write_text("1,2\n3\n")
     check_error(run("count", "--slice", "uneven.csv"), 2, "rows of 1 and of 2 numbers")
     check_error(run("merge", "uneven.csv"), 2, "not a checkpoint", "the first line")

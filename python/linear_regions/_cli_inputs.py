@@ -262,10 +262,13 @@ def _vnnlib_place(options: argparse.Namespace, net: lr.Network | lr.Architecture
     number = 1 if chosen is None else chosen
     if not 1 <= number <= len(boxes):
         raise InvalidInput(f"--alternative must be from 1 to {len(boxes)}, got {number}")
-    text = f"the box of {os.path.basename(options.vnnlib)}"
-    return Place(
-        boxes[number - 1].resolve(net.input_shape), text + (f" ({number})" if chosen else "")
-    )
+    box, text = boxes[number - 1], f"the box of {os.path.basename(options.vnnlib)}"
+    if box.ambient_dim != net.input_size:
+        raise InvalidInput(
+            f"{options.vnnlib}: expected a box of {net.input_size} inputs, as the model has, got "
+            f"{box.ambient_dim}"
+        )
+    return Place(box.resolve(net.input_shape), text + (f" ({number})" if chosen else ""))
 
 
 def _numbers(text: str) -> float | list[float]:

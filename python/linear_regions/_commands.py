@@ -149,7 +149,7 @@ def draw(
     )
     try:
         figure.savefig(path, bbox_inches="tight")
-    except ValueError as error:  # an unknown ending
+    except (ValueError, RuntimeError) as error:  # an unknown ending; one that needs LaTeX
         raise InvalidInput(f"{path}: {error}") from error
 
 

@@ -147,7 +147,12 @@ def _tuples(value: Any) -> Any:
 def corrupt(path: str | PathLike[str], error: BaseException) -> CorruptFile:
     """Return the one error for a damaged file."""
     reason = str(error) or type(error).__name__
-    return CorruptFile(f"{os.fspath(path)}: not a file of this package, or damaged: {reason}")
+    doubt = "" if isinstance(error, _Foreign) else ", or damaged"
+    return CorruptFile(f"{os.fspath(path)}: not a file of this package{doubt}: {reason}")
+
+
+class _Foreign(CorruptFile):
+    """A sound archive without our header."""
 
 
 def write_container(
@@ -275,7 +280,10 @@ def _read_members(
 ) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {}
     with zipfile.ZipFile(file) as archive:
-        total = 0
+        total, names = 0, archive.namelist()
+        if "header.npy" not in names:
+            found = ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
+            raise _Foreign(f"it has no header.npy, but {found or 'nothing'}; numpy.load reads it")
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
             total += info.file_size

@@ -32,6 +32,7 @@ from .errors import LinearRegionsError, MissingExtra
 __all__ = ["main"]
 
 _PROGRAM = "linear-regions"
+_PICTURES = ".png, .svg, .pdf or another ending that Matplotlib writes"
 _WRONG, _MISSING, _BROKEN_PIPE, _INTERRUPTED = 2, 3, 141, 130
 
 
@@ -164,7 +165,7 @@ def _fill_report(parser: argparse.ArgumentParser) -> None:
     add_limits(parser, time_limit=DEFAULT_TIME_LIMIT)
     group = parser.add_argument_group("report")
     group.add_argument("--html", metavar="FILE", help="write one self-contained page (extra: plot)")
-    group.add_argument("--plot", metavar="FILE", help="write a picture: .png, .svg or .pdf")
+    group.add_argument("--plot", metavar="FILE", help=f"write a picture: {_PICTURES}")
     _add_samples(group, "--samples")
 
 
@@ -214,7 +215,7 @@ def _fill_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shallow-twin", choices=match, help="add one hidden layer as large as the first network"
     )
-    parser.add_argument("--plot", metavar="FILE", help="write a picture: .png, .svg or .pdf")
+    parser.add_argument("--plot", metavar="FILE", help=f"write a picture: {_PICTURES}")
     _add_activation(parser)
 
 
@@ -298,7 +299,7 @@ def _fill_boundary(parser: argparse.ArgumentParser) -> None:
         help="write the pieces as arrays, print no table of them",
     )
     files.add_argument(
-        "--plot", metavar="FILE", help="draw it over the regions: .png, .svg or .pdf (extra: plot)"
+        "--plot", metavar="FILE", help=f"draw it over the regions: {_PICTURES} (extra: plot)"
     )
 
 
@@ -328,7 +329,7 @@ def _fill_plot(parser: argparse.ArgumentParser) -> None:
     add_place(parser)
     add_limits(parser)
     parser.add_argument(
-        "--output", "-o", required=True, metavar="FILE", help=".png, .svg, .pdf, ..."
+        "--output", "-o", required=True, metavar="FILE", help=f"{_PICTURES} (extra: plot)"
     )
     parser.add_argument(
         "--color-by", choices=("region", "class"), help="default: class where outputs are several"

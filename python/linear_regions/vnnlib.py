@@ -122,7 +122,7 @@ def _text(path: str) -> str:
     except (OSError, EOFError, zlib.error) as error:
         raise CorruptFile(f"{path}: damaged gzip file: {error}") from error
     except UnicodeDecodeError as error:
-        raise CorruptFile(f"{path}: not a text file: {error}") from error
+        raise CorruptFile(f"{path}: not a text file, as VNN-LIB files are: {error}") from error
 
 
 class _Reader:

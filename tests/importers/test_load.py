@@ -60,8 +60,11 @@ def test_pickles_of_torch_are_not_opened(suffix, tmp_path):
 
 def test_unknown_files_and_objects_name_what_is_read(tmp_path):
     (tmp_path / "model.txt").write_text("x")
-    with pytest.raises(Unsupported, match=r"model\.txt: unknown kind of file; expected a path to"):
+    with pytest.raises(Unsupported, match=r"model\.txt: unknown kind of file; expected an \.onnx"):
         load(tmp_path / "model.txt")
+    (tmp_path / "box.vnnlib").write_text("x")
+    with pytest.raises(Unsupported, match=r"box\.vnnlib: a property.*read_vnnlib.*--vnnlib"):
+        load(tmp_path / "box.vnnlib")
     with pytest.raises(FileNotFoundError, match=r"none\.txt"):
         load(tmp_path / "none.txt")
     with pytest.raises(FileNotFoundError):

@@ -260,7 +260,15 @@ def _path_message(path: Any) -> str:
             f"{path}: PyTorch's files are not opened, because they may hold code; load the module "
             "yourself and give it to load(module, input_shape=...)"
         )
-    return f"{path}: unknown kind of file; {_HINT}"
+    if str(path).lower().endswith((".vnnlib", ".vnnlib.gz")):
+        return (
+            f"{path}: a property of a network, not a network; read_vnnlib(path) gives its boxes as "
+            "domains, and so does --vnnlib on the command line"
+        )
+    return (
+        f"{path}: unknown kind of file; expected an .onnx file or an .npz file that save wrote; "
+        "from Python, load takes PyTorch modules and lists of (W, b) pairs, too"
+    )
 
 
 def save(obj: Any, path: str | os.PathLike[str]) -> None:
