@@ -187,13 +187,19 @@ def test_a_killed_worker_process_costs_nothing_but_time(monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the worker is killed by a signal")
-def test_a_worker_that_dies_while_it_hands_over_is_missed(whole: lr.RegionCount) -> None:
+@pytest.mark.parametrize("inherited", [False, True])
+def test_a_worker_that_dies_while_it_hands_over_is_missed(
+    whole: lr.RegionCount, inherited: bool, request: pytest.FixtureRequest
+) -> None:
     made: list[ProcessPoolExecutor] = []
 
     def make() -> ProcessPoolExecutor:
         dies = None if made else helpers.die_while_handing_over
         spawn = multiprocessing.get_context("spawn")
         made.append(ProcessPoolExecutor(2, mp_context=spawn, initializer=dies))
+        if inherited:  # as by a process that was forked since
+            held = os.dup(made[-1]._result_queue._writer.fileno())  # type: ignore[attr-defined]
+            request.addfinalizer(lambda: os.close(held))
         return made[-1]
 
     found = lr.count(NET, BOX, executor=make)

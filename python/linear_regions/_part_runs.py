@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import select
 import time
 import warnings
 from collections.abc import Callable
@@ -243,15 +244,31 @@ def _end_pool(executor: Executor) -> None:
     """Let a pool of which a process died know that it is broken.
 
     A pool sees that by itself, unless the process died while it handed over a result: then the
-    pool's thread waits for the rest of it, for ever and also when Python ends, since the other
-    processes and its own hold the pipe open. Without them it reads the end of the file, unless
-    yet another process has inherited the pipe (a pool made before a fork): then it still waits.
+    pool's thread waits for the rest of it, for ever and also when Python ends. It gets a rest here
+    that is no pickle, and where that cannot be, the end of the file.
     """
     for process in list((getattr(executor, "_processes", None) or {}).values()):
         process.kill()
     pipe = getattr(getattr(executor, "_result_queue", None), "_writer", None)
-    if pipe is not None:
-        pipe.close()
+    if pipe is None or pipe.closed:
+        return
+    if hasattr(select, "poll"):
+        _fill(pipe.fileno(), lambda: bool(getattr(executor, "_broken", True)))
+    pipe.close()
+
+
+def _fill(pipe: int, enough: Callable[[], bool]) -> None:
+    """Write zeros until it is enough, and never wait for a reader that does not read.
+
+    The end of the file alone is not enough: whoever has inherited the pipe (by a fork after the
+    pool was made) holds it open. A pickle ends with a full stop, so no rest of zeros completes one.
+    """
+    end = time.monotonic() + _PATIENCE_SECONDS
+    room = select.poll()
+    room.register(pipe, select.POLLOUT)
+    while not enough() and time.monotonic() < end:
+        if room.poll(10):
+            os.write(pipe, bytes(select.PIPE_BUF))
 
 
 class _Desk:
