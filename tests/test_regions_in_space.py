@@ -227,6 +227,9 @@ def test_facets_between_regions_with_lines_are_matched_exactly(seed):
 def test_domains_of_too_many_dimensions_name_what_to_do():
     with pytest.raises(lr.Unsupported, match="take faces=False"):
         lr.regions(small_network(0, 12, (3,)), place("box", 12), faces=True)
+    # Linear regions are joined across facets, and `count` has no option of that name.
+    with pytest.raises(lr.Unsupported, match="take what='affine'"):
+        lr.count(small_network(0, 12, (3,)), place("box", 12), what="linear")
 
 
 @pytest.mark.parametrize(("seed", "d", "widths", "kind"), CASES)

@@ -58,8 +58,8 @@ class PatternCounter(CounterState):
     Notes
     -----
     A counter says what was met, not what there is: see `summary`, and `sample` for random points.
-    Cost: one pass over the values; memory of a pattern met is its bits and some 24 bytes with
-    ``"exact"``, 11 to 64 bytes with ``"hash"``; a ``"hll"`` counter stays below 0.8 MB.
+    Cost: one pass over the values; memory of a pattern met is its bits, once to twice, and 27
+    to 46 bytes with ``"exact"``, 11 to 64 with ``"hash"``; ``"hll"`` stays below 0.8 MB in all.
 
     Examples
     --------

@@ -218,10 +218,11 @@ def regions(
             "list in a domain of lower dimension, or with method='cones'; see methods()"
         )
     if chosen.name == "tree" and faces:
+        other = "what='affine'" if what == "linear" else "faces=False"
         raise Unsupported(
             "method 'tree', which this domain takes unless told otherwise, knows regions by points "
-            "and inequalities and lists them with faces=False only (faces of single regions are "
-            "found on demand): take faces=False, a domain of lower dimension, or method='cones'"
+            "and inequalities and lists them without faces (those of single regions are found on "
+            f"demand): take {other}, a domain of lower dimension, or method='cones'"
         )
     run = run_control(**asked)
     if what == "linear" and not faces:

@@ -328,7 +328,7 @@ def recorded(torch: Any, inputs: Any) -> Iterator[Recording]:
 
 @contextmanager
 def undisturbed(torch: Any, module: Any) -> Iterator[None]:
-    """Put buffers (batch normalisation's averages) and the random state back afterwards."""
+    """Put buffers (batch normalization's averages) and the random state back afterwards."""
     kept = (
         {name: buffer.clone() for name, buffer in module.named_buffers()}
         if (module.training or any(part.training for part in module.modules()))

@@ -262,7 +262,7 @@ class Conv(Layer):
 class Scale(Layer):
     """One factor and one offset per channel: weight[c] * x[c] + bias[c].
 
-    This is what a batch normalisation is at inference, where it cannot be folded into a
+    This is what a batch normalization is at inference, where it cannot be folded into a
     neighbouring affine layer (or shall not: folding rounds).
 
     Parameters

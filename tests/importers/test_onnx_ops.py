@@ -281,7 +281,7 @@ CASES = {
         17,
         ["Conv"],
     ),
-    # ---- batch normalisation ----
+    # ---- batch normalization ----
     "batch norm": (
         [("BatchNormalization", "x g b m v", "y", {"epsilon": 1e-3})],
         IMAGE,

@@ -49,7 +49,7 @@ def names(net):
 
 
 def with_statistics(module):
-    """Give batch normalisations other statistics than those they start with."""
+    """Give batch normalizations other statistics than those they start with."""
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.running_mean.normal_()

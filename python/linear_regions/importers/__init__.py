@@ -125,7 +125,7 @@ def load(
         For ``[(W, b), ...]`` only: the activation between the layers ("relu", "leaky_relu",
         "hard_tanh", "relu6", "absolute", or a layer). None follows the last one.
     fold : bool, default True
-        Whether batch normalisation and other scales are folded into the layer before them where
+        Whether batch normalization and other scales are folded into the layer before them where
         that rounds; each such fold is listed in ``net.notes``. False keeps them as `Scale`.
     drop_output : bool, default False
         Whether a Softmax, LogSoftmax, Sigmoid or ArgMax at the end is cut; recorded in

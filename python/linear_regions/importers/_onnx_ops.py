@@ -254,7 +254,7 @@ def _conv(graph: Graph, node: Node) -> Tensor:
 
 def _batch_norm(graph: Graph, node: Node) -> Tensor:
     if node.integer("training_mode", 0) or not node.integer("spatial", 1):
-        graph.tape.refuse("only batch normalisation at inference, per channel, is affine")
+        graph.tape.refuse("only batch normalization at inference, per channel, is affine")
     gamma, beta, mean, variance = (
         graph.weights(node, i, what) for i, what in enumerate(("scale", "B", "mean", "var"), 1)
     )

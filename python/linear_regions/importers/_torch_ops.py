@@ -134,7 +134,7 @@ def batch_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = False,
 ) -> Tensor:
-    """Batch normalisation by stored statistics."""
+    """Batch normalization by stored statistics."""
     if training or running_mean is None or running_var is None:
         tape.refuse("it normalises by the batch; only module.eval() with stored statistics is read")
     return lin.batch_norm(
@@ -149,7 +149,7 @@ def batch_norm(
 
 
 def batch_norm_tuple(tape: Tape, **arguments: Any) -> tuple[Any, ...]:
-    """Batch normalisation of the decomposed operators, which returns statistics as well."""
+    """Batch normalization of the decomposed operators, which returns statistics as well."""
     return batch_norm(tape, **arguments), None, None
 
 

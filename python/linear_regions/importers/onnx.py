@@ -122,7 +122,7 @@ class OnnxImporter:
         activation : str
             Not used: the model has its own.
         fold : bool, default True
-            Whether scales (batch normalisation, products with constants) are folded into the
+            Whether scales (batch normalization, products with constants) are folded into the
             convolution or matrix before them where that rounds. Each such fold is in the notes.
         drop_output : bool, default False
             Whether a Softmax, LogSoftmax, Sigmoid or ArgMax at the end is cut.

@@ -64,7 +64,7 @@ class TorchImporter:
         activation : str
             Not used: the model has its own.
         fold : bool, default True
-            Whether batch normalisation and other scales are folded into the layer before them
+            Whether batch normalization and other scales are folded into the layer before them
             where that rounds. Each such fold is in the notes.
         drop_output : bool, default False
             Whether a softmax, log-softmax, sigmoid or argmax at the end is cut.
