@@ -84,6 +84,15 @@ def test_links_of_page_lead_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_lines_of_page_are_short_enough_to_read_in_an_editor(page):
+    text = page.read_text(encoding="utf-8")
+    for line in re.sub(r"<!-- measured.*?measured.*?-->", "", text, flags=re.DOTALL).splitlines():
+        # Rows of tables and long addresses cannot be broken.
+        if not re.search(r"^\||https?://|<img|<source", line):
+            assert len(line) <= 120, line
+
+
 def anchors(page: Path) -> set[str]:
     """Return what links to headings of a page may name, as on GitHub."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)

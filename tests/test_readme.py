@@ -81,9 +81,3 @@ def test_place_of_the_measured_cases_is_marked():
     begin, end = "<!-- measured cases: begin -->", "<!-- measured cases: end -->"
     assert TEXT.count(begin) == TEXT.count(end) == 1
     assert TEXT.index(begin) < TEXT.index(end)
-
-
-def test_lines_are_short_enough_to_read_in_an_editor():
-    for line in TEXT.splitlines():
-        if not re.search(r"https?://|<img|<source", line):
-            assert len(line) <= 120, line
