@@ -27,7 +27,7 @@ class Arrangement(ArrangementNumbers, ArrangementLists):
 
     Attributes
     ----------
-    normals, offsets : float64 or object array
+    normals, offsets : float64 or object array, shapes (n, d) and (n,)
         As given, read-only: float64 where it holds every number, else Python integers.
 
     Raises

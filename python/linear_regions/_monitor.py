@@ -47,7 +47,7 @@ class Monitor:
     domain : Domain, optional
         Log ``count``: the exact number of activation regions there, for instance in
         ``lr.Slice.through(three_images)``.
-    segments : pair of array_like, optional
+    segments : pair of array_like, shape (m, *input_shape) each, optional
         Log ``segments``: exact numbers of regions on the segments between the two batches of
         points.
     points : array_like, shape (m, *input_shape), optional

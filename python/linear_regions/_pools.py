@@ -125,9 +125,9 @@ class _Pool(Layer):
         -------
         starts : int64 array, shape (n_out + 1,)
             Window w, in row-major order of the output, owns entries[starts[w]:starts[w + 1]].
-        entries : int64 array
+        entries : int64 array, shape (starts[-1],)
             Flat, row-major indexes into the input; padding is left out.
-        positions : int64 array
+        positions : int64 array, shape (starts[-1],)
             Row-major index of each entry within its full kernel window.
 
         Examples

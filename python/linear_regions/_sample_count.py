@@ -218,9 +218,9 @@ class SampleCount:
     domain_volume : float or None
         Volume of a box or ball that was sampled uniformly, in its own coordinates; infinite beyond
         doubles.
-    patterns : uint64 array or None
+    patterns : uint64 array, shape (distinct, words), or None
         The patterns in the order of their words, if they were kept.
-    frequencies : int64 array or None
+    frequencies : int64 array, shape (distinct,), or None
         How often each of them was met.
     seconds : float
         Time taken.
