@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import pickle
 import sys
 
@@ -51,6 +52,14 @@ def test_decimal_string_works_where_python_refuses():
 )
 def test_short_number_shows_at_most_twenty_digits(number, text):
     assert short_number(number) == text
+
+
+def test_a_count_is_no_number_until_it_is_asked_for_one():
+    assert RegionCount(15) != 15
+    assert RegionCount(15) not in {15}
+    for compare in (operator.lt, operator.ge):
+        with pytest.raises(TypeError, match="not supported between instances"):
+            compare(RegionCount(15), 20)
 
 
 def test_int_needs_an_exact_and_complete_count():

@@ -345,7 +345,8 @@ class RegionCount:
 
     ``int(result)`` works only where `kind` is ``"exact"`` and `status` is ``"complete"``; `value`
     is always readable. Two results are equal when they say the same; the time and the work that
-    they took do not matter.
+    they took do not matter. A result is never equal to a number, and has no order: a lower bound of
+    12 is no 12. Compare ``int(result)``, or `value` where a bound is meant.
 
     Parameters
     ----------
