@@ -124,6 +124,8 @@ def test_errors_number_the_layer():
         Architecture((1, 4), [AffineSpec(3)])
     with pytest.raises(InvalidInput, match="groups=2 must divide the channels"):
         Architecture((3, 4), [ConvSpec(2, 2, groups=2)])
+    with pytest.raises(InvalidInput, match="does not fit an axis of 1.*channels first"):
+        Architecture((28, 28, 1), [ConvSpec(2, 5)])
     with pytest.raises(TypeError, match="layer 0 must be a layer"):
         Architecture(4, [3])
 

@@ -339,7 +339,7 @@ def test_slice_through_points():
     np.testing.assert_array_equal(plane.embed([[0, 0], [1, 0], [0, 1]]), [[0, 1], [2, 1], [0, 5]])
     assert plane.domain == Box([-0.25, -0.25], [1.25, 1.25])
     assert Slice.through(np.eye(2).reshape(2, 1, 2)).origin.shape == (1, 2)
-    with pytest.raises(DegenerateInput):
+    with pytest.raises(DegenerateInput, match="through: 3 points must span 2 dimensions"):
         Slice.through([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
     for points, margin in (([[0.0, 0.0]], 0.0), ([[0.0], [1.0]], -0.5), ([[0.0], [1.0]], np.nan)):
         with pytest.raises(InvalidInput):

@@ -324,6 +324,7 @@ def test_reshape_computes_one_free_size():
         (lambda: Affine([1.0, 2.0]), "n_out, n_in"),
         (lambda: Affine([[np.nan]]), r"finite, got nan at index \(0, 0\)"),
         (lambda: Affine([[1.0]], [1.0, 2.0]), r"shape \(1,\)"),
+        (lambda: Affine([[1.0], [2.0]], [1.0]), r"\(n_out, n_in\), got \(2, 1\).*transpose"),
         (lambda: Conv(np.ones((2, 1))), "kernel_size"),
         (lambda: Conv(np.ones((3, 1, 2)), groups=2), "groups must divide"),
         (lambda: Conv(np.ones((2, 1, 2)), stride=0), "stride must be at least 1"),

@@ -110,6 +110,9 @@ def test_wrong_options_say_what_is_expected(
 def test_what_is_counted_must_be_a_network() -> None:
     with pytest.raises(TypeError, match="net must be a Network"):
         lr.count([1, 2, 3])  # type: ignore[arg-type]
+    for call in (lr.count, lr.regions, lr.sample):
+        with pytest.raises(TypeError, match="an Architecture, which has no weights; bounds"):
+            call(lr.Architecture.mlp([2, 3, 1]))  # type: ignore[arg-type]
 
 
 # --- stopping from outside -----------------------------------------------------------------------

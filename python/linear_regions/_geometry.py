@@ -118,7 +118,7 @@ def output_length(
     if n < 1 or (room < 0 and not ceil_mode):
         raise InvalidInput(
             f"{where}: a window of {dilation * (kernel - 1) + 1} places does not fit an axis of "
-            f"{length} entries with padding {padding}"
+            f"{length} entries with padding {padding} (shapes are channels first)"
         )
     return n
 

@@ -30,7 +30,7 @@ from ._sample_tally import HostTally, run_batches
 from ._version import __version__
 from .domain import Box, Domain
 from .errors import Interrupted, InvalidInput, Unsupported
-from .network import Network
+from .network import Network, check_network
 from .result import SampleCount
 
 __all__ = ["patterns", "sample"]
@@ -86,7 +86,7 @@ def patterns(net: Network, points: npt.ArrayLike, *, dtype: str = "float64") -> 
     array([[1],
            [7]], dtype=uint64)
     """
-    _check_network(net)
+    check_network(net)
     precision = checked_dtype(dtype)
     array, single = point_rows(net, points)
     words = forward_pass(net, precision).patterns(array)
@@ -211,7 +211,7 @@ def sample(
     >>> result.distinct, result.saturated
     (6, False)
     """
-    _check_network(net)
+    check_network(net)
     _check_options(distribution, device, sketch, arithmetic)
     real = checked_dtype(dtype)
     precision = integer("precision", precision, 4)
@@ -294,13 +294,6 @@ def sample(
     if interrupted:
         raise Interrupted(partial=result)
     return result
-
-
-def _check_network(net: object) -> None:
-    if not isinstance(net, Network):
-        raise TypeError(
-            f"expected a Network, got {type(net).__name__}; load(...) makes one of other models"
-        )
 
 
 def _proved_patterns(

@@ -280,7 +280,14 @@ class Slice(Domain):
             )
         if not margin > -0.5 or not np.isfinite(margin):
             raise InvalidInput(f"Slice.through: margin must be finite and above -0.5, got {margin}")
-        return cls(array[0], array[1:] - array[0], domain=Box(-margin, 1.0 + margin))
+        try:
+            return cls(array[0], array[1:] - array[0], domain=Box(-margin, 1.0 + margin))
+        except DegenerateInput:
+            k = len(array) - 1
+            raise DegenerateInput(
+                f"Slice.through: {k + 1} points must span {k} dimensions; some are equal or lie in "
+                "a smaller plane"
+            ) from None
 
     @property
     def ambient_dim(self) -> int:

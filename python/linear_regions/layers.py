@@ -103,6 +103,11 @@ class Affine(Layer):
         array = finite_array("Affine: weight", weight)
         if array.ndim != 2:
             raise InvalidInput(f"Affine: weight must have shape (n_out, n_in), got {array.shape}")
+        if bias is not None and np.shape(bias) == array.shape[1:] != array.shape[:1]:
+            raise InvalidInput(
+                f"Affine: weight must have shape (n_out, n_in), got {array.shape} with a bias of "
+                f"shape {array.shape[1:]}; transpose the weight"
+            )
         object.__setattr__(self, "weight", array)
         object.__setattr__(self, "bias", _bias("Affine", bias, array.shape[0], "row of weight"))
         self._set_input(input)

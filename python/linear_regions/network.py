@@ -28,6 +28,11 @@ _WEIGHTLESS = ("AffineSpec", "ConvSpec", "PointwiseSpec", "ScaleSpec")
 
 def check_network(net: object, others: str = "") -> None:
     """Raise `TypeError` unless `net` is a network; `others` names what else is taken."""
+    if isinstance(net, Architecture):
+        raise TypeError(
+            f"net must be a Network{others}, got an Architecture, which has no weights; bounds "
+            "takes it, and expected counts it with random weights"
+        )
     if not isinstance(net, Network):
         raise TypeError(
             f"net must be a Network{others}, got {type(net).__name__}; lr.load(...) makes one of a "

@@ -306,6 +306,7 @@ REFUSED = {
         lambda m, x: torch.div(x, 2.0, rounding_mode="floor"),
         "rounding_mode",
     ),
+    "sort": (lambda m, x: x.sort().values, "operator sort cannot be expressed"),
     "random slope": (lambda m, x: F.rrelu(x, training=True), "slope is random"),
     "channels that do not fit": (
         lambda m, x: x.reshape(2, 3) @ torch.ones(2, 3, 1),

@@ -90,8 +90,6 @@ _JUMPS = frozenset(
         "trunc",
         "heaviside",
         "hardshrink",
-        "topk",
-        "sort",
         "argmin",
     )
 )
@@ -219,8 +217,8 @@ class Program:
                 tape.label = _label(behind)
                 if not drop:
                     tape.refuse(
-                        f"{OUTPUTS[name]} has no linear regions; give drop_output=True to cut it "
-                        "at the end"
+                        f"{OUTPUTS[name]} has no linear regions; give drop_output=True "
+                        "(--drop-output) to cut it at the end"
                     )
                 tape.notes.append(f"cut at the end: {OUTPUTS[name]} {behind.name!r}")
                 found = behind.all_input_nodes[0]

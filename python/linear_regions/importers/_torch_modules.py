@@ -63,8 +63,8 @@ def read_sequential(
         tape.label = f"{type(last).__name__} {name!r}"
         if not drop:
             tape.refuse(
-                f"{OUTPUTS[operator]} has no linear regions; give drop_output=True to cut it at "
-                "the end"
+                f"{OUTPUTS[operator]} has no linear regions; give drop_output=True (--drop-output) "
+                "to cut it at the end"
             )
         tape.notes.append(f"cut at the end: {tape.label}")
         parts.pop()

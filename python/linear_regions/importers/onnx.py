@@ -79,7 +79,6 @@ _JUMPS = frozenset(
         "Round",
         "Sign",
         "ThresholdedRelu",
-        "TopK",
         "Where",
     )
 )
@@ -183,7 +182,10 @@ def _cut_output(model: Model, tape: Tape, drop: bool) -> str:
         if node.op in OUTPUTS:
             if not drop:
                 tape.label = node.label
-                tape.refuse("it has no linear regions; give drop_output=True to cut it at the end")
+                tape.refuse(
+                    "it has no linear regions; give drop_output=True (--drop-output) to cut it at "
+                    "the end"
+                )
             tape.notes.append(f"cut at the end: {node.label}")
             name = node.inputs[0]
         elif node.op not in _MOVES:
