@@ -113,6 +113,8 @@ def test_tables_compare_by_value(table: lr.Regions) -> None:
     assert again == table
     assert (table == 3) is False
     assert table[1:] != table[:-1]
+    assert repr(table) == f"Regions({len(table)} in dimension 2, complete)"
+    assert repr(table[1:]) == f"Regions({len(table) - 1} in dimension 2, part of a complete list)"
 
 
 def test_a_region_without_a_double_inside_has_a_fraction(thin: lr.Regions) -> None:

@@ -14,7 +14,7 @@ from ._run import usable_processors
 
 __all__ = ["build_info"]
 
-_OPTIONAL = ("cupy", "dask", "matplotlib", "onnx", "torch", "tqdm")
+_OPTIONAL = ("cupy", "dask", "matplotlib", "networkx", "onnx", "pandas", "torch", "tqdm")
 
 
 def build_info() -> dict[str, Any]:

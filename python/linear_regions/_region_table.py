@@ -73,7 +73,7 @@ class Regions(RegionArrays):
     has_faces : bool
         Whether the list has vertices and facets.
     count : RegionCount
-        How the listing ended, as from `count`.
+        How the listing ended, as from `count`; of a slice of a list: that of the whole list.
 
     Notes
     -----
@@ -493,4 +493,6 @@ class Regions(RegionArrays):
 
     def __repr__(self) -> str:
         """Show the number of regions and the dimension."""
-        return f"Regions({len(self):,} in dimension {self.dim}, {self.count.status})"
+        part = self.count.status == "complete" and not self._whole
+        status = "part of a complete list" if part else self.count.status
+        return f"Regions({len(self):,} in dimension {self.dim}, {status})"
