@@ -258,6 +258,8 @@ def test_a_batch_must_fit_the_ones_before() -> None:
         counter.update_packed(np.zeros((2, 1)))
     with pytest.raises(InvalidInput, match="breakpoints"):
         PatternCounter(breakpoints=[0.0, 1.0]).update(np.ones((2, 2)))
+    with pytest.raises(InvalidInput, match="bools are signs"):
+        PatternCounter(breakpoints=1.0).update(np.ones((2, 2), dtype=bool))
     with pytest.raises(InvalidInput, match="layer_bits"):
         PatternCounter(per_layer=True).update_packed(np.zeros((2, 1), dtype=np.uint64))
     assert counter.samples == 2

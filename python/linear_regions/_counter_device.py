@@ -14,6 +14,7 @@ import numpy as np
 from ._device.launch import Device, open_device
 from ._device.rows import extract_bits, pack_layer
 from ._device.tally import DeviceTally
+from ._preactivations import check_signs
 from .errors import DeviceError, InvalidInput
 
 __all__ = ["DeviceCounts", "cuda_number", "device_words", "has_loose_bits", "packed_on_device"]
@@ -98,8 +99,7 @@ def packed_on_device(
         bit = 0
         for i, ((values, element), cut) in enumerate(zip(layers, cuts, strict=True)):
             if element == "bool":
-                if tuple(cut) != (0.0,):
-                    raise InvalidInput("bools are signs: they have the breakpoint 0")
+                check_signs(True, cut)
                 values, element = values.astype(np.float16), "float16"
             flag = nan[i : i + 1]
             table = np.array([cut], dtype=np.float64)

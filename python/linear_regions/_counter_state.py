@@ -21,7 +21,7 @@ from ._counter_device import (
 )
 from ._device.launch import Device
 from ._geometry import integer
-from ._preactivations import Breakpoints, checked_breakpoints, layers_of, packed_words
+from ._preactivations import Breakpoints, check_signs, checked_breakpoints, layers_of, packed_words
 from .errors import InvalidInput, Unsupported
 
 __all__ = ["CounterState", "Words"]
@@ -83,6 +83,8 @@ class CounterState:
             return
         layers = layers_of(preactivations)
         cuts = self._cuts(len(layers))
+        for (array, _), cut in zip(layers, cuts, strict=True):
+            check_signs(array.dtype == np.bool_, cut)
         words, nan = _core.pack_layers(
             [(array, kind, cut) for (array, kind), cut in zip(layers, cuts, strict=True)]
         )

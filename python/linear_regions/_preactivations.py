@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .errors import DeviceError, InvalidInput
 
-__all__ = ["Breakpoints", "Rows", "checked_breakpoints", "layers_of", "packed_words"]
+__all__ = ["Breakpoints", "Rows", "check_signs", "checked_breakpoints", "layers_of", "packed_words"]
 
 Breakpoints = float | Sequence[float | Sequence[float]]
 
@@ -48,6 +48,15 @@ def layers_of(preactivations: object) -> list[Rows]:
     if len(rows) > 1:
         raise InvalidInput(f"all layers need the same number of rows, got {sorted(rows)}")
     return layers
+
+
+def check_signs(is_bool: bool, cut: Sequence[float]) -> None:
+    """Raise where bools, which are signs, are to be compared with other breakpoints than 0."""
+    if is_bool and tuple(cut) != (0.0,):
+        raise InvalidInput(
+            f"bools are signs: they have the breakpoint 0, got breakpoints {list(cut)}; pass the "
+            "pre-activations themselves"
+        )
 
 
 def packed_words(words: object) -> npt.NDArray[np.uint64]:
