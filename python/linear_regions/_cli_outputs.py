@@ -62,7 +62,7 @@ def check_picture(path: str | None) -> None:
     ending = os.path.splitext(path)[1].lower()
     if ending.removeprefix(".") not in kinds:
         raise InvalidInput(
-            f"{path}: no picture ends in {ending or 'nothing'!r}; expected .png, .svg, .pdf or "
-            f"another of {', '.join(sorted(kinds))}"
+            f"{path}: no picture ends in {ending!r}; expected .png, .svg, .pdf or another of "
+            f"{', '.join(sorted(kinds))}"
         )
     check_output(path)

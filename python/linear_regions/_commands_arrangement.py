@@ -85,7 +85,7 @@ def read_arrangement(path: str) -> lr.Arrangement:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise CorruptFile(f"{path}: neither an .npz file nor text") from error
+        raise CorruptFile(f"{path}: expected .npz, or text with a hyperplane a row") from error
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         entries = line.partition("#")[0].replace(",", " ").replace(";", " ").split()
