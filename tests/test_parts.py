@@ -14,6 +14,7 @@ import linear_regions as lr
 import strategies
 from linear_regions._digest import digest
 from linear_regions._divisible import Outcome
+from linear_regions._items import Items
 from linear_regions._parts import Block, Part, Search
 from linear_regions._region_chunks import sorted_blocks
 
@@ -187,3 +188,16 @@ def test_what_has_no_parts_says_so() -> None:
         Search(net, domain, "arrangement", True)
     with pytest.raises(lr.Unsupported, match="no lasting names"):
         Search(net, domain, "tree", False)
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 7, 10, 49])
+def test_items_that_were_divided_and_put_together_can_be_read_back(pieces: int) -> None:
+    """Sums of shares are rounded: a file with more than the whole is refused as damaged."""
+    for n in range(1, 200):
+        items = Items([(0, n)], [1.0], {})
+        divided = [part for piece in items.pieces(pieces) for part in piece.pieces(3)]
+        for halves in (divided, [half for part in divided for half in part.below(n // 2)]):
+            whole = Items.join(halves).ordered()
+            assert whole.ranges == [(0, n)]
+            read = Items.of_arrays(whole.arrays, n)
+            assert (read.ranges, read.shares) == (whole.ranges, whole.shares)

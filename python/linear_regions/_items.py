@@ -100,12 +100,15 @@ class Items:
         )
 
     def ordered(self) -> Items:
-        """Return the same items by number; ranges that meet become one."""
+        """Return the same items by number; ranges that meet become one.
+
+        Shares that were divided add up with rounding: never to more than the whole.
+        """
         ranges: list[Range] = []
         shares: list[float] = []
         for (first, last), share in sorted(zip(self.ranges, self.shares, strict=True)):
             if ranges and ranges[-1][1] == first:
-                ranges[-1], shares[-1] = (ranges[-1][0], last), shares[-1] + share
+                ranges[-1], shares[-1] = (ranges[-1][0], last), min(1.0, shares[-1] + share)
             else:
                 ranges.append((first, last))
                 shares.append(share)
@@ -119,9 +122,9 @@ class Items:
             middle = min(max(first, end), last)
             each = share / (last - first)
             if first < middle:
-                low.append(((first, middle), each * (middle - first)))
+                low.append(((first, middle), min(share, each * (middle - first))))
             if middle < last:
-                high.append(((middle, last), each * (last - middle)))
+                high.append(((middle, last), min(share, each * (last - middle))))
         return self._of(low), self._of(high)
 
     @property
