@@ -179,18 +179,32 @@ TEST(other_stages_keep_the_bounds_that_they_have) {
 TEST(kernels_pull_slopes_through_the_active_weights) {
   std::mt19937 random(1);
   std::normal_distribution<double> normal;
-  const std::size_t n = 9, lead = 24;
-  LineVector weight(n * lead), slope(lead);
-  for (double& w : weight) w = normal(random);
-  for (double& g : slope) g = normal(random);
-  const std::vector<std::int32_t> active{7, 0, 3};
-  for (const ConeKernels* set : {&cone_kernels(), &kGenericConeKernels}) {
-    std::vector<double> out(n, -1.0);
-    set->pull(weight.data(), lead, active.data(), active.size(), slope.data(), out.data());
-    for (std::size_t j = 0; j < n; ++j) {
-      double sum = j == 7 || j == 0 || j == 3 ? 0.0 : -1.0;
-      for (std::size_t i = 0; i < lead && sum != -1.0; ++i) sum += weight[j * lead + i] * slope[i];
-      CHECK(std::fabs(out[j] - sum) < 1e-13);
+  for (const std::size_t lead : {8, 16, 24, 40, 56, 72}) {
+    const std::size_t n = 9;
+    LineVector weight(n * lead), slope(n), mask(lead), own(lead), out(lead, -1.0);
+    for (double& w : weight) w = normal(random);
+    for (double& g : slope) g = normal(random);
+    for (double& m : mask) m = static_cast<double>(random() % 2);
+    for (double& e : own) e = std::fabs(normal(random));
+    const std::vector<std::int32_t> active{7, 0, 3};
+    for (const ConeKernels* set : {&cone_kernels(), &kGenericConeKernels}) {
+      const PulledSums sums = set->pull(weight.data(), lead, active.data(), active.size(),
+                                        slope.data(), mask.data(), own.data(), out.data());
+      PulledSums plain{0.0, 0.0, 0.0};
+      for (std::size_t j = 0; j < lead; ++j) {
+        double sum = 0.0;
+        for (const std::int32_t i : active)
+          sum +=
+              weight[static_cast<std::size_t>(i) * lead + j] * slope[static_cast<std::size_t>(i)];
+        sum *= mask[j];
+        CHECK(std::fabs(out[j] - sum) < 1e-13);
+        plain.weighted += std::fabs(sum) * own[j];
+        plain.squares += sum * sum;
+        plain.sizes += std::fabs(sum);
+      }
+      CHECK(std::fabs(sums.weighted - plain.weighted) < 1e-12 * (1 + plain.weighted));
+      CHECK(std::fabs(sums.squares - plain.squares) < 1e-12 * (1 + plain.squares));
+      CHECK(std::fabs(sums.sizes - plain.sizes) < 1e-12 * (1 + plain.sizes));
     }
   }
 }

@@ -27,6 +27,11 @@ struct UnitDoubt {
   double error, norm;
 };
 
+// Sums over outputs: size times `own`, squares, sizes.
+struct PulledSums {
+  double weighted, squares, sizes;
+};
+
 inline constexpr double kUnclear = 0x1p-13;
 
 struct ConeKernels {
@@ -102,15 +107,15 @@ struct ConeKernels {
                    const std::int32_t* active, std::size_t n_active, const double* rows,
                    bool errors);
 
-  // The other way round: out[j] = sum of weight[j * lead + i] * slope[i] over i < lead, for the
-  // active inputs j.
-  void (*pull)(const double* weight, std::size_t lead, const std::int32_t* active,
-               std::size_t n_active, const double* slope, double* out);
+  // The other way round: out[j] = mask[j] * sum of weight[i * lead + j] * slope[i] over the active
+  // i, for j < lead.
+  PulledSums (*pull)(const double* weight, std::size_t lead, const std::int32_t* active,
+                     std::size_t n_active, const double* slope, const double* mask,
+                     const double* own, double* out);
 };
 
 inline std::size_t solve_room(std::size_t d) {
-  const std::size_t a = (d + 8) / 8 * 8, b = (d + 7) / 8 * 8;
-  return d * (2 * a + b) + 2 * a + 2 * b;
+  return (3 * d + 7) * ((d + 7) / 8 * 8);
 }
 
 const ConeKernels& cone_kernels();  // the best set that this processor runs

@@ -330,16 +330,45 @@ inline void add_row_block(double* out, std::size_t lead, std::size_t columns, co
     }
 }
 
-inline void pull_slopes(const double* weight, std::size_t lead, const std::int32_t* active,
-                        std::size_t n_active, const double* slope, double* out) {
+// G vectors of outputs stay in registers while the active weights stream past.
+template <int G>
+inline void pull_group(const double* weight, std::size_t lead, const std::int32_t* active,
+                       std::size_t n_active, const double* slope, const double* mask,
+                       const double* own, double* out, V* sums) {
+  V sum[G];
+  for (int g = 0; g < G; ++g) sum[g] = V::zero();
   for (std::size_t a = 0; a < n_active; ++a) {
-    const auto j = static_cast<std::size_t>(active[a]);
-    const double* row = weight + j * lead;
-    V sum = V::zero();
-    for (std::size_t i = 0; i < lead; i += 8) sum = fma(V::load(row + i), V::load(slope + i), sum);
-    double part[8];
-    sum.store(part);
-    out[j] =
-        ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+    const auto i = static_cast<std::size_t>(active[a]);
+    const V by = V::broadcast(slope[i]);
+    for (int g = 0; g < G; ++g) sum[g] = fma(V::load(weight + i * lead + 8 * g), by, sum[g]);
   }
+  for (int g = 0; g < G; ++g) {
+    const V at = sum[g] * V::load(mask + 8 * g), size = abs(at);
+    at.store(out + 8 * g);
+    sums[0] = fma(size, V::load(own + 8 * g), sums[0]);
+    sums[1] = fma(at, at, sums[1]);
+    sums[2] = sums[2] + size;
+  }
+}
+
+inline double sum_of(const V& x) {
+  double each[8];
+  x.store(each);
+  return ((each[0] + each[1]) + (each[2] + each[3])) + ((each[4] + each[5]) + (each[6] + each[7]));
+}
+
+inline PulledSums pull_slopes(const double* weight, std::size_t lead, const std::int32_t* active,
+                              std::size_t n_active, const double* slope, const double* mask,
+                              const double* own, double* out) {
+  V sums[3] = {V::zero(), V::zero(), V::zero()};
+  std::size_t j = 0;
+  for (; j + 32 <= lead; j += 32)
+    pull_group<4>(weight + j, lead, active, n_active, slope, mask + j, own + j, out + j, sums);
+  if (j + 16 <= lead) {
+    pull_group<2>(weight + j, lead, active, n_active, slope, mask + j, own + j, out + j, sums);
+    j += 16;
+  }
+  if (j < lead)
+    pull_group<1>(weight + j, lead, active, n_active, slope, mask + j, own + j, out + j, sums);
+  return {sum_of(sums[0]), sum_of(sums[1]), sum_of(sums[2])};
 }

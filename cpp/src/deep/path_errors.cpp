@@ -15,15 +15,17 @@ constexpr double kTiny = 0x1p-600;      // covers underflow: parameters are at l
 constexpr double kRounded = 1.0000001;  // of a few dozen positive terms
 
 // A bound of a Euclidean norm: from the sum of squares, or that of sizes where squares underflow.
+double norm_bound(double squares, double sizes) {
+  return (squares > 0x1p-900 ? std::sqrt(squares) : sizes) * kRounded + kTiny;
+}
+
 class Norm {
  public:
   void add(double size) {
     squares_ += size * size;
     sizes_ += size;
   }
-  double bound() const {
-    return (squares_ > 0x1p-900 ? std::sqrt(squares_) : sizes_) * kRounded + kTiny;
-  }
+  double bound() const { return norm_bound(squares_, sizes_); }
 
  private:
   double squares_ = 0.0, sizes_ = 0.0;
@@ -72,6 +74,13 @@ void PathErrors::add_weights(const Op& op) {
   }
   w.frobenius = std::sqrt(squares) * kRounded + kTiny;
   weights_.push_back(std::move(w));
+}
+
+void PathErrors::order_by_output(Weights& w) {
+  const std::size_t n = w.op->dense.n_in, from = padded(w.op->dense.n_out), to = padded(n);
+  w.by_output.assign(w.op->dense.n_out * to, 0.0);
+  for (std::size_t i = 0; i < w.op->dense.n_out; ++i)
+    for (std::size_t j = 0; j < n; ++j) w.by_output[i * to + j] = w.op->dense.weight[j * from + i];
 }
 
 // The Euclidean norm of a layer's roundings, once these are there.
@@ -123,6 +132,10 @@ void PathErrors::enter(int split, const Path& path, const std::vector<double*>& 
       layer.active.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
   for (std::int32_t i = 0; i < on.m; ++i)
     if (get_sign(on.member_on, i)) layer.active.push_back(on.member[i]);
+  layer.mask.assign(padded(n), 0.0);
+  for (const std::int32_t j : layer.active) layer.mask[static_cast<std::size_t>(j)] = 1.0;
+  Weights& w = weights_[static_cast<std::size_t>(split)];
+  if (w.by_output.empty()) order_by_output(w);
   find_roundings(split, blocks);
 }
 
@@ -130,30 +143,28 @@ double PathErrors::row_error(int split, std::int32_t unit, double known, const P
                              const std::vector<double*>& blocks) {
   if (split < 1 || !serves(split)) return known;
   for (int s = split; s >= 0; --s) enter(s, path, blocks);
-  const Layer* layer = &layers_[static_cast<std::size_t>(split)];
-  const Weights* w = &weights_[static_cast<std::size_t>(split)];
-  const std::size_t lead = padded(w->op->dense.n_out);
-  slopes_.assign(padded(w->op->dense.n_in), 0.0);
-  for (const std::int32_t j : layer->active)
-    slopes_[static_cast<std::size_t>(j)] =
-        w->op->dense.weight[static_cast<std::size_t>(j) * lead + static_cast<std::size_t>(unit)];
-  double total = layer->own[unit], doubt = 0.0;  // doubt: Euclidean, of the slopes
-  for (int s = split - 1;; --s) {
-    const Layer& below = layers_[static_cast<std::size_t>(s)];
-    Norm slopes;
-    for (const std::int32_t j : layer->active) {
-      const double slope = std::fabs(slopes_[static_cast<std::size_t>(j)]);
-      total += slope * below.own[j];
-      slopes.add(slope);
-    }
-    total += doubt * below.length;
-    if (s == 0) break;
-    w = &weights_[static_cast<std::size_t>(s)];
-    layer = &below;
-    next_.assign(padded(w->op->dense.n_in), 0.0);
-    kernels_.pull(w->op->dense.weight.data(), padded(w->op->dense.n_out), layer->active.data(),
-                  layer->active.size(), slopes_.data(), next_.data());
-    doubt = (doubt + w->back * slopes.bound()) * w->frobenius + kTiny;
+  double total = layers_[static_cast<std::size_t>(split)].own[unit];
+  // The derivative by the units of the layer above: one at the unit itself, to begin with.
+  slopes_.resize(std::max(slopes_.size(), static_cast<std::size_t>(unit) + 1));
+  slopes_[static_cast<std::size_t>(unit)] = 1.0;
+  const std::int32_t* active = &unit;
+  std::size_t n_active = 1;
+  double doubt = 0.0, length = 0.0;  // doubt: Euclidean, of the slopes
+  for (int s = split; s > 0; --s) {
+    const Layer &layer = layers_[static_cast<std::size_t>(s)],
+                &below = layers_[static_cast<std::size_t>(s) - 1];
+    const Weights& w = weights_[static_cast<std::size_t>(s)];
+    const std::size_t lead = padded(w.op->dense.n_in);
+    // The unit's own weights are as they are.
+    if (s < split) doubt = (doubt + w.back * length) * w.frobenius + kTiny;
+    next_.resize(std::max(next_.size(), lead));
+    const PulledSums sums =
+        kernels_.pull(w.by_output.data(), lead, active, n_active, slopes_.data(), layer.mask.data(),
+                      below.own, next_.data());
+    total += sums.weighted + doubt * below.length;
+    length = norm_bound(sums.squares, sums.sizes);
+    active = layer.active.data();
+    n_active = layer.active.size();
     std::swap(slopes_, next_);
   }
   total = total * kRounded * kRounded + kTiny;

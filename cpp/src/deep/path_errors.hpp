@@ -9,7 +9,8 @@
 // by norms, which is coarse but multiplies roundings only.
 //
 // Serves networks whose stages are one dense operation behind ReLUs. Costs (active units) x (units)
-// products per layer passed; the roundings of a layer are found once per layer cell.
+// products per layer passed; the roundings of a layer are found once per layer cell. Keeps the
+// weights of such layers a second time, in the order in which they are passed.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +40,7 @@ class PathErrors {
   struct Layer {
     std::uint64_t owner = 0;
     std::vector<std::int32_t> active;  // units of the split before it that are on
+    LineVector mask;                   // the same: one where they are on, else zero
     const double* own = nullptr;       // bounds of |eta|, one per unit
     double length = 0.0;               // bound of their Euclidean norm
     LineVector room;
@@ -49,9 +51,11 @@ class PathErrors {
     double back = 0.0;       // and of sums over its outputs
     double frobenius = 0.0;  // upper bound
     std::vector<double> norm;
+    LineVector by_output;  // padded(inputs) per output; empty before it is asked for
   };
 
   void add_weights(const Op& op);
+  void order_by_output(Weights& w);
   void enter(int split, const Path& path, const std::vector<double*>& blocks);
   void find_roundings(int split, const std::vector<double*>& blocks);
   void close(Layer& layer, std::size_t n);
