@@ -121,3 +121,16 @@ def test_the_boundary_is_drawn():
     drawn = [c for c in rough.collections if c.get_label() == "decision boundary"]
     lengths = [np.linalg.norm(np.diff(s, axis=0)) for s in drawn[0].get_segments()]
     assert sum(lengths) == pytest.approx(boundary.total_size)
+
+
+def test_in_many_dimensions_cells_are_listed_with_faces_or_refused_at_once():
+    rng = np.random.default_rng(0)
+    net = lr.load(
+        [(rng.standard_normal((3, 9)), np.ones(3)), (rng.standard_normal((2, 3)), [0, 0])]
+    )
+    place = lr.Box(-1.0, 1.0)
+    found = lr.decision_boundary(net, place, method="cones")
+    assert len(found) > 0
+    assert lr.regions(net, place).decision_boundary(method="cones") == found
+    with pytest.raises(lr.Unsupported, match="method='cones'"):
+        lr.decision_boundary(net, place)

@@ -254,7 +254,7 @@ def decision_boundary(
         raise InvalidInput("the network has no outputs, hence no classes")
     last = [relu()] if n == 1 else [Maxout(n)]
     whole = Network(net.input_shape, [*net.layers, Flatten(), *last])
-    cells = regions(whole, domain, **options)
+    cells = regions(whole, domain, **{**options, "faces": True})
     if cells.count.status != "complete":
         raise Unsupported(
             f"the boundary needs all regions, the listing ended with {cells.count.status}: raise "
