@@ -18,6 +18,8 @@ import pytest
 
 import linear_regions as lr
 from linear_regions._digits import digits_network, digits_place
+from linear_regions._one_layer.beyond import BEYOND_METHODS
+from linear_regions._one_layer.question import EXACT_METHODS
 
 COMMAND = [sys.executable, "-m", "linear_regions"]
 needs_matplotlib = pytest.mark.skipif(
@@ -322,3 +324,10 @@ def test_a_polynomial_that_takes_too_long_is_not_made_up(run):
     data = json.loads(run(*call, "--json")[1])
     assert (data["characteristic_polynomial"], data["bounded_count"]) == (None, None)
     assert data["whitney_numbers_at_least"][0] == "1"
+
+
+def test_help_names_every_method(run):
+    for method in lr.methods():
+        assert method.name in run("count", "--help")[1]
+    for name in ("exact", *EXACT_METHODS, *BEYOND_METHODS):
+        assert name in run("max", "--help")[1]

@@ -175,7 +175,9 @@ def _fill_count(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
     group = parser.add_argument_group("question")
     _add_what(group)
-    group.add_argument("--method", default="auto", help="default: the one that applies")
+    group.add_argument(
+        "--method", default="auto", help="auto (the default), polygons, cones, tree or arrangement"
+    )
     group.add_argument("--arithmetic", default="certified", choices=("certified", "float"))
     group = parser.add_argument_group("long runs")
     group.add_argument(
@@ -255,7 +257,12 @@ def _fill_max(parser: argparse.ArgumentParser) -> None:
         help="of --bias none: the breakpoint is common and not at zero",
     )
     parser.add_argument("--bounded", action="store_true", help="count the bounded regions, too")
-    parser.add_argument("--method", default="auto", help="default: the one that applies")
+    parser.add_argument(
+        "--method",
+        default="auto",
+        help="auto (the default), exact, scan, matching, frontier, multiset, restriction, direct "
+        "or particles",
+    )
     parser.add_argument("--time-limit", type=float, metavar="SECONDS")
     parser.add_argument(
         "--checkpoint", metavar="FILE", help="record how far it has come, and go on from there"
