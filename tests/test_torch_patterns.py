@@ -209,3 +209,12 @@ def test_a_module_is_read_without_the_compiler_of_pytorch(monkeypatch):
     monkeypatch.delitem(sys.modules, "torch._dynamo", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Refused(), *sys.meta_path])
     assert naswot(Ops(torch.relu), torch.ones(2, 5)).distinct == 1
+
+
+def test_modules_without_numbers_are_refused():
+    with torch.device("meta"):
+        module = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    points = np.zeros((4, 2))
+    for call in (naswot, te_nas, lr.local_complexity):
+        with pytest.raises(lr.InvalidInput, match="'meta' have no numbers"):
+            call(module, points)

@@ -238,7 +238,10 @@ def _law(
 ) -> tuple[Callable[[np.random.Generator], Network], str]:
     """Return the function that draws a network, and the name of its law."""
     if not isinstance(arch, Architecture | Network):
-        raise TypeError(f"arch must be an Architecture or a Network, got {type(arch).__name__}")
+        raise TypeError(
+            f"arch must be an Architecture or a Network, got {type(arch).__name__}; lr.load(...) "
+            "makes a Network of a file, a torch.nn.Module or a list of (W, b)"
+        )
     architecture = arch if isinstance(arch, Architecture) else arch.architecture
     if callable(init):
         law: Init = init
