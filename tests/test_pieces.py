@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import given
 
 import linear_regions as lr
 import strategies
-from linear_regions import reference
+from linear_regions import _exact_facets, reference
 
 CASES = list(product(strategies.FAMILIES, strategies.STYLES, (1, 2)))
 
@@ -157,3 +160,42 @@ def test_after_a_stop_the_maps_of_the_first_regions_are_a_lower_bound(what: str)
     found = lr.count(endless, lr.Box(-1, 1), what=what, time_limit=0.2)
     assert (found.kind, found.status) == ("lower", "time_limit")
     assert 100 < found.value <= found.work["activation_regions"]
+
+
+def windows_over_windows() -> lr.Network:
+    """Return a network some of whose facets are matched by rational corners, which takes long."""
+    rng = np.random.default_rng(784)
+    first = lr.Affine(rng.integers(-2, 3, (4, 2)), rng.integers(-1, 2, 4))
+    second = lr.Affine(rng.integers(-1, 2, (4, 2)))
+    return lr.Network(2, [first, lr.Maxout(2), second, lr.Maxout(2)])
+
+
+def test_a_time_limit_ends_the_search_for_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, box = windows_over_windows(), lr.Box(-2.0, 2.0)
+    true, affine = (int(lr.count(net, box, what=what)) for what in ("linear", "affine"))
+    corners = _exact_facets._corners
+
+    def slowly(*where: Any) -> Any:
+        time.sleep(0.1)
+        return corners(*where)
+
+    monkeypatch.setattr(_exact_facets, "_corners", slowly)
+    found = lr.count(net, box, what="linear", time_limit=0.05)
+    assert (found.kind, found.status) == ("lower", "time_limit")
+    assert affine <= found.value <= true
+    enough = threading.Event()
+    enough.set()
+    assert lr.count(net, box, what="linear", cancel=enough).status == "cancelled"
+
+
+def test_ctrl_c_while_neighbours_are_sought_has_the_partial_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def heard(*where: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_exact_facets, "_corners", heard)
+    with pytest.raises(lr.Interrupted) as stop:
+        lr.count(windows_over_windows(), lr.Box(-2.0, 2.0), what="linear")
+    assert (stop.value.partial.kind, stop.value.partial.status) == ("lower", "cancelled")
+    assert stop.value.partial.value > 1

@@ -20,6 +20,9 @@ geometry.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
@@ -27,14 +30,29 @@ from . import _core
 from ._exact_facets import match_exactly
 from ._lineality import Quotient
 from ._region_columns import Columns, IntArray, Words
-from .domain import Domain
+from .domain import Ball, Domain
 from .network import Network
 
-__all__ = ["Block", "facet_mates", "pattern_blocks"]
+if TYPE_CHECKING:
+    from ._region_table import Regions
+
+__all__ = ["Block", "facet_mates", "mates_of", "pattern_blocks"]
 
 Bits = npt.NDArray[np.uint8]
 # First bit, number of bits and bits per unit of one activation layer.
 Block = tuple[int, int, int]
+
+
+def mates_of(table: Regions, look: Callable[[], object] | None = None) -> IntArray:
+    """Return the mate of every facet of a complete table (see `facet_mates`)."""
+    if isinstance(table.domain, Ball):
+        from ._ball_facets import mates_in_ball
+
+        return mates_in_ball(table, look)
+    method, quotient = table.count.method, table._quotient
+    return facet_mates(
+        table.network, table.place, table.columns, quotient, method=method, look=look
+    )
 
 
 def facet_mates(
@@ -44,6 +62,7 @@ def facet_mates(
     quotient: Quotient | None = None,
     *,
     method: str,
+    look: Callable[[], object] | None = None,
 ) -> IntArray:
     """Return the mate of every facet of a complete listing, -1 on the sides of the domain.
 
@@ -58,6 +77,8 @@ def facet_mates(
         Where the regions contain lines.
     method : str
         That listed the regions.
+    look : callable, optional
+        Called again and again where it takes long; it ends the work by raising.
 
     Returns
     -------
@@ -75,7 +96,7 @@ def facet_mates(
         mates[left[one]], mates[left[other]] = left[other], left[one]
     left = np.flatnonzero((mates < 0) & (columns.facet_labels[:, 0] >= 0))
     if len(left):
-        one, other = match_exactly(net, domain, columns, left, quotient, method=method)
+        one, other = match_exactly(net, domain, columns, left, quotient, method=method, look=look)
         mates[one], mates[other] = other, one
     return mates
 

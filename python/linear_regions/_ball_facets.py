@@ -10,6 +10,7 @@ row of the facet in both directions its multiplier has any sign. The rest is rat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -25,10 +26,11 @@ from .domain import Ball
 __all__ = ["mates_in_ball"]
 
 
-def mates_in_ball(table: Regions) -> IntArray:
+def mates_in_ball(table: Regions, look: Callable[[], object] | None = None) -> IntArray:
     """Return the mate of every facet of a complete list in a ball, -1 where they do not meet in it.
 
     The regions of the box around the ball are listed again, for those outside tell facets apart.
+    `look` is called for every facet, and ends the work by raising.
     """
     assert isinstance(table.domain, Ball)
     test = BallTest(table.network, table.domain)
@@ -42,9 +44,12 @@ def mates_in_ball(table: Regions) -> IntArray:
     assert np.array_equal(whole.columns.facet_labels[in_whole], table.columns.facet_labels)
     back = np.full(len(whole.facet_rows), -1, dtype=np.int64)
     back[in_whole] = facets
+    whole._find_mates(look)
     across = whole.facet_mates[in_whole]
     mates = np.where(across >= 0, back[across], -1)
     for facet in np.flatnonzero(mates > facets).tolist():
+        if look is not None:
+            look()
         if not _FacetInBall(test, table, facet, int(mates[facet])).meets():
             mates[mates[facet]] = mates[facet] = -1
     return mates

@@ -8,6 +8,7 @@ of its corners. Two facets are mates where these sets are equal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from math import gcd
@@ -37,6 +38,7 @@ def match_exactly(
     quotient: Quotient | None = None,
     *,
     method: str,
+    look: Callable[[], object] | None = None,
 ) -> tuple[IntArray, IntArray]:
     """Match those of the given facets that are the same set of points.
 
@@ -52,6 +54,8 @@ def match_exactly(
         Where the regions contain lines: corners are then those of the slice across them.
     method : str
         That listed the regions: it says how the sides of the domain are numbered.
+    look : callable, optional
+        Called for every facet; it ends the work by raising.
 
     Returns
     -------
@@ -73,6 +77,8 @@ def match_exactly(
     rows: list[Row] = []
     current = -1
     for facet, owner in zip(facets.tolist(), owners.tolist(), strict=True):
+        if look is not None:
+            look()
         if owner != current:
             whole = _rows_of_region(net, core, columns, owner, sides)
             current, rows = owner, [[row[j] for j in kept] for row in whole]

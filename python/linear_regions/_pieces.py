@@ -91,13 +91,38 @@ def _of_the_first(table: Regions) -> Pieces:
         n *= 4
 
 
-def linear_regions(table: Regions, affine: IntArray) -> IntArray:
-    """Return the linear region of every region of a complete table, given the affine pieces."""
+def linear_regions(
+    table: Regions, affine: IntArray, look: Callable[[], object] | None = None
+) -> IntArray:
+    """Return the linear region of every region of a complete table, given the affine pieces.
+
+    `look` is called now and then, and ends the work by raising.
+    """
     if len(affine) and int(affine.max()) + 1 == len(affine):
         return affine
+    table._find_mates(look)
     i, j, _ = table.adjacency()
     same = affine[i] == affine[j]
     return np.asarray(_core.components(len(table), i[same], j[same]))
+
+
+class _Stopped(Exception):
+    """The work was ended from outside."""
+
+
+def _now_and_then(poll: Callable[[int, float], bool], found: int) -> Callable[[], None]:
+    """Return a function that asks whether to go on, at most 20 times a second."""
+    last = -1.0
+
+    def look() -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > 0.05:
+            last = now
+            if not poll(found, 1.0):
+                raise _Stopped
+
+    return look
 
 
 def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None) -> Regions:
@@ -132,12 +157,16 @@ def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None)
 
     affine = _of_the_first(table) if ended else affine_pieces(table, poll)
     table._affine = affine if affine.complete else None
-    status = table.count.status
+    status, value, interrupted = table.count.status, affine.n, affine.interrupted
     if not affine.complete and not ended:
         status = "time_limit" if stopped == "time_limit" else "cancelled"
-    value = affine.n
     if what == "linear" and status == "complete":
-        value = int(linear_regions(table, affine.of).max()) + 1
+        try:
+            value = int(linear_regions(table, affine.of, _now_and_then(poll, value)).max()) + 1
+        except _Stopped:
+            status = "time_limit" if stopped == "time_limit" else "cancelled"
+        except KeyboardInterrupt:
+            status, interrupted = "cancelled", True
     table.count = replace(
         table.count,
         value=value,
@@ -154,6 +183,6 @@ def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None)
             "exact_maps": affine.exact_maps,
         },
     )
-    if affine.interrupted:
+    if interrupted:
         raise Interrupted(partial=table)
     return table

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from ._adjacency import facet_mates
+from ._adjacency import mates_of
 from ._floating_point import in_default_floating_point
 from ._forward import forward_pass
 from ._lineality import Quotient
@@ -19,7 +19,7 @@ from ._region_arrays import RegionArrays
 from ._region_columns import Columns, IntArray, row_number
 from ._region_frames import to_networkx, to_pandas
 from ._value import FloatArray
-from .domain import Ball, Domain
+from .domain import Domain
 from .errors import InvalidInput, Unsupported
 from .network import Network
 from .result import RegionCount
@@ -142,16 +142,13 @@ class Regions(RegionArrays):
             If the table is not the certified listing of all regions: the region beyond a facet
             may then be missing. Or if the list has no facets.
         """
+        return self._find_mates()
+
+    def _find_mates(self, look: Callable[[], object] | None = None) -> IntArray:
         self.columns.known_faces()
         self._needs_all()
-        if self._mates is None and isinstance(self.domain, Ball):
-            from ._ball_facets import mates_in_ball
-
-            self._mates = mates_in_ball(self)
         if self._mates is None:
-            self._mates = facet_mates(
-                self.network, self.place, self.columns, self._quotient, method=self.count.method
-            )
+            self._mates = mates_of(self, look)
         return self._mates
 
     def _needs_all(self) -> None:
