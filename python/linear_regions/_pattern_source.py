@@ -13,7 +13,7 @@ import numpy.typing as npt
 from . import _core
 from ._forward import forward_pass
 from ._preactivations import layers_of
-from ._torch_record import check_weights, recorded, torch_module, undisturbed
+from ._torch_record import recorded, torch_module, undisturbed
 from .errors import InvalidInput
 from .layers import Maxout, MaxPool
 from .network import Network
@@ -149,6 +149,8 @@ def _packed(arrays: Sequence[Any], names: Sequence[tuple[str, int]]) -> Packed:
 
 def run_module(module: Any, points: Any) -> Packed:
     """Run a PyTorch module at `points` and return its patterns; it is left as it was."""
+    from .importers.torch import check_weights
+
     torch = torch_module(module)
     assert torch is not None
     check_weights(torch, module)

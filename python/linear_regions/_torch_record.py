@@ -20,7 +20,7 @@ from typing import Any
 
 from .errors import InvalidInput, MissingExtra, Unsupported
 
-__all__ = ["Recording", "check_weights", "recorded", "torch_module", "undisturbed"]
+__all__ = ["Recording", "recorded", "torch_module", "undisturbed"]
 
 _Cuts = list[tuple[Any, Any]]  # (value, threshold): the bit is value > threshold
 
@@ -35,19 +35,6 @@ def torch_module(source: object) -> Any | None:
     except ImportError as error:
         raise MissingExtra("Reading PyTorch models", "torch") from error
     return torch
-
-
-def check_weights(torch: Any, source: Any) -> None:
-    """Raise where weights are shapes without numbers, or less."""
-    name = type(source).__name__
-    for weight in (*source.parameters(), *source.buffers()):
-        if torch.nn.parameter.is_lazy(weight):
-            raise InvalidInput(f"{name}: it has lazy layers without weights; call it once first")
-        if weight.is_meta:
-            raise InvalidInput(
-                f"{name}: weights on device 'meta' have no numbers; make the module on another "
-                "device, or to_empty(device='cpu') and load_state_dict(...) first"
-            )
 
 
 # ---- operators with pieces: their arguments -> where they change piece ----

@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from .._layer import Layer
-from .._torch_record import check_weights
 from ..architecture import as_input_shape
 from ..errors import InvalidInput, MissingExtra, Unsupported
 from ..network import Network
@@ -102,6 +101,19 @@ def _torch() -> Any:
     except ImportError as error:
         raise MissingExtra("Reading PyTorch models", "torch") from error
     return torch
+
+
+def check_weights(torch: Any, source: Any) -> None:
+    """Raise where weights are shapes without numbers, or less."""
+    name = type(source).__name__
+    for weight in (*source.parameters(), *source.buffers()):
+        if torch.nn.parameter.is_lazy(weight):
+            raise InvalidInput(f"{name}: it has lazy layers without weights; call it once first")
+        if weight.is_meta:
+            raise InvalidInput(
+                f"{name}: weights on device 'meta' have no numbers; make the module on another "
+                "device, or to_empty(device='cpu') and load_state_dict(...) first"
+            )
 
 
 def _module_shape(torch: Any, module: Any, shape: Shape | None) -> Shape:
