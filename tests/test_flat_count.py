@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from math import comb
 
 import numpy as np
@@ -115,6 +117,22 @@ def test_uniform_matroids_of_small_corank_are_counted_by_their_duals():
     rows = [tuple(row) for row in generator.integers(-(10**6), 10**6, size=(43, 41)).tolist()]
     found = whitney_numbers(rows, 40, run())
     assert found.whitney == [comb(43, k) for k in range(41)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_stopped_look_at_the_dual_does_not_say_that_a_matroid_is_uniform(workers):
+    """The numbers of a uniform matroid are the largest ones, so no lower bounds."""
+    generator = np.random.default_rng(7)
+    rows = generator.integers(-9, 10, size=(20, 15))
+    rows[:3, 2:] = 0  # three hyperplanes with a line of normals in a plane
+    rows = [tuple(row) for row in rows.tolist()]
+    whole = whitney_numbers(rows, 14, run()).whitney
+    stop = threading.Event()
+    stop.set()
+    with ThreadPoolExecutor(1) as pool:
+        found = whitney_numbers(rows, 14, run(cancel=stop), executor=pool if workers else None)
+    assert found.status == "cancelled"
+    assert all(some <= all_ for some, all_ in zip(found.whitney, whole, strict=True))
 
 
 def test_independent_hyperplanes_cut_like_the_coordinate_ones():

@@ -270,8 +270,10 @@ def _component(rows: Any, p: int, calls: _Calls) -> _Found:
         dual = _dual(rows, p)
         if _none_parallel(dual, p):  # else it is not uniform, and nothing that can be counted
             answer = calls.count(dual, p)
-            if answer["uniform"] or answer["status"] != "complete":
-                return _found(answer, _uniform(size, rank) if answer["uniform"] else [1])
+            if answer["status"] != "complete":  # what it has not met may still coincide
+                return _found(answer, [1])
+            if answer["uniform"]:
+                return _found(answer, _uniform(size, rank))
     answer = calls.count(rows, p)
     return _found(answer, [(high << 64) + low for high, low in answer["whitney"]])
 

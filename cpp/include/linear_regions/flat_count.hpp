@@ -37,7 +37,7 @@ struct FlatCountResult {
     std::uint64_t high = 0, low = 0;
   };
   std::vector<Wide> whitney;  // b_0, ..., b_{r - 1}; lower bounds where the run was stopped
-  // True: no two flats that the recursion met coincide, so every r rows are independent.
+  // True: no two flats coincide, so every r rows are independent. Known of complete runs alone.
   bool uniform = false;
   std::uint64_t flats = 0;   // flats and lines and points met, each time that they were met
   std::uint64_t merged = 0;  // restrictions that led to a flat already known

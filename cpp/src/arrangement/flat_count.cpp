@@ -9,12 +9,15 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <system_error>
+#include <thread>
 
 #include "arrangement/crew.hpp"
 #include "arrangement/fields.hpp"
 #include "arrangement/flat_store.hpp"
 #include "arrangement/plane_lines.hpp"
 #include "linear_regions/save_points.hpp"
+#include "thread_start.hpp"
 
 namespace linear_regions {
 namespace {
@@ -54,6 +57,18 @@ class FlatCounter {
     if (saving.from != nullptr) begin_from(*saving.from);
   }
 
+  // A stop is not kept waiting for the memory of what it has made useless, either.
+  ~FlatCounter() {
+    if (!control_.stopped()) return;
+    std::vector<std::thread> threads;
+    try {
+      start_thread(threads, [levels = std::move(levels_)] {});
+      threads.front().detach();
+    } catch (const std::system_error&) {
+      // The system has no more threads to give: it takes as long as it takes.
+    }
+  }
+
   FlatCountResult run() {
     control_.start();
     bool complete = r_ <= 1;
@@ -62,7 +77,7 @@ class FlatCounter {
       boxes_[0].add(nullptr, 0, 0, static_cast<std::uint32_t>(n_), 1);
       boxes_[0].close();
       take_in(*levels_[0], 1);
-      complete = level(0, 1.0);
+      complete = level(0, 1.0) && !left_out_;
     }
     if (!complete && points_.wanted() && !rebuilding_) saving_.save(state());
     FlatCountState found = state();
@@ -71,7 +86,7 @@ class FlatCounter {
     result.whitney[0] = {0, 1};
     result.flats = found.flats;
     result.merged = found.merged;
-    result.uniform = found.coincidences == 0 && found.merged == 0;
+    result.uniform = complete && found.coincidences == 0 && found.merged == 0;
     result.status = complete ? Status::kComplete : control_.status();
     result.seconds = control_.seconds();
     return result;
@@ -219,11 +234,16 @@ class FlatCounter {
     return reached;
   }
 
-  // Whatever stops the run, what was counted goes into the store.
+  // Whatever stops the run, what was counted goes into the store; where nothing will go on from
+  // there, a stop is not kept waiting for it.
   void take_in(Store& store, std::size_t boxes) {
     std::atomic<std::size_t> next{0};
     share_out([&](std::size_t t) {
       for (std::size_t s = next.fetch_add(1); s < Store::kShards; s = next.fetch_add(1)) {
+        if (control_.stopped() && !saving_.save) {
+          left_out_ = true;
+          return;
+        }
         for (std::size_t b = 0; b < boxes; ++b) workers_[t]->merged += store.take(boxes_[b], s);
         if (t == 0) crew_.call_if_long();
       }
@@ -416,8 +436,9 @@ class FlatCounter {
   SavePoints points_;
   std::vector<std::array<std::uint64_t, 2>> at_;  // see FlatCountState
   std::vector<std::array<std::uint64_t, 2>> resumed_;
-  bool rebuilding_ = false;  // what was counted before is not yet there again
-  std::vector<T> columns_;   // columns_[c * n + i]: entry c of row i
+  bool rebuilding_ = false;            // what was counted before is not yet there again
+  std::atomic<bool> left_out_{false};  // flats that a stop kept out of their store
+  std::vector<T> columns_;             // columns_[c * n + i]: entry c of row i
   std::vector<std::unique_ptr<Store>> levels_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Outbox> boxes_;
