@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 import linear_regions as lr
+from linear_regions._forward import forward_pass
 
 BOX = lr.Box(-1.0, 1.0)
 Call = Callable[[], object]
@@ -79,6 +80,15 @@ def net(kind: str) -> lr.Network:
         "small layer": (3, 6),
     }
     return mlp(*widths[kind])
+
+
+@cache
+def wide() -> lr.Network:
+    """Return a network of much work and few units: 200,000 points are 6e12 multiplications."""
+    rng = np.random.default_rng(0)
+    widths = pairwise((9, 4000, 4000, 4000, 10))
+    layers: list[lr.Layer] = [lr.Affine(rng.normal(size=(n, m))) for m, n in widths]
+    return lr.Network(9, [*layers, lr.relu()])
 
 
 @cache
@@ -305,6 +315,24 @@ CALLS: dict[str, LongCall] = {
     "volumes": of_table("sizes", facets, lambda table: table.volumes),
     "neighbours": of_table("facet_mates", complete, lambda table: table.neighbours),
     "affine_pieces": of_table("map_classes", complete, lambda table: table.affine_pieces()),
+    "values": LongCall(
+        "values",
+        lambda: wide()(np.ones((200_000, 9))),
+        lambda: net("small")(np.ones((2, 2))).tolist(),
+        "",
+    ),
+    "patterns": LongCall(
+        "patterns",
+        lambda: lr.patterns(wide(), np.ones((200_000, 9))),
+        lambda: lr.patterns(net("small"), np.ones((2, 2))).tolist(),
+        "",
+    ),
+    "affine_maps": LongCall(
+        "affine_maps",
+        lambda: forward_pass(wide()).affine_maps(np.zeros((100_000, 1), np.uint64), np.eye(9)),
+        lambda: lr.regions(net("small"), BOX).affine_maps().tolist(),
+        "",
+    ),
     # --- samples
     "sample": sampled("doubtful_patterns"),
     "sample, one thread": sampled("doubtful_patterns", threads=1),

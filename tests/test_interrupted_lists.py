@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,10 +19,21 @@ import pytest
 import linear_regions as lr
 from interrupted import mlp
 from linear_regions import _chambers, _region_listing, _regions
-from linear_regions._run import whole
+from linear_regions._run import Aside, whole
 
 BOX = lr.Box(-1.0, 1.0)
 Interrupt = Callable[..., lr.Interrupted]
+
+
+def spied(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, called: list[str]) -> None:
+    """Note the calls of a function."""
+    own = getattr(module, name)
+
+    def call(*args: Any) -> Any:
+        called.append(name)
+        return own(*args)
+
+    monkeypatch.setattr(module, name, call)
 
 
 @pytest.fixture
@@ -30,20 +43,10 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
     It checks that the call did not make columns before they were asked for.
     """
     made: list[str] = []
-
-    def counted(module: Any, name: str) -> None:
-        own = getattr(module, name)
-
-        def call(*args: Any) -> Any:
-            made.append(name)
-            return own(*args)
-
-        monkeypatch.setattr(module, name, call)
-
     for name in ("cone_columns", "tree_columns", "planar_columns"):
-        counted(_regions, name)
-    counted(_chambers, "_from_tree")
-    counted(_region_listing, "join_listed")
+        spied(monkeypatch, _regions, name, made)
+    spied(monkeypatch, _chambers, "_from_tree", made)
+    spied(monkeypatch, _region_listing, "join_listed", made)
 
     def run(call: Callable[..., object]) -> lr.Interrupted:
         def progress(found: int, fraction: float) -> None:
@@ -82,6 +85,48 @@ def test_the_table_of_an_interrupted_list_is_made_later(name: str, interrupt: In
     assert len(np.unique(table.patterns, axis=0)) == len(table)
     inside = np.isfinite(table.interior_points).all(axis=1)
     assert np.array_equal(lr.patterns(net, table.interior_points[inside]), table.patterns[inside])
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_table_of_a_list_that_a_limit_ended_is_made_later(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Joining what was found would go beyond a time limit by a tenth of it, or a third."""
+    net, options = LISTS[name]
+    made: list[str] = []
+    for own in ("cone_columns", "tree_columns", "planar_columns"):
+        spied(monkeypatch, _regions, own, made)
+    cancel = threading.Event()
+
+    def progress(found: int, fraction: float) -> None:
+        if found > 0:
+            cancel.set()
+
+    table = lr.regions(net, BOX, cancel=cancel, progress=progress, **options)
+    assert table.count.status == "cancelled"
+    assert made == []
+    again = pickle.loads(pickle.dumps(table))
+    assert len(made) == 1
+    assert len(again) == len(table) == table.count.value > 0
+    assert np.array_equal(again.patterns, table.patterns)
+    assert len(made) == 1
+
+
+def test_a_list_is_whole_where_joining_it_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, whole_list = mlp(3, 24, 24, 1), lr.regions(mlp(3, 24, 24, 1), BOX)
+    assert len(whole_list) > 1000
+    own, go = _regions.cone_columns, threading.Event()
+
+    def joined(listed: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGALRM)
+        assert go.wait(100)
+        return own(listed)
+
+    monkeypatch.setattr(_regions, "cone_columns", joined)
+    with pytest.raises(lr.Interrupted) as caught, interrupted_after(1000):
+        lr.regions(net, BOX, method="cones")
+    go.set()
+    assert caught.value.partial == whole_list
 
 
 def test_an_interruption_of_a_list_pickles_with_its_table(interrupt: Interrupt) -> None:
@@ -211,6 +256,28 @@ def interrupted_after(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_who_waits_for_a_step_hears_ctrl_c_and_may_ask_again() -> None:
+    go = threading.Event()
+
+    def step() -> int:
+        os.kill(os.getpid(), signal.SIGALRM)
+        assert go.wait(100)
+        return 7
+
+    aside = Aside(step, 10**6)
+    with pytest.raises(KeyboardInterrupt), interrupted_after(1000):
+        aside()
+    go.set()
+    assert aside() == aside() == 7
+
+
+def test_a_step_raises_what_it_raised_to_everyone_who_asks() -> None:
+    aside = Aside(lambda: 1 // 0, 10**6)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            aside()
 
 
 def test_a_part_of_an_answer_is_not_taken_for_the_whole() -> None:

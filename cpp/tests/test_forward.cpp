@@ -346,6 +346,28 @@ TEST(breakpoints_are_exact_in_single_precision) {
   }
 }
 
+// A tape of one long layer: a pass that looked between layers only would be asked once or twice.
+TEST(a_pass_ends_where_it_is_told_to_within_a_layer) {
+  const std::size_t width = 2000, n = 64;
+  Tape made(width);
+  made.dense(0, normal_numbers<double>(width * width, 1), normal_numbers<double>(width, 2));
+  made.finish();
+  const ForwardPass<double> pass(std::make_shared<const Tape>(std::move(made)));
+  const auto points = normal_numbers<double>(width * n, 3);
+  std::vector<double> values(width * n), maps(width * n);
+  int asked = 0, most = 1000;
+  const auto keep_going = [&] { return ++asked < most; };
+  pass.run(points, n, values, {}, keep_going);
+  CHECK(asked > 10);
+  CHECK(asked < most);
+  asked = 0, most = 3;
+  pass.run(points, n, values, {}, keep_going);
+  CHECK_EQUAL(asked, 3);
+  asked = 0;
+  pass.affine_maps({}, 1, points, n, maps, keep_going);
+  CHECK_EQUAL(asked, 3);
+}
+
 TEST(arrays_of_another_size_are_refused) {
   const ForwardPass<double> pass(std::make_shared<const Tape>(samples::mlp({2, 3}, 1)));
   std::vector<double> points(4), values(6);

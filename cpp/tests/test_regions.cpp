@@ -111,6 +111,16 @@ TEST(a_code_across_two_words_finds_its_mate) {
   CHECK((mates == std::vector<std::int64_t>{-1, 2, 1}));
 }
 
+TEST(mates_are_left_out_where_the_work_is_stopped) {
+  const std::vector<std::uint64_t> patterns = {0, 1};
+  const std::vector<FacetLabel> labels = {{0, -1, -1}, {0, -1, -1}};
+  const std::vector<std::int64_t> start = {0, 1, 2};
+  CHECK(facet_mates({patterns, 2, 1, start, labels}, [] { return false; }).empty());
+  int asked = 0;  // once for the index, then for the facets
+  CHECK(facet_mates({patterns, 2, 1, start, labels}, [&] { return ++asked < 2; }).empty());
+  CHECK_EQUAL(asked, 2);
+}
+
 TEST(columns_that_do_not_fit_together_are_refused) {
   const std::vector<std::uint64_t> patterns = {0, 1};
   const std::vector<FacetLabel> labels = {{0, -1, -1}, {0, -1, -1}};

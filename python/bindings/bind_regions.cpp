@@ -20,10 +20,7 @@ py::array mates(const Array<std::uint64_t>& patterns, const Array<std::int64_t>&
   regions.labels = {reinterpret_cast<const FacetLabel*>(labels.data()),
                     static_cast<std::size_t>(facets)};
   std::vector<std::int64_t> found;
-  {
-    const py::gil_scoped_release release;  // the arrays are held by this frame
-    found = facet_mates(regions);
-  }
+  hearing_signals([&](const auto& keep_going) { found = facet_mates(regions, keep_going); });
   return adopt(std::move(found), {facets});
 }
 
@@ -126,16 +123,11 @@ py::array sizes(const Array<double>& vertices, const Array<std::int64_t>& vertex
   const bool whole = facets.is_none();
   const auto chosen =
       whole ? Array<std::int64_t>(py::ssize_t{0}) : facets.cast<Array<std::int64_t>>();
-  Poll poll(py::none{});
-  Watch watch(poll);
   std::vector<double> found;
-  {
-    const py::gil_scoped_release release;  // the arrays are held by this frame
-    const auto keep_going = [&watch] { return watch(); };
+  hearing_signals([&](const auto& keep_going) {
     found =
         whole ? region_sizes(columns, keep_going) : facet_sizes(columns, view(chosen), keep_going);
-  }
-  watch.rethrow();
+  });
   const auto n = static_cast<py::ssize_t>(found.size());
   return adopt(std::move(found), {n});
 }

@@ -28,11 +28,9 @@ template <typename Real, typename Point>
 py::array evaluate(const ForwardPass<Real>& pass, const Array<Point>& points) {
   const auto n = static_cast<std::size_t>(points.shape(0));
   std::vector<Real> values(n * pass.tape().n_out());
-  if (!values.empty()) {
-    // The pass is immutable and the arrays are held by this frame.
-    const py::gil_scoped_release release;
-    pass.run(view(points), n, values, {});
-  }
+  if (!values.empty())
+    hearing_signals(
+        [&](const auto& keep_going) { pass.run(view(points), n, values, {}, keep_going); });
   return adopt(std::move(values),
                {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(pass.tape().n_out())});
 }
@@ -42,10 +40,8 @@ py::tuple evaluate_patterns(const ForwardPass<Real>& pass, const Array<Point>& p
   const auto n = static_cast<std::size_t>(points.shape(0));
   std::vector<std::uint64_t> words(n * pass.tape().pattern_words());
   bool finite = true;
-  {
-    const py::gil_scoped_release release;  // as above
-    finite = pass.run(view(points), n, {}, words);
-  }
+  hearing_signals(
+      [&](const auto& keep_going) { finite = pass.run(view(points), n, {}, words, keep_going); });
   return py::make_tuple(
       adopt(std::move(words),
             {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(pass.tape().pattern_words())}),
@@ -58,10 +54,9 @@ py::array maps_of_patterns(const ForwardPass<Real>& pass, const Array<std::uint6
   const auto n = static_cast<std::size_t>(patterns.shape(0));
   const auto k = static_cast<std::size_t>(columns.shape(0));
   std::vector<Real> maps(n * pass.tape().n_out() * k);
-  {
-    const py::gil_scoped_release release;  // as above
-    pass.affine_maps(view(patterns), n, view(columns), k, maps);
-  }
+  hearing_signals([&](const auto& keep_going) {
+    pass.affine_maps(view(patterns), n, view(columns), k, maps, keep_going);
+  });
   return adopt(std::move(maps),
                {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(pass.tape().n_out()),
                 static_cast<py::ssize_t>(k)});
@@ -73,10 +68,9 @@ py::tuple doubtful_patterns(const ForwardPass<double>& pass, const Array<double>
   std::vector<std::uint64_t> words(n * pass.tape().pattern_words());
   Doubts doubts;
   bool finite = true;
-  {
-    const py::gil_scoped_release release;  // as above
-    finite = pass.run(view(points), n, words, doubts);
-  }
+  hearing_signals([&](const auto& keep_going) {
+    finite = pass.run(view(points), n, words, doubts, keep_going);
+  });
   std::vector<std::int32_t> labels;
   for (const auto& doubt : doubts.list)
     labels.insert(labels.end(), {doubt.row, doubt.bit, doubt.place});

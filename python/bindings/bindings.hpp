@@ -110,6 +110,18 @@ class Watch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+// Calls work(keep_going) without the GIL, and raises KeyboardInterrupt where Ctrl-C ended it.
+template <typename Work>
+void hearing_signals(Work&& work) {
+  Poll poll(py::none{});
+  Watch watch(poll);
+  {
+    const py::gil_scoped_release release;  // the caller's frame holds what the work reads
+    work([&watch] { return watch(); });
+  }
+  watch.rethrow();
+}
+
 void bind_floating_point(py::module_& m);
 void bind_flat_count(py::module_& m);
 void bind_hyperplanes(py::module_& m);

@@ -21,6 +21,7 @@ geometry.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,7 @@ from . import _core
 from ._exact_facets import match_exactly
 from ._lineality import Quotient
 from ._region_columns import Columns, IntArray, Words
+from ._run import Aside
 from .domain import Ball, Domain
 from .network import Network
 
@@ -92,7 +94,8 @@ def facet_mates(
     if len(left):
         owners = np.searchsorted(columns.facet_offsets, left, side="right") - 1
         bits = columns.facet_labels[left, 0].astype(np.int64)
-        one, other = _match_by_layers(pattern_blocks(net), columns.patterns[owners], bits)
+        match = partial(_match_by_layers, pattern_blocks(net), columns.patterns[owners], bits)
+        one, other = Aside(match, len(left))()
         mates[left[one]], mates[left[other]] = left[other], left[one]
     left = np.flatnonzero((mates < 0) & (columns.facet_labels[:, 0] >= 0))
     if len(left):

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from ._lineality import Quotient
-from ._region_columns import Columns, IntArray, Words
+from ._region_columns import Columns, IntArray, Words, repeated
 from ._value import FloatArray
 from ._volumes import volumes_of
+from .errors import Unsupported
 from .network import Network
+from .result import RegionCount
 
 __all__ = ["RegionArrays"]
 
@@ -18,16 +22,39 @@ __all__ = ["RegionArrays"]
 class RegionArrays:
     """Columns as attributes; `Regions` says what they are."""
 
-    __slots__ = ("_quotient", "columns", "dim", "network")
+    __slots__ = ("_columns", "_proved", "_quotient", "_whole", "count", "dim", "network")
 
-    columns: Columns
+    _columns: Columns | Callable[[], Columns]
+    count: RegionCount
     dim: int
     network: Network
+    _proved: npt.NDArray[np.bool_] | None
     _quotient: Quotient | None
+    _whole: bool
+
+    def __getstate__(self) -> object:
+        """Pickle and copy columns, not what makes them."""
+        assert self.columns is self._columns
+        return super().__getstate__()
+
+    def _needs_all(self) -> None:
+        if not self._whole or self.count.arithmetic != "certified":
+            part = "" if self._whole else ", and a part of a list"
+            raise Unsupported(
+                "which regions are neighbours is known for a complete, certified listing only; "
+                f"this one is {self.count.status}, {self.count.arithmetic}{part}"
+            )
 
     def __len__(self) -> int:
         """Return the number of regions."""
         return len(self.patterns)
+
+    @property
+    def columns(self) -> Columns:
+        """All that is stored of the regions; that of a stopped list is joined when asked for."""
+        if not isinstance(self._columns, Columns):
+            self._columns = self._columns()
+        return self._columns
 
     @property
     def patterns(self) -> Words:
@@ -38,6 +65,14 @@ class RegionArrays:
     def interior_points(self) -> FloatArray:
         """Points inside, shape (R, d)."""
         return self.columns.interior_points
+
+    @property
+    def interior_proved(self) -> npt.NDArray[np.bool_]:
+        """Where the interior point was proved to lie strictly inside, shape (R,)."""
+        if self._proved is None:
+            found = np.asarray(np.isfinite(self.interior_points).all(axis=1))
+            self._proved = np.asarray(found & (self.count.arithmetic == "certified"))
+        return self._proved
 
     @property
     def has_faces(self) -> bool:
@@ -77,7 +112,7 @@ class RegionArrays:
     @property
     def facet_regions(self) -> IntArray:
         """Number of the region that each facet belongs to, shape (F,)."""
-        return np.repeat(np.arange(len(self)), np.diff(self.facet_offsets))
+        return repeated(np.arange(len(self)), self.facet_offsets)
 
     @property
     def lineality(self) -> FloatArray:

@@ -30,6 +30,7 @@ __all__ = [
     "Words",
     "cone_columns",
     "planar_columns",
+    "repeated",
     "row_number",
     "spread",
     "tree_columns",
@@ -43,7 +44,7 @@ ExactPoints: TypeAlias = dict[int, tuple[Fraction, ...]]
 AT_INFINITY = -(2**31)
 
 
-_AT_ONCE = 4096  # regions whose corners are renumbered in one step
+_AT_ONCE = 4096  # regions, or groups of other rows, that one step of NumPy takes
 
 
 def row_number(index: SupportsIndex, n: int) -> int:
@@ -101,7 +102,7 @@ class Faces:
         corners, corner_offsets = spread(self.corner_offsets, facets)
         # Vertices of one region stay together: each moves by what its region moves.
         shift = vertex_offsets[:-1] - self.vertex_offsets[:-1][numbers]
-        per_facet = np.repeat(shift, np.diff(facet_offsets))
+        per_facet = repeated(shift, facet_offsets)
         return Faces(
             vertices=self.vertices[vertices],
             vertex_offsets=vertex_offsets,
@@ -109,7 +110,7 @@ class Faces:
             facet_labels=self.facet_labels[facets],
             facet_offsets=facet_offsets,
             corner_offsets=corner_offsets,
-            corners=self.corners[corners] + np.repeat(per_facet, np.diff(corner_offsets)),
+            corners=self.corners[corners] + repeated(per_facet, corner_offsets),
         )
 
 
@@ -226,8 +227,18 @@ def spread(offsets: IntArray, numbers: IntArray) -> tuple[IntArray, IntArray]:
     sizes = np.diff(offsets)[numbers]
     new = np.zeros(len(numbers) + 1, dtype=np.int64)
     np.cumsum(sizes, out=new[1:])
-    rows = np.arange(new[-1]) + np.repeat(offsets[:-1][numbers] - new[:-1], sizes)
+    rows = np.arange(new[-1])
+    rows += repeated(offsets[:-1][numbers] - new[:-1], new)
     return rows, new
+
+
+def repeated(values: IntArray, offsets: IntArray) -> IntArray:
+    """Return the value of its group for every row; other threads run meanwhile, and signals."""
+    rows = np.empty(offsets[-1], dtype=np.int64)
+    for first in range(0, len(values), _AT_ONCE):
+        some = offsets[first : first + _AT_ONCE + 1]
+        rows[some[0] : some[-1]] = np.repeat(values[first : first + _AT_ONCE], np.diff(some))
+    return rows
 
 
 def planar_columns(frame: PlanarFrame, listed: Mapping[str, Any]) -> Columns:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, overload
 
@@ -18,6 +19,7 @@ from ._region import Facet, Region
 from ._region_arrays import RegionArrays
 from ._region_columns import Columns, IntArray, row_number
 from ._region_frames import to_networkx, to_pandas
+from ._run import Aside
 from ._value import FloatArray
 from .domain import Domain
 from .errors import InvalidInput, Unsupported
@@ -97,11 +99,8 @@ class Regions(RegionArrays):
     __slots__ = (
         "_affine",
         "_mates",
-        "_whole",
-        "count",
         "domain",
         "embedding",
-        "interior_proved",
         "place",
     )
 
@@ -110,7 +109,7 @@ class Regions(RegionArrays):
         network: Network,
         domain: Domain,
         count: RegionCount,
-        columns: Columns,
+        columns: Columns | Callable[[], Columns],
         embedding: FloatArray,
         *,
         whole: bool | None = None,
@@ -122,12 +121,11 @@ class Regions(RegionArrays):
         self.place = domain if place is None else place
         self.dim = len(embedding) - 1
         self.count = count
-        self.columns = columns
+        self._columns = columns
         self.embedding = embedding
-        proved = np.isfinite(columns.interior_points).all(axis=1)
-        self.interior_proved = proved & (count.arithmetic == "certified")
         self._whole = count.status == "complete" if whole is None else whole
         self._quotient = quotient
+        self._proved = None
         self._mates: IntArray | None = None
         self._affine: Pieces | None = None
 
@@ -151,14 +149,6 @@ class Regions(RegionArrays):
             self._mates = mates_of(self, look)
         return self._mates
 
-    def _needs_all(self) -> None:
-        if not self._whole or self.count.arithmetic != "certified":
-            part = "" if self._whole else ", and a part of a list"
-            raise Unsupported(
-                "which regions are neighbours is known for a complete, certified listing only; "
-                f"this one is {self.count.status}, {self.count.arithmetic}{part}"
-            )
-
     @property
     def neighbours(self) -> IntArray:
         """Number of the region beyond each facet, -1 on sides of the domain, shape (F,).
@@ -168,7 +158,9 @@ class Regions(RegionArrays):
         Unsupported
             As for `facet_mates`.
         """
-        mates = self.facet_mates
+        return self._beyond(self.facet_mates)
+
+    def _beyond(self, mates: IntArray) -> IntArray:
         return np.where(mates < 0, -1, self.facet_regions[mates])
 
     def adjacency(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -199,10 +191,15 @@ class Regions(RegionArrays):
         >>> list(zip(i.tolist(), j.tolist()))
         [(0, 1), (0, 2), (1, 3), (2, 3)]
         """
-        i, j = self.facet_regions, self.neighbours
-        facet = np.flatnonzero(i < j)
-        order = facet[np.lexsort([j[facet], i[facet]])]
-        return i[order], j[order], order
+        mates = self.facet_mates
+
+        def pairs() -> tuple[IntArray, IntArray, IntArray]:
+            i, j = self.facet_regions, self._beyond(mates)
+            facet = np.flatnonzero(i < j)
+            order = facet[np.lexsort([j[facet], i[facet]])]
+            return i[order], j[order], order
+
+        return Aside(pairs, len(self))()
 
     def to_networkx(self) -> Any:
         """Return the dual graph as a `networkx.Graph`; edges have the attribute ``facet``.
@@ -334,9 +331,8 @@ class Regions(RegionArrays):
         >>> lr.regions(net).sorted().patterns[:, 0].tolist()
         [0, 1, 2, 3]
         """
-        order = (
-            np.lexsort(self.patterns.T[::-1]) if self.patterns.shape[1] else np.arange(len(self))
-        )
+        n, words = len(self), self.patterns.T[::-1]
+        order = Aside(lambda: np.lexsort(words), n)() if len(words) else np.arange(n)
         return self._take(order, whole=True)
 
     def _located(self, number: int) -> Region:
@@ -357,7 +353,7 @@ class Regions(RegionArrays):
             self.network,
             self.domain,
             self.count,
-            self.columns.take(numbers),
+            Aside(partial(self.columns.take, numbers), len(numbers))(),
             self.embedding,
             whole=whole and self._whole,
             quotient=self._quotient,

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, overload
@@ -33,7 +33,7 @@ from ._region_chunks import RegionFolder
 from ._region_columns import Columns, cone_columns, planar_columns, tree_columns
 from ._region_listing import Listing, check_parts
 from ._region_table import Facet, Region, Regions
-from ._run import Progress, Run, run_control
+from ._run import Aside, Progress, Run, run_control, whole
 from ._value import FloatArray
 from .domain import Ball, Domain, as_domain
 from .errors import Interrupted, Unsupported
@@ -244,14 +244,9 @@ def regions(
     def result(answer: dict[str, Any]) -> RegionCount:
         return result_of(answer, chosen, arithmetic)
 
-    def table(answer: dict[str, Any], columns: Columns) -> Regions:
+    def table(answer: dict[str, Any], columns: Columns | Aside[Columns]) -> Regions:
         return Regions(
-            net,
-            resolved,
-            result(answer),
-            columns,
-            engine.embedding,
-            quotient=engine.quotient,
+            net, resolved, result(answer), columns, engine.embedding, quotient=engine.quotient
         )
 
     if stream:
@@ -260,8 +255,7 @@ def regions(
     try:
         if in_parts:
             search = Search(net, place, chosen.name, run.certified, lists=True, faces=faces)
-            folder = out if checkpoint is None else checkpoint
-            listing = Listing(search, run, engine, executor, folder)
+            listing = Listing(search, run, engine, executor, out or checkpoint)
             answer = listing.work(result)
             if out is not None:
                 on_disk = RegionFolder(out)
@@ -269,31 +263,32 @@ def regions(
                 if answer["interrupted"]:
                     raise Interrupted(partial=on_disk)
                 return on_disk
-            columns = cache(listing.columns())
+            join = listing.columns()
         else:
-            answer = engine.list(
-                engine.tape,
-                engine.place,
-                run.certified,
-                run.threads,
-                run.limit,
-                run.time_limit,
-                run.poll,
-                faces,
-            )
-            columns = cache(lambda: engine.columns(answer["columns"]()))
+            options = (run.certified, run.threads, run.limit, run.time_limit, run.poll)
+            answer = engine.list(engine.tape, engine.place, *options, faces)
+            join = partial(engine.joined, answer)
+        # Joining what was found takes longer than a signal, or a limit that is over, may wait.
+        columns = Aside(join, answer["regions"])
 
         def found(run: Run) -> Regions:
-            listed = table(answer, columns())
+            listed = table(answer, columns)
             if what == "activation":
+                if answer["status"] in ("complete", "limit") or checkpoint is not None:
+                    columns()
                 return listed
             left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
             return with_pieces(listed, what, run, left)
 
-        if answer["interrupted"]:
-            # Joining what was found takes longer than a signal may wait.
-            raise Interrupted.later(partial(found, replace(run, poll=None)))
-        return found(run)
+        try:
+            whole(answer)
+            return found(run)
+        except KeyboardInterrupt as stop:
+            if isinstance(stop, Interrupted):
+                raise
+            if what != "activation":
+                answer["status"] = "cancelled"
+            raise Interrupted.later(partial(found, replace(run, poll=None))) from None
     finally:
         run.close()
 
@@ -309,6 +304,10 @@ class _Engine(NamedTuple):
     embedding: FloatArray
     quotient: Quotient | None = None
     faces: bool = True
+
+    def joined(self, answer: dict[str, Any]) -> Columns:
+        """Return the columns of what was listed."""
+        return self.columns(answer["columns"]())
 
     def list_nothing(self) -> dict[str, Any]:
         """Return the columns of no regions."""

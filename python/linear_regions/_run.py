@@ -8,17 +8,28 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ._geometry import integer
 from .errors import InvalidInput, MissingExtra
 
-__all__ = ["Progress", "Run", "interrupts_put_off", "run_control", "usable_processors", "whole"]
+__all__ = [
+    "Aside",
+    "Progress",
+    "Run",
+    "interrupts_put_off",
+    "run_control",
+    "usable_processors",
+    "whole",
+]
 
 Progress = bool | Callable[[int, float], object]
+_T = TypeVar("_T")
+_FEW = 500  # rows with which a step takes less time than a signal may wait
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,50 @@ def interrupts_put_off() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
         if heard:
             handler(*heard[0])
+
+
+class Aside(Generic[_T]):
+    """A step in which no signal is looked at, on a thread of its own: who waits hears Ctrl-C.
+
+    For single steps of seconds at most, in NumPy or at the end of a call of the core. A step whose
+    caller was interrupted goes on to its end; whoever asks again gets what it gives.
+
+    Parameters
+    ----------
+    step : callable
+        Done once, when it is first asked for.
+    rows : int
+        Of a table or a matrix, that the step takes; where they are few, it is done in place.
+    """
+
+    def __init__(self, step: Callable[[], _T], rows: int) -> None:
+        self._step: Callable[[], _T] | None = step
+        self._long = rows > _FEW
+        self._given: Future[_T] = Future()
+        self._beginning = threading.Lock()
+
+    def __call__(self) -> _T:
+        """Return what the step gives; raise what it raised."""
+        with self._beginning:
+            step, self._step = self._step, None
+        if step is not None:
+            self._begin(step)
+        return self._given.result()
+
+    def _begin(self, step: Callable[[], _T]) -> None:
+        def take() -> None:
+            try:
+                self._given.set_result(step())
+            except BaseException as error:  # handed to those who ask
+                self._given.set_exception(error)
+
+        if self._long and threading.current_thread() is threading.main_thread():
+            try:
+                threading.Thread(target=take, daemon=True).start()
+                return
+            except RuntimeError:  # no memory for a thread
+                pass
+        take()
 
 
 def usable_processors() -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from . import _core
 from ._geometry import generator, integer
 from ._numbers import decimal_string
 from ._pattern_source import Packed, packed_patterns
+from ._run import Aside
 from ._sample_count import SATURATED_COVERAGE, chao1, good_turing
 from ._torch_record import torch_module
 from ._value import SameFields
@@ -31,6 +33,7 @@ __all__ = ["NaswotScore", "PatternCount", "hamming_kernel", "naswot", "te_nas"]
 Rng = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
 
 _PRIME = 2**31 - 1
+_BLOCK = 2**20  # numbers between two looks at signals
 
 
 @dataclass(frozen=True)
@@ -337,7 +340,11 @@ def _normal(
         raise InvalidInput("a module needs points, or input_shape= of the inputs to draw")
     else:
         shape = as_input_shape(input_shape)
-    return generator(rng).standard_normal((n, *shape))
+    points, source = np.empty((n, *shape)), generator(rng)
+    step = max(1, _BLOCK // max(1, prod(shape)))
+    for start in range(0, n, step):  # a signal is heard between two blocks
+        source.standard_normal(out=points[start : start + step])
+    return points
 
 
 def _frequencies(packed: Packed) -> npt.NDArray[np.int64]:
@@ -357,12 +364,16 @@ def _log_determinant(kernel: npt.NDArray[np.int64], distinct: int) -> tuple[floa
     if not kernel.any():
         return -np.inf, 0
     if distinct == n and _surely_positive(matrix):
-        return float(np.linalg.slogdet(matrix)[1]), n
+        return _log_of_full_rank(matrix), n
     rank = _rank(kernel)
     if rank == n:
-        return float(np.linalg.slogdet(matrix)[1]), n
-    values = np.linalg.eigvalsh(matrix)[n - rank :]
+        return _log_of_full_rank(matrix), n
+    values = Aside(lambda: np.linalg.eigvalsh(matrix), n)()[n - rank :]
     return float(np.log(values).sum()), rank
+
+
+def _log_of_full_rank(matrix: npt.NDArray[np.float64]) -> float:
+    return float(Aside(lambda: np.linalg.slogdet(matrix), len(matrix))()[1])
 
 
 def _surely_positive(matrix: npt.NDArray[np.float64]) -> bool:
@@ -376,7 +387,7 @@ def _surely_positive(matrix: npt.NDArray[np.float64]) -> bool:
     n = len(matrix)
     shift = 4.0 * n * (n + 2) * 2.0**-53 * float(matrix.max())
     try:
-        np.linalg.cholesky(matrix - shift * np.eye(n))
+        Aside(lambda: np.linalg.cholesky(matrix - shift * np.eye(n)), n)()
     except np.linalg.LinAlgError:
         return False
     return True
@@ -395,8 +406,10 @@ def _rank(kernel: npt.NDArray[np.int64]) -> int:
         inverse = pow(int(rows[rank, column]), -1, _PRIME)
         factors = rows[rank + 1 :, column] * inverse % _PRIME
         todo = factors.nonzero()[0] + rank + 1
-        # Products of two residues stay below 2**62.
-        rows[todo, column:] -= factors[todo - rank - 1, None] * rows[rank, column:] % _PRIME
-        rows[todo, column:] %= _PRIME
+        step = max(1, _BLOCK // rows.shape[1])
+        for some in (todo[start : start + step] for start in range(0, len(todo), step)):
+            # Products of two residues stay below 2**62.
+            rows[some, column:] -= factors[some - rank - 1, None] * rows[rank, column:] % _PRIME
+            rows[some, column:] %= _PRIME
         rank += 1
     return rank

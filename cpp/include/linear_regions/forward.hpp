@@ -9,9 +9,13 @@
 //
 // Cost: one fused multiplication and addition per weight and point; memory for the packed weights,
 // as many as the tape's, and 64 bytes for each value of a layer of each group.
+//
+// Every call takes a function that is asked now and then, within a layer too; where it says no, the
+// call ends, and its output means nothing.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -38,6 +42,8 @@ struct Doubts {
   double loosest = 0.0;
 };
 
+using KeepGoing = std::function<bool()>;
+
 template <typename Real>
 class ForwardPass {
  public:
@@ -50,14 +56,14 @@ class ForwardPass {
   // piece, the lowest of equal entries wins a window). Returns whether all points, and all values
   // that decided a bit, were finite: the signs of others mean nothing.
   bool run(std::span<const double> points, std::size_t n, std::span<Real> values,
-           std::span<std::uint64_t> patterns) const;
+           std::span<std::uint64_t> patterns, const KeepGoing& keep_going = {}) const;
   bool run(std::span<const float> points, std::size_t n, std::span<Real> values,
-           std::span<std::uint64_t> patterns) const;
+           std::span<std::uint64_t> patterns, const KeepGoing& keep_going = {}) const;
 
   // Patterns, and which of their bits are not proved to be those of exact arithmetic. Real is
   // double. Cost: a look at every value besides.
   bool run(std::span<const double> points, std::size_t n, std::span<std::uint64_t> patterns,
-           Doubts& doubts) const;
+           Doubts& doubts, const KeepGoing& keep_going = {}) const;
   // Multiplications of one pass.
   double work() const;
 
@@ -65,7 +71,8 @@ class ForwardPass {
   // the linear columns and last the offset column; out is (n_patterns, n_out, n_columns). Rounded
   // to Real.
   void affine_maps(std::span<const std::uint64_t> patterns, std::size_t n_patterns,
-                   std::span<const Real> columns, std::size_t n_columns, std::span<Real> out) const;
+                   std::span<const Real> columns, std::size_t n_columns, std::span<Real> out,
+                   const KeepGoing& keep_going = {}) const;
 
   const Tape& tape() const { return *tape_; }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <vector>
@@ -39,7 +40,9 @@ struct RegionColumns {
 // its number. Only pairs of regions are found whose patterns differ by the flip of the label and
 // nothing else, which leaves the facets on which several units vanish; -1 there and where there is
 // no other side. No arithmetic takes part: for a facet of a region, a region with the flipped
-// pattern is the one across (docs/regions.md). Linear in the number of facets.
-std::vector<std::int64_t> facet_mates(const RegionColumns& regions);
+// pattern is the one across (docs/regions.md). Linear in the number of facets. `keep_going` is
+// asked once in a while; where it says no, the answer is empty.
+std::vector<std::int64_t> facet_mates(const RegionColumns& regions,
+                                      const std::function<bool()>& keep_going = {});
 
 }  // namespace linear_regions

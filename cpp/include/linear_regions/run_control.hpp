@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // RunControl: how a long call is watched and stopped.
 //
-// The calling thread polls a callback about every 50 ms (signals, cancel flag, progress); all
+// The calling thread polls a callback about every 25 ms (signals, cancel flag, progress); all
 // threads read one flag. Limits end a run early; what was found until then stays valid.
 #pragma once
 
@@ -75,7 +75,7 @@ class RunControl {
   }
   void poll_if_due() {
     const auto now = Clock::now();
-    if (!poll || now - last_poll_ < std::chrono::milliseconds(50)) return;
+    if (!poll || now - last_poll_ < std::chrono::milliseconds(25)) return;
     last_poll_ = now;
     if (!poll(found_.load(), done_.load())) stop(Status::kCancelled);
   }

@@ -31,14 +31,35 @@ bool load_points(const ForwardKernels<float>& k, float* out, const float* p, std
   return k.from_float(out, p, n, n);
 }
 
+// Asks whether to go on, after every few milliseconds of work.
+class Pace {
+ public:
+  explicit Pace(const KeepGoing& keep_going) : keep_going_(keep_going) {}
+
+  // `work` multiplications, or steps that take as long, were done; true: the rest is left out.
+  bool stopped(std::size_t work) {
+    done_ += work;
+    if (done_ < kLook || !keep_going_) return stopped_;
+    done_ = 0;
+    stopped_ = stopped_ || !keep_going_();
+    return stopped_;
+  }
+
+ private:
+  static constexpr std::size_t kLook = std::size_t{1} << 22;
+  const KeepGoing& keep_going_;
+  std::size_t done_ = 0;
+  bool stopped_ = false;
+};
+
 // The values of a tile of up to kMostGroups groups of points, and the operations on them.
 template <typename Real>
 class Tile {
  public:
   static constexpr std::size_t kLanes = kGroup<Real>;
 
-  Tile(const Tape& tape, const PackedTape<Real>& packed, std::size_t n_points)
-      : tape_(tape), packed_(packed), kernels_(packed.kernels()) {
+  Tile(const Tape& tape, const PackedTape<Real>& packed, std::size_t n_points, Pace& pace)
+      : tape_(tape), packed_(packed), kernels_(packed.kernels()), pace_(pace) {
     const std::size_t bytes = std::max(packed.rows(), std::size_t{1}) * kLanes * sizeof(Real);
     groups_ = std::min({kMostGroups, std::max(kTileBytes / bytes, std::size_t{1}),
                         std::max((n_points + kLanes - 1) / kLanes, std::size_t{1})});
@@ -75,6 +96,7 @@ class Tile {
       } else {
         finite = load_points(kernels_, slot(0, g), from, n_in) && finite;
       }
+      if (pace_.stopped(n_in * kLanes)) break;
     }
     return finite;
   }
@@ -94,10 +116,12 @@ class Tile {
       conv(op, packed, bias);
     else
       for (std::size_t g = 0; g < used_; ++g)
-        for (std::size_t k = 0; k < op.inputs.size(); ++k)
+        for (std::size_t k = 0; k < op.inputs.size(); ++k) {
           kernels_.combine(slot(op.output, g), k == 0 ? bias : nullptr, slot(op.inputs[k], g),
                            packed.sparse[k].start.data(), packed.sparse[k].terms.data(),
                            packed.bias.size());
+          if (pace_.stopped(packed.sparse[k].terms.size() * kLanes)) return;
+        }
   }
 
   // False where a value that decides a bit is not finite.
@@ -108,6 +132,7 @@ class Tile {
     for (std::size_t g = 0; g < used_; ++g) {
       const bool fine = op.kind == OpKind::kMax ? windows(op, packed, g) : pointwise(op, packed, g);
       finite = finite && fine;
+      if (pace_.stopped(size(op.inputs[0]) * kLanes)) return finite;
       if (patterns == nullptr || packed.bits == 0) continue;
       const std::uint16_t* masks = above_.data();
       if (op.kind == OpKind::kPointwise && !packed.bit.empty()) {
@@ -155,6 +180,7 @@ class Tile {
                            packed.weight.data() + panel.weight + first * panel.width, panel.width,
                            &run, 1, in);
           }
+          if (pace_.stopped(taken * run.n * kLanes)) return;
         }
         p = stop;
       }
@@ -171,10 +197,11 @@ class Tile {
     for (std::size_t p = 0; p < per_group; p += step)
       for (std::size_t g = 0; g < used_; ++g)
         for (std::size_t q = 0; q < positions; ++q)
-          position(op, packed, bias, g, q, p, std::min(p + step, per_group));
+          if (!position(op, packed, bias, g, q, p, std::min(p + step, per_group))) return;
   }
 
-  void position(const Op& op, const PackedOp<Real>& packed, const Real* bias, std::size_t group,
+  // False where the pass ends.
+  bool position(const Op& op, const PackedOp<Real>& packed, const Real* bias, std::size_t group,
                 std::size_t q, std::size_t begin, std::size_t end) {
     const Conv& c = op.conv;
     const std::size_t per_group = packed.panels.size() / c.groups, width = c.filters / c.groups;
@@ -191,6 +218,7 @@ class Tile {
                        packed.weight.data() + panel.weight, panel.width, runs, n_runs, in);
       }
     }
+    return !pace_.stopped(packed.weight.size() * (end - begin) / per_group * kLanes);
   }
 
   // Units in a row with the same function go through the kernel together.
@@ -239,6 +267,7 @@ class Tile {
   const Tape& tape_;
   const PackedTape<Real>& packed_;
   const ForwardKernels<Real>& kernels_;
+  Pace& pace_;
   std::size_t groups_ = 1, used_ = 0, live_ = 0;
   std::vector<Real, LineAllocator<Real>> values_;
   std::vector<double> rest_;
@@ -281,13 +310,14 @@ void Tile<Real>::chosen_pieces(std::size_t index, const std::uint64_t* pattern,
 template <typename Real, typename Point, typename Scan>
 bool run_tiles(const Tape& tape, const PackedTape<Real>& packed, std::span<const Point> points,
                std::size_t n, std::span<Real> values, std::span<std::uint64_t> patterns,
-               Scan&& scan) {
+               Scan&& scan, const KeepGoing& keep_going) {
   const std::size_t n_in = tape.n_in(), n_out = tape.n_out(), words = tape.pattern_words();
   if (points.size() != n * n_in || (!values.empty() && values.size() != n * n_out) ||
       (!patterns.empty() && patterns.size() != n * words))
     throw std::invalid_argument("forward: an array has another size than the tape needs");
   std::fill(patterns.begin(), patterns.end(), 0);
-  Tile<Real> tile(tape, packed, n);
+  Pace pace(keep_going);
+  Tile<Real> tile(tape, packed, n, pace);
   const auto& out_order = tape.slots().back().external_of;
   const std::size_t n_ops = values.empty() ? packed.last_split() : tape.ops().size();
   bool finite = true;
@@ -303,6 +333,7 @@ bool run_tiles(const Tape& tape, const PackedTape<Real>& packed, std::span<const
       } else {
         tile.linear(i, nullptr);
       }
+      if (pace.stopped(0)) return finite;
       scan.bound(tile, i);
     }
     if (values.empty()) continue;
@@ -339,22 +370,23 @@ ForwardPass<Real>::~ForwardPass() = default;
 
 template <typename Real>
 bool ForwardPass<Real>::run(std::span<const double> points, std::size_t n, std::span<Real> values,
-                            std::span<std::uint64_t> patterns) const {
-  return run_tiles(*tape_, *packed_, points, n, values, patterns, NoScan{});
+                            std::span<std::uint64_t> patterns, const KeepGoing& keep_going) const {
+  return run_tiles(*tape_, *packed_, points, n, values, patterns, NoScan{}, keep_going);
 }
 
 template <typename Real>
 bool ForwardPass<Real>::run(std::span<const float> points, std::size_t n, std::span<Real> values,
-                            std::span<std::uint64_t> patterns) const {
-  return run_tiles(*tape_, *packed_, points, n, values, patterns, NoScan{});
+                            std::span<std::uint64_t> patterns, const KeepGoing& keep_going) const {
+  return run_tiles(*tape_, *packed_, points, n, values, patterns, NoScan{}, keep_going);
 }
 
 template <typename Real>
 bool ForwardPass<Real>::run(std::span<const double> points, std::size_t n,
-                            std::span<std::uint64_t> patterns, Doubts& doubts) const {
+                            std::span<std::uint64_t> patterns, Doubts& doubts,
+                            const KeepGoing& keep_going) const {
   if constexpr (std::is_same_v<Real, double>) {
     const bool finite = run_tiles(*tape_, *packed_, points, n, std::span<double>{}, patterns,
-                                  DoubtScan(*tape_, *bounds_, doubts));
+                                  DoubtScan(*tape_, *bounds_, doubts), keep_going);
     std::stable_sort(doubts.list.begin(), doubts.list.end(),
                      [](const auto& a, const auto& b) { return a.row < b.row; });
     return finite;
@@ -372,13 +404,14 @@ double ForwardPass<Real>::work() const {
 template <typename Real>
 void ForwardPass<Real>::affine_maps(std::span<const std::uint64_t> patterns, std::size_t n_patterns,
                                     std::span<const Real> matrix, std::size_t n_columns,
-                                    std::span<Real> out) const {
+                                    std::span<Real> out, const KeepGoing& keep_going) const {
   constexpr std::size_t kColumns = kGroup<Real>;
   const std::size_t n_in = tape_->n_in(), n_out = tape_->n_out(), words = tape_->pattern_words();
   if (patterns.size() != n_patterns * words || matrix.size() != n_columns * n_in ||
       out.size() != n_patterns * n_out * n_columns || n_columns == 0)
     throw std::invalid_argument("affine_maps: an array has another size than the tape needs");
-  Tile<Real> tile(*tape_, *packed_, 1);
+  Pace pace(keep_going);
+  Tile<Real> tile(*tape_, *packed_, 1, pace);
   const auto& out_order = tape_->slots().back().external_of;
   const int last = static_cast<int>(tape_->slots().size()) - 1;
   for (std::size_t p = 0; p < n_patterns; ++p)
@@ -392,6 +425,7 @@ void ForwardPass<Real>::affine_maps(std::span<const std::uint64_t> patterns, std
           tile.chosen_pieces(i, patterns.data() + p * words, factors);
         else
           tile.linear(i, factors);
+        if (pace.stopped(kColumns)) return;
       }
       const Real* columns = tile.slot(last, 0);
       for (std::size_t i = 0; i < n_out; ++i)

@@ -8,6 +8,8 @@
 namespace linear_regions {
 namespace {
 
+constexpr std::size_t kLook = 4096;  // regions between two looks at keep_going
+
 // The number of a region by its pattern: open addressing at most half full.
 class PatternIndex {
  public:
@@ -16,11 +18,12 @@ class PatternIndex {
     while (size < 2 * regions.n) size *= 2;
     mask_ = size - 1;
     slots_.assign(size, -1);
-    for (std::size_t r = 0; r < regions.n; ++r) {
-      std::size_t at = home(row(r));
-      while (slots_[at] >= 0) at = (at + 1) & mask_;
-      slots_[at] = static_cast<std::int64_t>(r);
-    }
+  }
+
+  void add(std::size_t r) {
+    std::size_t at = home(row(r));
+    while (slots_[at] >= 0) at = (at + 1) & mask_;
+    slots_[at] = static_cast<std::int64_t>(r);
   }
 
   const std::uint64_t* row(std::size_t r) const {
@@ -77,12 +80,19 @@ bool mirrored(const FacetLabel& a, const FacetLabel& b) {
 
 }  // namespace
 
-std::vector<std::int64_t> facet_mates(const RegionColumns& regions) {
+std::vector<std::int64_t> facet_mates(const RegionColumns& regions,
+                                      const std::function<bool()>& keep_going) {
   check(regions);
+  const auto stopped = [&](std::size_t r) { return r % kLook == 0 && keep_going && !keep_going(); };
+  PatternIndex index(regions);
+  for (std::size_t r = 0; r < regions.n; ++r) {
+    if (stopped(r)) return {};
+    index.add(r);
+  }
   std::vector<std::int64_t> mates(regions.labels.size(), -1);
-  const PatternIndex index(regions);
   std::vector<std::uint64_t> other(regions.words);
   for (std::size_t r = 0; r < regions.n; ++r) {
+    if (stopped(r)) return {};
     const std::uint64_t* pattern = index.row(r);
     for (auto f = regions.facet_start[r]; f < regions.facet_start[r + 1]; ++f) {
       const FacetLabel& label = regions.labels[static_cast<std::size_t>(f)];
