@@ -105,8 +105,8 @@ class Affine(Layer):
             raise InvalidInput(f"Affine: weight must have shape (n_out, n_in), got {array.shape}")
         if bias is not None and np.shape(bias) == array.shape[1:] != array.shape[:1]:
             raise InvalidInput(
-                f"Affine: weight must have shape (n_out, n_in), got {array.shape} with a bias of "
-                f"shape {array.shape[1:]}; transpose the weight"
+                f"Affine: bias must have shape {array.shape[:1]}, got {array.shape[1:]}; "
+                f"weight must have shape (n_out, n_in), got {array.shape}: transpose it"
             )
         object.__setattr__(self, "weight", array)
         object.__setattr__(self, "bias", _bias("Affine", bias, array.shape[0], "row of weight"))
