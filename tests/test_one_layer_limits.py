@@ -65,6 +65,16 @@ def test_time_limit_and_cancel_leave_a_bracket():
     assert (count.kind, count.status) == ("lower", "cancelled")
 
 
+def test_an_upper_bound_that_had_no_time_for_a_better_one_says_so(tmp_path):
+    exact._known.clear()
+    asked = {"breakpoints": 2, "bias": "none", "checkpoint": tmp_path / "c"}
+    first = maximum((1, 4), 2, 2, time_limit=0.0, **asked)
+    assert (first.kind, first.status) == ("upper", "time_limit")
+    whole = maximum((1, 4), 2, 2, **asked)
+    assert (whole.kind, whole.status) == ("upper", "complete")
+    assert whole.value == 441 < first.value
+
+
 @pytest.mark.parametrize("options", [{"cancel": None}, {"time_limit": 0.0}])
 def test_a_scan_hears_that_it_is_to_stop(options):
     """A scan of 51 windows of 4,000 filters takes most of a minute."""

@@ -34,7 +34,7 @@ from .exact import (
 )
 from .parts import Answer, central_count, central_limit, hall_count
 from .question import Question, Rng, checked
-from .related import FORMULA, related_bounds
+from .related import FORMULA, bounds_and_status, related_bounds
 from .windows import Part
 
 _IN_ONE_PIECE = ("scan", "matching", "frontier", "restriction")
@@ -474,7 +474,7 @@ def _reference(question: Question, answers: list[tuple[Answer, int]]) -> str:
 
 def _central_upper(question: Question, started: float) -> RegionCount:
     """Without biases, out of reach: what is certain is an upper bound."""
-    related = related_bounds(question)
+    related, status = bounds_and_status(question)
     central = question.breakpoints == 1
     limits = [bound.value for bound in related.values()]
     if central:
@@ -490,6 +490,7 @@ def _central_upper(question: Question, started: float) -> RegionCount:
         min(limits),
         what="activation",
         kind="upper",
+        status=status,  # type: ignore[arg-type]
         method="limit",
         seconds=perf_counter() - started,
         related=related,

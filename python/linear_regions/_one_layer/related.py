@@ -44,7 +44,12 @@ def fully_connected(question: Question) -> Bound | None:
 
 
 def related_bounds(question: Question) -> dict[str, Bound]:
-    """Return the bounds that stand beside the answer, by name.
+    """Return the bounds that stand beside the answer, by name; see `bounds_and_status`."""
+    return bounds_and_status(question)[0]
+
+
+def bounds_and_status(question: Question) -> tuple[dict[str, Bound], str]:
+    """Return the bounds that need no exact count, by name, and whether any was stopped.
 
     Parameters
     ----------
@@ -53,7 +58,9 @@ def related_bounds(question: Question) -> dict[str, Bound]:
 
     Returns
     -------
-    dict of str to Bound
+    bounds : dict of str to Bound
+    status : str
+        "complete", or what stopped a bound that is therefore missing.
     """
     related = {}
     limit = fully_connected(question)
@@ -66,11 +73,11 @@ def related_bounds(question: Question) -> dict[str, Bound]:
             for part, times in question.layer.parts
         )
     except OutOfReach:
-        return related
+        return related, "complete"
     except StoppedEarly as stopped:
         if stopped.interrupted:
             raise
-        return related
+        return related, stopped.status
     related["published formula"] = Bound(
         "published formula",
         "upper",
@@ -79,4 +86,4 @@ def related_bounds(question: Question) -> dict[str, Bound]:
         FORMULA,
         ("exact with free weights, and with shared filters along one axis",),
     )
-    return related
+    return related, "complete"
