@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
+from math import comb
 
 import numpy as np
 import pytest
 
 from linear_regions._bounds import bounds
 from linear_regions._bounds import one_layer as formulas
+from linear_regions._bounds.activity import lower_binomials
 from linear_regions._bounds.one_layer import formula_up_to
 from linear_regions._bounds.tape import read_stages, slot_ranks
 from linear_regions._one_layer import parts
-from linear_regions._one_layer.windows import one_layer
+from linear_regions._one_layer.windows import binomial_sum, one_layer
 from linear_regions.architecture import AffineSpec, Architecture, ConvSpec, PointwiseSpec, ScaleSpec
 from linear_regions.domain import Ball, Box, Polytope, Segment, Slice, Space
-from linear_regions.errors import DegenerateInput, InvalidInput
+from linear_regions.errors import DegenerateInput, InvalidInput, Unsupported
 from linear_regions.layers import (
     Add,
     Affine,
@@ -364,3 +366,51 @@ def test_everything_is_an_integer_with_a_source():
             assert bound.reference
         for missing in bounds(arch).not_applicable:
             assert missing.reason
+
+
+# ---- numbers too long to be computed ----
+
+
+def test_bounds_that_are_short_are_given_for_any_number_of_units():
+    found = bounds(mlp([2, 4 * 10**12, 1]))
+    assert found.upper is not None
+    assert found.upper.value == found.lower.value == 1 + 4 * 10**12 + comb(4 * 10**12, 2)
+    assert "4e+12 bits" in {b.name: b.reason for b in found.not_applicable}["trivial"]
+    one = bounds(Architecture((3,), [AffineSpec(3 * 10**12), Maxout(3)]))
+    assert one.upper is not None
+    assert one.upper.value == one.lower.value
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        mlp([10**9, 10**9, 1]),
+        mlp([10**8, 10**8, 10**8, 10**8, 1]),
+        cnn((1, 10**12), [ConvSpec(4, 3)]),
+    ],
+)
+def test_bounds_that_nobody_can_store_are_refused_at_once(architecture):
+    with pytest.raises(Unsupported, match="bits"):
+        bounds(architecture)
+
+
+def test_a_million_units_behind_as_many_inputs_take_no_tables():
+    """Those of sums of binomials took a gigabyte for 100,000 units, and grow with the square."""
+    found = bounds(mlp([10**6, 10**6, 1]))
+    assert found.upper is not None
+    assert found.upper.value == found.lower.value == 2**10**6
+
+
+def test_long_sums_of_inactive_units_are_rounded_up_a_little():
+    for top in (0, 1, 70, 20_000, 34_990, 70_000):
+        exact, above = binomial_sum(70_000, top), lower_binomials(70_000, top)
+        assert (above // exact) <= 2  # near the largest term, about twice too large
+        assert above >= exact
+
+
+def test_lower_bounds_that_would_take_hours_say_so():
+    found = bounds(mlp([10**6, 4 * 10**12, 1]))
+    assert found.upper is not None
+    reasons = {bound.name: bound.reason for bound in found.not_applicable}
+    assert "bits" in reasons["Montufar 2014"]
+    assert "bits" in reasons["first dense layer"]

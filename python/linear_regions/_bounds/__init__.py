@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from ..architecture import Architecture
 from ..domain import Domain, as_domain
+from ..errors import Unsupported
 from ..network import Network
 from ..result import Bound, Bounds, NotApplicable, Order
 from . import lower, orders, upper
 from .asymptotics import Asymptotics, one_layer_asymptotics
 from .average import average_bounds
+from .big import MOST_BITS, TooLong
 from .comparison import Comparison, compare_per_parameter, fully_connected_twin, shallow_twin
 from .question import Question
 
@@ -53,6 +55,8 @@ def bounds(arch_or_net: Architecture | Network, domain: Domain | None = None) ->
         The domain does not fit the input shape.
     DegenerateInput
         The domain is empty.
+    Unsupported
+        The bounds would have some hundred million bits and more.
 
     Notes
     -----
@@ -97,9 +101,18 @@ def _find(question: Question) -> list[Bound | NotApplicable | Order]:
     if not question.stages or question.dim == 0:
         reason = "a single point" if question.dim == 0 else "no activation cuts the domain"
         return [sure, Bound("one region", "exact", "maximum", 1, reason)]
+    bits = sum(stage.bits for stage in question.stages)
+    if bits > MOST_BITS:
+        raise Unsupported(
+            f"these bounds would be integers of about {bits:.3g} bits, of which {MOST_BITS:,} are "
+            "computed at most: ask for fewer units, or for a domain of lower dimension (a Slice)"
+        )
     found: list[Bound | NotApplicable | Order] = [sure]
     for bound in (*upper.ALL, *lower.ALL):
-        found += bound(question)
+        try:
+            found += bound(question)
+        except TooLong as reason:
+            found.append(NotApplicable(bound.__name__.replace("_", " "), str(reason)))
     for order in orders.ALL:
         found += order(question)
     return found

@@ -22,6 +22,7 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from .._one_layer.windows import binomial_sum
+from .big import EXACT_BITS, binomial_sum_up
 
 
 @lru_cache(maxsize=64)
@@ -33,7 +34,7 @@ def _table(m: int) -> tuple[int, ...]:
 
 
 def lower_binomials(m: int, top: int) -> int:
-    """Return sum_{j <= top} C(m, j), 0 for a negative `top`.
+    """Return sum_{j <= top} C(m, j), or a little more for a very large m; 0 for a negative `top`.
 
     Parameters
     ----------
@@ -46,7 +47,10 @@ def lower_binomials(m: int, top: int) -> int:
     """
     if top < 0:
         return 0
-    return int(2**m) if top >= m else _table(m)[top]
+    if top >= m:
+        return int(2**m)
+    # A table of m long sums takes m**2 / 16 bytes and more: above, long sums are rounded up.
+    return binomial_sum_up(m, top) if m > EXACT_BITS else _table(m)[top]
 
 
 def _direct(n: int, m: int, c: int) -> int:

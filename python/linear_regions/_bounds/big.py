@@ -11,18 +11,41 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Context, Decimal, localcontext
 from functools import lru_cache
-from math import ceil, lgamma, log
+from math import ceil, lgamma, log, log2
 
 from .._one_layer.windows import binomial_sum
 
 EXACT_BITS = 1 << 16
 """Sums up to this size are exact; they take a tenth of a second."""
 
+MOST_BITS = 1 << 28
+"""No bound is longer: 32 MiB each, and seconds for all of them."""
+
+LONGEST_SUM = 1 << 20
+"""Sums that cannot be rounded, because they are lower bounds, take a second up to this size."""
+
 _MANTISSA = 96
 _DIGITS = 60
 _SLACK = Decimal("1e-40")
 _PI = Decimal("3.141592653589793238462643383279502884197169399375105820974945")
 _MODE = 0.999
+
+
+class TooLong(Exception):
+    """A bound has more bits than are computed; the message says how many."""
+
+
+def log2_sum(n: int, top: int, breakpoints: int = 1) -> float:
+    """Return log2 of `binomial_sum` about: of its largest term, or of the sum of all terms."""
+    if top * (1 + breakpoints) >= (n + 1) * breakpoints:
+        return n * log2(1 + breakpoints)
+    return _log2_term(n, top, breakpoints)
+
+
+def check_length(bits: float, most: int = MOST_BITS) -> None:
+    """Raise `TooLong` for a number of more bits than `most`."""
+    if bits > most:
+        raise TooLong(f"an integer of {bits:.3g} bits, of which {most:,} are computed at most")
 
 
 def _log2_term(n: int, top: int, breakpoints: int) -> float:
@@ -75,14 +98,14 @@ def binomial_sum_up(n: int, top: int, breakpoints: int = 1) -> int:
     """
     if is_exact(n, top, breakpoints):
         return binomial_sum(n, top, breakpoints)
-    everything = int((1 + breakpoints) ** n)
     below = (n - top + 1) * breakpoints
     if top > _MODE * below:
-        return everything
+        return int((1 + breakpoints) ** n)
     mantissa, exponent = _term_up(n, top, breakpoints)
     mantissa = -(-mantissa * below // (below - top))
     value = mantissa << exponent if exponent >= 0 else -(-mantissa >> -exponent)
-    return min(value, everything)
+    # No more than all terms together, 2**n at least.
+    return value if value.bit_length() <= n else min(value, int((1 + breakpoints) ** n))
 
 
 def _term_up(n: int, top: int, breakpoints: int) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from math import inf, lgamma, log, prod
 import numpy as np
 
 from .._one_layer.windows import binomial_sum
+from .big import LONGEST_SUM, check_length, log2_sum
 
 _COORDINATES = 4096
 
@@ -154,6 +155,8 @@ def dense_folding(dim: int, layers: tuple[Layer, ...], last: tuple[int, int]) ->
     ((352, 2), (22, 2))
     """
     _, best = best_coordinates(dim, layers, last)
+    if best < last[0]:
+        check_length(log2_sum(last[0], best, last[1]), LONGEST_SUM)
     value: int = prod(folds(layer, best) ** times for layer, times in _counted(layers))
     return value * binomial_sum(last[0], best, last[1]), best
 

@@ -223,7 +223,9 @@ def maxout_2014_one_layer(dim: int, units: int, rank: int) -> tuple[int, int]:
     lower, upper : int
         Bounds of the maximum (Montufar et al. 2014).
     """
-    return rank ** min(dim, units), min(binomial_sum(rank**2 * units, dim), rank**units)
+    pairs = binomial_sum(rank**2 * units, dim)
+    short = pairs.bit_length() <= units  # then it is the smaller one
+    return rank ** min(dim, units), pairs if short else min(pairs, rank**units)
 
 
 def maxout_serra(dim: int, widths: Sequence[int], rank: int) -> int:

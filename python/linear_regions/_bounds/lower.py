@@ -21,6 +21,7 @@ from .._one_layer.windows import binomial_sum
 from ..layers import Maxout
 from ..result import Bound, BoundKind, NotApplicable
 from . import fully_connected as dense
+from .big import LONGEST_SUM, check_length, log2_sum
 from .lower_folding import folding
 from .one_layer import is_exact, shared_lower
 from .question import Question
@@ -72,6 +73,7 @@ def _dense_formula(
         if missing is not None:
             return [NotApplicable(name, missing)]
         dim, widths = question.dim, _widths(prefix)[:length]
+        _check_sums(dim, widths)
         logs, boxes = [], 0.0
         for n, width in enumerate(widths, start=1):
             if holds(dim, widths[:n]):
@@ -84,7 +86,15 @@ def _dense_formula(
         assumptions = (f"{_layers(n)}: fully connected, ReLU", precondition)
         return [Bound(name, "lower", "maximum", best, reference, assumptions)]
 
+    bound.__name__ = name
     return bound
+
+
+def _check_sums(dim: int, widths: list[int], breakpoints: int = 1) -> None:
+    """Raise `TooLong` where a sum of binomials is too long to be taken exactly."""
+    for width in widths:
+        if width > dim:  # else a power
+            check_length(log2_sum(width, dim, breakpoints), LONGEST_SUM)
 
 
 pascanu_2013 = _dense_formula(
@@ -128,6 +138,7 @@ def arora_2018(question: Question) -> list[Found]:
     if widths[0] < 2:
         return [NotApplicable(name, f"precondition not met: {precondition}")]
     n = next((i for i, width in enumerate(widths) if width < 1), len(widths))
+    _check_sums(question.dim - 1, [widths[0] // 2 - 1])
     return [
         Bound(
             name,
@@ -159,6 +170,7 @@ def first_dense_layer(question: Question) -> list[Found]:
         assert isinstance(layer, PointwiseSpec)
         steps = layer.breakpoints
         reference = "Zaslavsky 1975; Pascanu, Montufar, Bengio 2013, Proposition 2"
+    _check_sums(question.dim, [units], steps)
     value = binomial_sum(units, question.dim, steps)
     alone = prefix.complete and len(prefix.specs) == 1
     kind: BoundKind = "exact" if alone else "lower"
@@ -178,6 +190,7 @@ def maxout_2014(question: Question) -> list[Found]:
         return [NotApplicable(name, "needs a fully connected maxout layer at the start")]
     rank = prefix.activations[0].rank
     units = _widths(prefix)[0] // rank
+    _check_sums(question.dim, [rank**2 * units])
     found: list[Found] = [
         Bound(
             name,

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from math import prod
+from math import log2, prod
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from .._geometry import Shape
 from .._layer import AffineSpec, ConvSpec, Layer, PointwiseSpec, ScaleSpec
 from ..architecture import Architecture
 from ..layers import Flatten, Maxout, MaxPool
+from .big import log2_sum
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,19 @@ class Stage:
     rank: int
     conv: tuple[Shape, ConvSpec] | None = None
     pool: tuple[Shape, MaxPool] | None = None
+
+    @property
+    def trivial_bits(self) -> float:
+        """Return log2 of `trivial`."""
+        if self.windows:
+            return sum(times * log2(size) for size, times in self.windows)
+        return self.units * log2(self.breakpoints + 1)
+
+    @property
+    def bits(self) -> float:
+        """Return log2 about of the bound on the pieces of a cell by the rank."""
+        pieces = max((size for size, _ in self.windows), default=self.breakpoints + 1)
+        return log2_sum(self.units, self.rank, pieces - 1)
 
     @property
     def trivial(self) -> int:

@@ -10,9 +10,9 @@ from math import comb, prod
 from .._geometry import Shape
 from .._layer import ConvSpec, PointwiseSpec
 from ..result import Bound, BoundKind, NotApplicable, Of
-from .activity import few_inactive, hinz_2021
+from .activity import few_inactive, gains, hinz_2021
 from .activity import serra as serra_table
-from .big import binomial_sum_up, product
+from .big import EXACT_BITS, LONGEST_SUM, binomial_sum_up, check_length, log2_sum, product
 from .big import is_exact as sum_is_exact
 from .fully_connected import maxout_2014_one_layer, telgarsky_upper
 from .histogram import Few, Link, chain_bound, ranks_in_reach
@@ -30,6 +30,7 @@ _ANY = "any layers, residual links and padding included"
 
 def trivial(question: Question) -> list[Found]:
     """Count all combinations of pieces."""
+    check_length(sum(stage.trivial_bits for stage in question.stages))
     value = prod(stage.trivial for stage in question.stages)
     return [
         Bound(
@@ -66,8 +67,11 @@ def montufar_2017(question: Question) -> list[Found]:
 
 def _rounding(question: Question) -> tuple[str, ...]:
     """Say where a sum of binomials is too long to be computed to the last digit."""
-    sums = (stage for stage in question.stages if not stage.windows)
-    if all(sum_is_exact(stage.units, stage.rank, stage.breakpoints) for stage in sums):
+    sums = [stage for stage in question.stages if not stage.windows]
+    tables = (stage for stage in sums if stage.flat and gains(stage.rank, stage.units))
+    if all(stage.units <= EXACT_BITS for stage in tables) and all(
+        sum_is_exact(stage.units, stage.rank, stage.breakpoints) for stage in sums
+    ):
         return ()
     return ("sums of binomials of more than 20,000 digits are rounded up",)
 
@@ -255,6 +259,7 @@ def montufar_maxout(question: Question) -> list[Found]:
         return [NotApplicable(name, "needs a single layer of maxout units of one rank")]
     (stage,) = question.stages
     ((size, units),) = stage.windows
+    check_length(log2_sum(size**2 * units, stage.rank), LONGEST_SUM)
     _, value = maxout_2014_one_layer(stage.rank, units, size)
     reference = "Montufar, Pascanu, Cho, Bengio 2014, arXiv:1402.1869; follows from the sharp bound"
     return [Bound(name, "upper", "maximum", value, reference, ("one maxout layer",))]

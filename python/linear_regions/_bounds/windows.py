@@ -56,12 +56,14 @@ def maxout_pieces(windows: Sequence[tuple[int, int]], rank: int) -> int:
     (9, 19)
     """
     units = sum(times for _, times in windows)
-    everything: int = prod(size**times for size, times in windows)
     if rank >= units:
-        return everything
+        return int(prod(size**times for size, times in windows))
     largest = max(size for size, _ in windows)
     if len(windows) == 1 or rank**2 * len(windows) > _POLYNOMIAL_WORK:
-        return min(binomial_sum_up(units, rank, largest - 1), everything)
+        value = binomial_sum_up(units, rank, largest - 1)
+        if value.bit_length() <= units:  # at least two pieces each
+            return value
+        return min(value, int(prod(size**times for size, times in windows)))
     polynomial = [1]
     for size, times in windows:
         # Coefficients of (1 + (size - 1) x)**times up to degree `rank`.
