@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.queues
 import os
 import signal
 from collections.abc import Sequence
@@ -24,14 +25,29 @@ from linear_regions.reference.rational import Number, evaluate
 FAR = 10**15
 
 
-def die_while_handing_over() -> None:
+def die_while_handing_over(ready: Any) -> None:
     """Let a worker of a process pool be killed when half of its next result is written."""
+    ready.release()
 
     def half(pipe: Connection, message: Any) -> None:
         os.write(pipe.fileno(), bytes(message)[: len(message) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
 
     Connection._send = half  # type: ignore[attr-defined]
+
+
+def die_at_the_end() -> None:
+    """Let a worker of a process pool be killed at its end; it keeps what the others wait for."""
+    get = multiprocessing.queues.Queue.get
+
+    def last(queue: Any, *args: Any, **options: Any) -> Any:
+        item = get(queue, *args, **options)
+        if item is None:  # the pool is shut down
+            queue._rlock.acquire()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    multiprocessing.queues.Queue.get = last  # type: ignore[method-assign]
 
 
 def inner_point(cell: Cell, weights: Sequence[int] | None = None) -> tuple[Number, ...]:

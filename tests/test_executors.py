@@ -192,11 +192,12 @@ def test_a_worker_that_dies_while_it_hands_over_is_missed(
     whole: lr.RegionCount, inherited: bool, request: pytest.FixtureRequest
 ) -> None:
     made: list[ProcessPoolExecutor] = []
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Semaphore(0)
 
     def make() -> ProcessPoolExecutor:
-        dies = None if made else helpers.die_while_handing_over
-        spawn = multiprocessing.get_context("spawn")
-        made.append(ProcessPoolExecutor(2, mp_context=spawn, initializer=dies))
+        dies = {"initializer": helpers.die_while_handing_over, "initargs": (ready,)}
+        made.append(ProcessPoolExecutor(2, mp_context=spawn, **({} if made else dies)))
         if inherited:  # as by a process that was forked since
             held = os.dup(made[-1]._result_queue._writer.fileno())  # type: ignore[attr-defined]
             request.addfinalizer(lambda: os.close(held))
@@ -210,9 +211,29 @@ def test_a_worker_that_dies_while_it_hands_over_is_missed(
     with pytest.warns(RuntimeWarning, match="the executor broke"), make() as pool:
         assert lr.count(NET, BOX, executor=pool) == whole
     made.clear()
+    while ready.acquire(block=False):
+        pass
     with make() as pool:  # what ends before the pool is missed leaves none behind
+        pool._launch_processes()  # type: ignore[attr-defined]
+        assert ready.acquire(timeout=60)  # processes start slowly where others work
+        assert ready.acquire(timeout=60)
         stopped = lr.count(NET, BOX, executor=pool, time_limit=0.5)
     assert stopped.status == "time_limit"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the worker is killed by a signal")
+def test_a_worker_that_dies_when_all_is_done_is_not_waited_for(whole: lr.RegionCount) -> None:
+    def make() -> ProcessPoolExecutor:
+        spawn = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(2, mp_context=spawn, initializer=helpers.die_at_the_end)
+
+    found: list[lr.RegionCount] = []
+    call = threading.Thread(
+        target=lambda: found.append(lr.count(NET, BOX, executor=make)), daemon=True
+    )
+    call.start()
+    call.join(60)
+    assert found == [whole]
 
 
 @pytest.mark.parametrize(

@@ -232,29 +232,48 @@ def work_on(
     return search.run(part, pause_after=seconds, pause_at=rows, poll=goes_on, wide=wide)
 
 
-def _process_died(executor: Executor) -> bool:
-    """Tell whether a process of a pool of the standard library was killed or failed."""
-    if not isinstance(executor, ProcessPoolExecutor):
-        return False
-    processes = getattr(executor, "_processes", None) or {}
-    return any(process.exitcode not in (None, 0) for process in list(processes.values()))
+class _Pool:
+    """What a pool of processes of the standard library consists of; nothing for other executors."""
+
+    def __init__(self, executor: Executor) -> None:
+        pool = executor if isinstance(executor, ProcessPoolExecutor) else None
+        self._processes = list((getattr(pool, "_processes", None) or {}).values())
+        self._pipe = getattr(getattr(pool, "_result_queue", None), "_writer", None)
+        self._thread = getattr(pool, "_executor_manager_thread", None)
+
+    def works(self) -> bool:
+        """Tell whether its thread goes on."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def process_died(self) -> bool:
+        """Tell whether a process was killed or failed."""
+        return any(process.exitcode not in (None, 0) for process in self._processes)
+
+    def end(self) -> None:
+        """Let a pool of which a process died know that it is broken.
+
+        It sees that by itself, unless the process died while it handed over a result: then the
+        pool's thread waits for the rest of it, for ever and also when Python ends. It gets a rest
+        here that is no pickle, and where that cannot be, the end of the file. Nor does it see that
+        a process died after it was shut down, and the others may wait for a lock of that one.
+        """
+        for process in self._processes:
+            process.kill()
+        if self._pipe is None or self._pipe.closed:
+            return
+        if hasattr(select, "poll"):
+            _fill(self._pipe.fileno(), lambda: not self.works())
+        self._pipe.close()
 
 
-def _end_pool(executor: Executor) -> None:
-    """Let a pool of which a process died know that it is broken.
-
-    A pool sees that by itself, unless the process died while it handed over a result: then the
-    pool's thread waits for the rest of it, for ever and also when Python ends. It gets a rest here
-    that is no pickle, and where that cannot be, the end of the file.
-    """
-    for process in list((getattr(executor, "_processes", None) or {}).values()):
-        process.kill()
-    pipe = getattr(getattr(executor, "_result_queue", None), "_writer", None)
-    if pipe is None or pipe.closed:
-        return
-    if hasattr(select, "poll"):
-        _fill(pipe.fileno(), lambda: bool(getattr(executor, "_broken", True)))
-    pipe.close()
+def _shut_down(executor: Executor, wait: bool) -> None:
+    """Shut an executor down; of a pool of processes wait for those that can end."""
+    pool = _Pool(executor)
+    executor.shutdown(wait=wait and not pool.works(), cancel_futures=True)
+    while wait and pool.works():
+        time.sleep(0.01)
+        if pool.process_died():
+            pool.end()
 
 
 def _fill(pipe: int, enough: Callable[[], bool]) -> None:
@@ -322,12 +341,12 @@ class _Desk:
             self._books()
         finally:
             self._stop.said = True
+            if (pool := _Pool(self._executor)).process_died():
+                pool.end()  # first: a pool that breaks cannot fail futures that were cancelled
             for future in self._given:
                 future.cancel()
-            if _process_died(self._executor):
-                _end_pool(self._executor)
             if self._make is not None:
-                self._executor.shutdown(wait=run.status == "complete", cancel_futures=True)
+                _shut_down(self._executor, wait=run.status == "complete")
 
     def _prepare(self) -> None:
         run = self._run
@@ -413,12 +432,13 @@ class _Desk:
 
     def _look_after_pool(self) -> None:
         now = time.monotonic()
-        if not _process_died(self._executor):
+        pool = _Pool(self._executor)
+        if not pool.process_died():
             self._dead_since = None
         elif self._dead_since is None:
             self._dead_since = now
         elif now - self._dead_since > _PATIENCE_SECONDS:
-            _end_pool(self._executor)  # its tasks come back as those of a broken executor
+            pool.end()  # its tasks come back as those of a broken executor
 
     def _last_ones(self) -> None:
         """Take what comes back when the time is over: the workers have the same limit."""
