@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import platform
 import struct
 import sys
@@ -112,3 +113,46 @@ def test_chambers_do_not_depend_on_the_floating_point_of_the_thread(
         same(lambda m=method: planes.chambers(points=True, method=m).points.tobytes(), mode)
     same(lambda: lr.Arrangement(normals, offsets).whitney_numbers(), mode)
     same(lambda: int(planes.count(lr.Box(-(2.0**-1060), 2.0**-1050))), mode)
+
+
+@MODES
+def test_values_and_bounds_do_not_depend_on_the_floating_point_of_the_thread(mode: int) -> None:
+    tiny = 2.0**-1060
+    unit = lr.Pointwise([-tiny, 0.0, tiny], [0.0, tiny, -tiny, 2 * tiny])
+    same(lambda: lr.Pointwise(unit.breakpoints, unit.slopes), mode)
+    same(lambda: lr.Network(1, [lr.Pointwise(unit.breakpoints, unit.slopes)]).pattern_bits, mode)
+    same(lambda: hash(lr.Affine([[tiny]], [tiny])), mode)
+    same(lambda: lr.Affine([[tiny]], [0.0]) == lr.Affine([[0.0]], [0.0]), mode)
+    plane = lr.Slice([0.0] * 3, [[1.0, tiny, 0.0], [1.0, 0.0, 0.0]])
+    same(lambda: lr.Slice(plane.origin, plane.directions).resolve((3,)).dim, mode)
+    architecture = lr.Architecture.cnn((1, 4), [lr.ConvSpec(2, 2)])
+    for domain in (lr.Box(0.0, tiny), lr.Box(-tiny, tiny), lr.Box([0.0, 0, 0, 0], [tiny, 1, 1, 1])):
+        same(lambda d=domain: repr(lr.bounds(architecture, d)), mode)
+    small = lr.Architecture.mlp([2, 5, 1])
+    constants = {"gradient_constant": tiny, "bias_constant": 1e300}
+    same(lambda: lr.average_bounds(small, lr.Box(0, tiny), **constants).to_dict(), mode)
+    normals = [[1.0, tiny], [1.0, 0.0], [tiny, 1.0]]
+    same(lambda: lr.Arrangement(normals, [0.0, tiny, 0.0]).dim, mode)
+    same(lambda: lr.load([([[tiny, 0.0]], [tiny])]).layers, mode)
+
+
+def test_all_that_is_public_is_protected() -> None:
+    """A function of a new module is, too."""
+    for module in (lr, lr.nas, lr.constructions):
+        for name in module.__all__:
+            item = getattr(module, name)
+            if inspect.isfunction(item):
+                assert hasattr(item, "_protected"), name
+                assert getattr(sys.modules[item.__module__], item.__name__) is item, name
+            elif inspect.isclass(item) and not issubclass(item, BaseException):
+                for method in ("__init__", "__eq__", "__hash__"):
+                    own = getattr(item, method)
+                    assert hasattr(own, "_protected") or not inspect.isfunction(own), name
+
+
+def test_a_call_that_raises_leaves_the_next_one_protected() -> None:
+    with environment(FLUSH):
+        for _ in range(2):
+            with pytest.raises(ValueError, match="low"):
+                lr.Box(2.0**-1060, 0.0)
+        assert control_word() == FLUSH

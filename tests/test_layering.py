@@ -113,13 +113,13 @@ TOP = {
         "version", "device", "floating_point",
     },
     "training": _IR | {
-        "domain", "result", "lower", "core", "run", "version", "engine", "floating_point",
+        "domain", "result", "lower", "core", "run", "version", "engine",
     },
     "importers": _IR | {"files"},
     "face": {
         "errors", "network", "domain", "vnnlib", "result", "bounds", "one_layer", "methods",
         "constructions", "average",
-        "engine", "training", "importers", "report", "core", "version",
+        "engine", "training", "importers", "report", "core", "version", "floating_point",
     },
     # Pictures, reports and the command line are users of the public names, like everybody else;
     # the first two are public themselves, so they take them inside functions.

@@ -13,6 +13,7 @@ struct Scope {
 }  // namespace
 
 void bind_floating_point(py::module_& m) {
+  m.def("default_floating_point", &default_floating_point);
   py::class_<Scope>(m, "DefaultFloatingPoint",
                     "Rounding to nearest and gradual underflow, a while.")
       .def(py::init<>())

@@ -12,6 +12,8 @@ except ImportError as error:
     )
     raise
 
+import sys as _sys
+
 from . import constructions, nas
 from ._arrangement import Arrangement
 from ._bounds import (
@@ -30,6 +32,7 @@ from ._cost import CostForecast, predict_cost
 from ._count import count
 from ._decision_boundary import BoundaryPiece, DecisionBoundary, decision_boundary
 from ._expected import Expectation, expected
+from ._floating_point import protect as _protect
 from ._local_complexity import LocalComplexity, local_complexity
 from ._methods import Method, methods
 from ._monitor import Monitor
@@ -185,6 +188,9 @@ __all__ = [
     "unstable",
     "watch",
 ]
+
+
+_protect(_sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ._count import check_question
 from ._first_layer import by_arrangement
-from ._floating_point import in_default_floating_point
 from ._forecast import forecast
 from ._geometry import generator
 from ._parts import Part, Search
@@ -79,7 +78,6 @@ def _time(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-@in_default_floating_point
 def predict_cost(
     net: Network,
     domain: Domain | None = None,

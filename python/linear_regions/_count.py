@@ -12,7 +12,6 @@ from . import _core
 from ._checkpoint import Checkpoint
 from ._divisible import State
 from ._first_layer import by_arrangement, count_by_arrangement
-from ._floating_point import in_default_floating_point
 from ._forecast import warned
 from ._frame import domain_frame
 from ._lower import frame_of, planar_domain, program
@@ -34,7 +33,6 @@ _WHATS = ("activation", "linear", "affine")
 _REFERENCE = "Zaslavsky 1975 on each layer cell; definition: Hanin & Rolnick 2019"
 
 
-@in_default_floating_point
 def count(
     net: Network,
     domain: Domain | None = None,

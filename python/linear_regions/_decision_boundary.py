@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from ._floating_point import in_default_floating_point
 from ._region_columns import IntArray, row_number
 from ._region_table import Regions
 from ._regions import regions
@@ -202,7 +201,6 @@ def _around(cells: Regions, facet: int, facets: range) -> IntArray:
     return np.array(order, dtype=np.int64)
 
 
-@in_default_floating_point
 def decision_boundary(
     net: Network, domain: Domain | None = None, **options: Any
 ) -> DecisionBoundary:

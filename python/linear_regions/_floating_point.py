@@ -3,29 +3,65 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from inspect import isclass, isfunction, ismodule
+from types import ModuleType
+from typing import Any, ParamSpec, TypeVar
 
 from . import _core
 
-__all__ = ["in_default_floating_point"]
+__all__ = ["in_default_floating_point", "protect"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+# The methods of every class that may compare numbers.
+_NUMBERS = ("__init__", "__call__", "__eq__", "__hash__")
+
+
+def protect(package: ModuleType) -> None:
+    """Let public functions, and what makes and compares values, compute as IEEE 754 says.
+
+    Threads that other libraries told otherwise (``torch.set_flush_denormal``) round in another
+    direction, or take subnormal numbers for zero, in comparisons, in ``Fraction(x)`` and in NumPy.
+    The core protects itself; this protects what Python decides around it. Functions are replaced
+    in the module that defines them, too. Other methods that compute are protected one by one.
+    """
+    for name in package.__all__:
+        item = getattr(package, name)
+        if ismodule(item):
+            protect(item)
+        elif isfunction(item):
+            protected = in_default_floating_point(item)
+            setattr(package, name, protected)
+            setattr(sys.modules[item.__module__], item.__name__, protected)
+        elif isclass(item) and not issubclass(item, BaseException):
+            for cls in item.__mro__:
+                if cls.__module__.partition(".")[0] == __package__:
+                    _protect_class(cls)
+
+
+def _protect_class(cls: type) -> None:
+    for name in _NUMBERS:
+        item = vars(cls).get(name)
+        if isfunction(item):
+            setattr(cls, name, in_default_floating_point(item))
+
 
 def in_default_floating_point(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Let a function round to nearest, and compute with subnormal numbers as they are.
-
-    Threads that other libraries told otherwise (``torch.set_flush_denormal``) take subnormal
-    numbers for zero, in comparisons, in ``Fraction(x)`` and in NumPy. The core protects itself;
-    this protects what Python decides around it.
-    """
+    """Let a function round to nearest, and compute with subnormal numbers as they are."""
+    if hasattr(function, "_protected"):
+        return function
 
     @wraps(function)
     def protected(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if _core.default_floating_point():  # nearly always, and within another call
+            return function(*args, **kwargs)
         with _core.DefaultFloatingPoint():
             return function(*args, **kwargs)
 
+    marked: Any = protected
+    marked._protected = True
     return protected

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ._count import count
-from ._floating_point import in_default_floating_point
 from ._geometry import generator, integer
 from ._pattern_source import Packed, packed_patterns
 from ._segments import count_segments
@@ -89,7 +88,6 @@ class LocalComplexity(SameFields):
         )
 
 
-@in_default_floating_point
 def local_complexity(
     net: Any,
     points: Any,

@@ -33,7 +33,6 @@ __all__ = ["LocatedRegion", "located", "region_at"]
 MOST_DIMENSIONS_WITH_VERTICES = 8
 
 
-@in_default_floating_point
 def region_at(net: Network, x: npt.ArrayLike, domain: Domain | None = None) -> LocatedRegion:
     """Return the activation region that holds a point; no other region is looked at.
 

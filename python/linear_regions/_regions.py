@@ -19,7 +19,6 @@ from . import _core
 from ._ball_regions import list_in_ball
 from ._count import check_question, refuse_parts_of_ball, result_of
 from ._divisible import State
-from ._floating_point import in_default_floating_point
 from ._frame import domain_frame
 from ._geometry import integer
 from ._lineality import Quotient, lifted, quotient_of, restricted
@@ -103,7 +102,6 @@ def regions(
     checkpoint: None = ...,
     out: str | PathLike[str],
 ) -> RegionFolder: ...
-@in_default_floating_point
 def regions(
     net: Network,
     domain: Domain | None = None,

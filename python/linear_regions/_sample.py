@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ._device.launch import is_cuda
-from ._floating_point import in_default_floating_point
 from ._forward import Points, checked_dtype, forward_pass, point_rows
 from ._geometry import integer
 from ._proved_patterns import ProvedPatterns
@@ -43,7 +42,6 @@ _ARITHMETICS = ("auto", "certified", "float")
 _BATCH_NUMBERS = 1 << 21  # doubles of the largest slot in one batch: 16 MiB
 
 
-@in_default_floating_point
 def patterns(net: Network, points: npt.ArrayLike, *, dtype: str = "float64") -> Words:
     """Return the activation patterns of points, packed into 64-bit words.
 
@@ -93,7 +91,6 @@ def patterns(net: Network, points: npt.ArrayLike, *, dtype: str = "float64") -> 
     return words[0] if single else words
 
 
-@in_default_floating_point
 def sample(
     net: Network,
     domain: Domain | None = None,

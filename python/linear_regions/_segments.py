@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from . import _core
 from ._count import count
-from ._floating_point import in_default_floating_point
 from ._lower import program
 from ._run import Progress, Run, run_control
 from .domain import Segment
@@ -25,7 +24,6 @@ _FloatArray = npt.NDArray[np.float64]
 _WHATS = ("activation", "linear", "affine")
 
 
-@in_default_floating_point
 def count_segments(
     net: Network,
     a: npt.ArrayLike,

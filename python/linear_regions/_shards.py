@@ -19,7 +19,6 @@ from ._checkpoint import Checkpoint
 from ._count import check_question, count_in_parts, result_of
 from ._digest import digest
 from ._divisible import State
-from ._floating_point import in_default_floating_point
 from ._geometry import integer
 from ._methods import method_named
 from ._part_runs import ExecutorOrMaker
@@ -35,7 +34,6 @@ __all__ = ["count_shard", "merge_counts"]
 _PARTS_PER_SHARD = 16
 
 
-@in_default_floating_point
 def count_shard(
     net: Network,
     domain: Domain | None = None,

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._floating_point import in_default_floating_point
 from ._frame import domain_frame
 from ._lower import frame_of, program
 from ._polyhedra import no_domain
@@ -24,7 +23,6 @@ __all__ = ["unstable"]
 _ACTIVATIONS = (Pointwise, MaxPool, Maxout)
 
 
-@in_default_floating_point
 def unstable(net: Network, box: Box, *, exact: bool = False) -> tuple[npt.NDArray[np.bool_], ...]:
     """Tell which units may change their linear piece inside a box.
 
