@@ -6,36 +6,46 @@
 // with the same x_k, so |delta| <= |B| (|r| + doubt) / (1 - q), where q >= |1 - B A| + |B| e in the
 // maximum norm.
 //
-// Columns are vectors, one lane per row, so that all sums run from column to column and none across
-// lanes. C is the number of vectors of a column, or 0. Lanes beyond the rows stay zero.
+// Columns are vectors, one lane per row, so that sums run from column to column, none across lanes.
+// Lanes beyond the rows stay zero.
 
 inline double size_of(double x) {
   return __builtin_fabs(x);
 }
 
-template <int C>
-struct RaySolver {
+// Number of rows, and the vectors and lanes of a column; D is the number of rows, or 0.
+template <int D>
+struct SolverSize {
+  static constexpr std::size_t d = D, c = (D + 7) / 8, lead = 8 * c;
+  explicit SolverSize(std::size_t /*rows*/) {}
+};
+template <>
+struct SolverSize<0> {
   const std::size_t d, c, lead;
-  double *a, *t, *residual, *doubt, *solved, *lane;
-  std::int32_t *pivot, *used;  // column of a row; one more than the row of a column
-  double left_over = 1.0;      // x_k
+  explicit SolverSize(std::size_t rows) : d(rows), c((rows + 7) / 8), lead(8 * c) {}
+};
 
-  RaySolver(std::size_t dim, double* work, std::int32_t* place)
-      : d(dim),
-        c(C > 0 ? static_cast<std::size_t>(C) : (dim + 7) / 8),
-        lead(8 * c),
+template <int D>
+struct RaySolver : SolverSize<D> {
+  using SolverSize<D>::d, SolverSize<D>::lead;
+  double *a, *t, *residual, *doubt, *solved, *lane, *row;
+  std::int32_t *pivot, *open;  // the column of each row; those without one
+  std::size_t n_open = 0;
+  double left_over = 1.0;  // x_k
+
+  RaySolver(std::size_t rows, double* work, std::int32_t* place)
+      : SolverSize<D>(rows),
         a(work),
-        t(a + (dim + 1) * lead),
-        residual(t + (2 * dim + 1) * lead),
+        t(a + (d + 1) * lead),
+        residual(t + (2 * d + 1) * lead),
         doubt(residual + lead),
         solved(doubt + lead),
         lane(solved + lead),
+        row(lane + 2 * lead),
         pivot(place),
-        used(place + dim) {}
+        open(place + d) {}
 
   double* right(std::size_t i) const { return t + (d + 1 + i) * lead; }
-  // One in lane s, else zero.
-  V one_at(std::size_t s, std::size_t chunk) const { return V::load(lane + lead - s + 8 * chunk); }
 
   bool load(const double* const* rows) {
     const V zero = V::zero();
@@ -56,40 +66,37 @@ struct RaySolver {
     return true;
   }
 
-  // Takes row s off all others in the columns that are still of use: the free ones and, of the
+  // Takes row s off all others in the columns that are still of use: the open ones and, of the
   // right half, those that are not yet a column of the identity.
   bool eliminate() {
+    const V one = V::broadcast(1.0);
     for (std::size_t s = 0; s < d; ++s) {
       std::size_t best = 0;
       double most = 0.0;
-      for (std::size_t j = 0; j <= d; ++j) {
-        const double size = used[j] != 0 ? 0.0 : size_of(t[j * lead + s]);
-        best = size > most ? j : best;
+      for (std::size_t i = 0; i < n_open; ++i) {
+        row[i] = t[static_cast<std::size_t>(open[i]) * lead + s];
+        const double size = size_of(row[i]);
+        best = size > most ? i : best;
         most = size > most ? size : most;
       }
       if (!(most > 0 && most < 1e300)) return false;
-      used[best] = static_cast<std::int32_t>(s) + 1;
-      pivot[s] = static_cast<std::int32_t>(best);
-      const V inverse = V::broadcast(1.0 / t[best * lead + s]), one = V::broadcast(1.0);
-      const auto step = [&](double* column, std::size_t chunk, V value) {
-        const V at = one_at(s, chunk), others = one - at;
-        const V factor = V::load(t + best * lead + 8 * chunk) * (others * inverse);
+      const V inverse = V::broadcast(1.0 / row[best]);
+      pivot[s] = open[best];
+      open[best] = open[--n_open];
+      row[best] = row[n_open];
+      for (std::size_t i = 0; i < s; ++i) row[n_open + i] = right(i)[s];
+      for (std::size_t i = 0; i < lead; i += 8) {
+        const V at = V::load(lane + lead - s + i), others = one - at;  // one in lane s; elsewhere
         const V own = fma(at, inverse, others);
-        fma(V::zero() - factor, value, V::load(column + 8 * chunk) * own).store(column + 8 * chunk);
-      };
-      for (std::size_t j = 0; j <= d; ++j)
-        if (used[j] == 0) {
-          const V value = V::broadcast(t[j * lead + s]);
-          for (std::size_t chunk = 0; chunk < c; ++chunk) step(t + j * lead, chunk, value);
-        }
-      for (std::size_t i = 0; i < s; ++i) {
-        const V value = V::broadcast(right(i)[s]);
-        for (std::size_t chunk = 0; chunk < c; ++chunk) step(right(i), chunk, value);
-      }
-      for (std::size_t chunk = 0; chunk < c; ++chunk) {
-        const V at = one_at(s, chunk), others = one - at;
-        (at * inverse - V::load(t + best * lead + 8 * chunk) * (others * inverse))
-            .store(right(s) + 8 * chunk);
+        const V factor = V::load(t + static_cast<std::size_t>(pivot[s]) * lead + i) *
+                         (V::zero() - others * inverse);
+        const auto step = [&](double* column, double value) {
+          fma(factor, V::broadcast(value), V::load(column) * own).store(column);
+        };
+        for (std::size_t j = 0; j < n_open; ++j)
+          step(t + static_cast<std::size_t>(open[j]) * lead + i, row[j]);
+        for (std::size_t j = 0; j < s; ++j) step(right(j) + i, row[n_open + j]);
+        fma(at, inverse, factor).store(right(s) + i);
       }
     }
     return true;
@@ -113,19 +120,21 @@ struct RaySolver {
     for (std::size_t i = 0; i < lead; i += 8)
       (V::zero() - V::load(t + k * lead + i)).store(solved + i);
     find_residuals(k);
-    for (std::size_t chunk = 0; chunk < lead; chunk += 8) {
-      V sum = V::load(solved + chunk);
-      for (std::size_t i = 0; i < d; ++i)
-        sum = sum - V::load(right(i) + chunk) * V::broadcast(residual[i]);
-      sum.store(solved + chunk);
+    for (std::size_t i = 0; i < lead; i += 8) {
+      V sum = V::zero();
+      for (std::size_t j = 0; j < d; ++j)
+        sum = fma(V::load(right(j) + i), V::broadcast(residual[j]), sum);
+      (V::load(solved + i) - sum).store(solved + i);
     }
-    double most = 1.0;
+    double most = 1.0, last = k == d ? 1.0 : 0.0;
+    bool moderate = true;
     for (std::size_t s = 0; s < d; ++s) {
       const double size = size_of(solved[s]);
-      if (!(size < 1e300)) return false;
+      moderate = moderate && size < 1e300;
       most = size > most ? size : most;
+      last = pivot[s] == static_cast<std::int32_t>(d) ? size : last;
     }
-    const double last = k == d ? 1.0 : size_of(solved[used[d] - 1]);
+    if (!moderate) return false;
     const double by = most <= last * (1 + 1e-9) ? last : most;
     const V scale = V::broadcast(by), top = V::broadcast(1.0), bottom = V::broadcast(-1.0);
     for (std::size_t i = 0; i < lead; i += 8)
@@ -139,18 +148,18 @@ struct RaySolver {
     double worst = 0.0, q = 0.0;
     for (std::size_t i = 0; i < lead; i += 8)
       (abs(V::load(residual + i)) + V::load(doubt + i)).store(residual + i);
-    for (std::size_t chunk = 0; chunk < c; ++chunk) {
+    for (std::size_t i = 0; i < lead; i += 8) {
       V near = V::zero(), far = V::zero(), off = V::zero();
-      for (std::size_t i = 0; i < d; ++i) {
-        const V b = abs(V::load(right(i) + 8 * chunk));
-        near = fma(b, V::broadcast(doubt[i]), near);
-        far = fma(b, V::broadcast(residual[i]), far);
+      for (std::size_t j = 0; j < d; ++j) {
+        const V b = abs(V::load(right(j) + i));
+        near = fma(b, V::broadcast(doubt[j]), near);
+        far = fma(b, V::broadcast(residual[j]), far);
       }
       for (std::size_t s = 0; s < d; ++s) {
         const double* column = column_of(s);
-        V sum = V::zero() - one_at(s, chunk);
-        for (std::size_t i = 0; i < d; ++i)
-          sum = fma(V::load(right(i) + 8 * chunk), V::broadcast(column[i]), sum);
+        V sum = V::zero() - V::load(lane + lead - s + i);
+        for (std::size_t j = 0; j < d; ++j)
+          sum = fma(V::load(right(j) + i), V::broadcast(column[j]), sum);
         off = off + abs(sum);
       }
       off = fma(near, V::broadcast(1.1 * static_cast<double>(d)), off);  // once per column
@@ -159,9 +168,9 @@ struct RaySolver {
       double each[16];
       off.store(each);
       far.store(each + 8);
-      for (std::size_t i = 0; i < 8; ++i) {
-        q = each[i] > q ? each[i] : q;
-        worst = each[8 + i] > worst ? each[8 + i] : worst;
+      for (std::size_t j = 0; j < 8; ++j) {
+        q = each[j] > q ? each[j] : q;
+        worst = each[8 + j] > worst ? each[8 + j] : worst;
       }
     }
     *error = 1.0001 * worst / (1 - q);
@@ -170,11 +179,10 @@ struct RaySolver {
 
   bool run(const double* const* rows, std::int32_t fixed, double* x, double* error) {
     if (!load(rows)) return false;
-    for (std::size_t j = 0; j <= d; ++j) used[j] = 0;
-    if (fixed >= 0) used[fixed] = -1;
+    for (std::int32_t j = 0; j <= static_cast<std::int32_t>(d); ++j)
+      if (j != fixed) open[n_open++] = j;
     if (!eliminate()) return false;
-    std::size_t k = fixed >= 0 ? static_cast<std::size_t>(fixed) : 0;
-    while (fixed < 0 && used[k] != 0) ++k;
+    const auto k = static_cast<std::size_t>(fixed >= 0 ? fixed : open[0]);
     if (!place_point(k)) return false;
     x[k] = left_over;
     for (std::size_t s = 0; s < d; ++s) x[pivot[s]] = solved[s];
@@ -184,6 +192,17 @@ struct RaySolver {
 
 inline bool solve_ray(const double* const* rows, std::size_t d, std::int32_t fixed, double* work,
                       std::int32_t* place, double* x, double* error) {
-  if (d <= 8) return RaySolver<1>(d, work, place).run(rows, fixed, x, error);
-  return RaySolver<0>(d, work, place).run(rows, fixed, x, error);
+  const auto run = [&]<int D>() { return RaySolver<D>(d, work, place).run(rows, fixed, x, error); };
+  switch (d) {
+    case 3:
+      return run.template operator()<3>();
+    case 4:
+      return run.template operator()<4>();
+    case 5:
+      return run.template operator()<5>();
+    case 6:
+      return run.template operator()<6>();
+    default:
+      return run.template operator()<0>();
+  }
 }
