@@ -99,6 +99,8 @@ struct Cone {
   Mask<W> used = Mask<W>::none();  // facets so far; all of them contain the lines
 };
 
+inline constexpr double kTrusted = 1e-5;  // rays with larger error bounds decide nothing
+
 // Two adjacent rays on different sides of a hyperplane, by number.
 struct Edge {
   std::int32_t positive, negative;

@@ -144,7 +144,13 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void check_simple(Cone<W>& cone) const;
 
   // cone_rays.cpp: numbers and signs of rays
-  double slack_of(const Ray& ray) const;
+  // Error of the ray and rounding of d + 1 products and sums; the factor covers the part of the row
+  // error that meets the error of the ray.
+  double slack_of(const Ray& ray) const {
+    return ray.error <= kTrusted
+               ? 1.0001 * (ray.error + 1.1 * kRoundoff * static_cast<double>(dim_ + 4))
+               : INFINITY;
+  }
   double value_at(const double* row, const Ray& ray) const;
   Ray* mix_rays(const Ray& p, const Ray& q, const double* row, const Mask<W>& common,
                 const Through& through, std::size_t words);

@@ -32,6 +32,12 @@ struct PulledSums {
   double weighted, squares, sizes;
 };
 
+// Where a row vanishes between two rays: its values there, at least zero and at most zero; the
+// share of the second ray; how far the rays are apart, and the largest entry of the mixture.
+struct MixedRay {
+  double vp, vq, t, length, size;
+};
+
 inline constexpr double kUnclear = 0x1p-13;
 
 struct ConeKernels {
@@ -79,6 +85,11 @@ struct ConeKernels {
   // (largest a[i] * b[i]) * (largest c[i] * d[i]), for n entries (a multiple of kLanes) >= 0.
   double (*reach)(const double* a, const double* b, const double* c, const double* d,
                   std::size_t n);
+
+  // out = (1 - t) p + t q, where the row (`width` coefficients) is zero, positive at p and negative
+  // at q; t is 1/2 where its values tell nothing. For `padded` coordinates, a multiple of four.
+  MixedRay (*mix_edge)(const double* p, const double* q, const double* row, std::size_t width,
+                       std::size_t padded, double* out);
 
   // out = a * p + b * q for n coordinates (a multiple of four); returns the largest size.
   double (*mix_point)(const double* p, const double* q, double a, double b, std::size_t n,

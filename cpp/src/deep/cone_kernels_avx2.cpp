@@ -14,10 +14,10 @@ namespace {
 
 }  // namespace
 
-const ConeKernels kAvx2ConeKernels = {
-    classify_cones, evaluate_cones, look_cones,      mix_edges,         sign_columns_avx2,
-    sizes_avx2,     reach_avx2,     mix_coordinates, shared_pairs_avx2, solve_ray,
-    add_columns,    add_row_block,  pull_slopes};
+const ConeKernels kAvx2ConeKernels = {classify_cones,    evaluate_cones,    look_cones, mix_edges,
+                                      sign_columns_avx2, sizes_avx2,        reach_avx2, mix_edge,
+                                      mix_coordinates,   shared_pairs_avx2, solve_ray,  add_columns,
+                                      add_row_block,     pull_slopes};
 
 }  // namespace linear_regions
 #endif

@@ -15,9 +15,9 @@ namespace {
 }  // namespace
 
 const ConeKernels kAvx512ConeKernels = {
-    classify_cones, evaluate_cones, look_cones,      mix_edges,         sign_columns_avx2,
-    sizes_avx2,     reach_avx2,     mix_coordinates, shared_pairs_avx2, solve_ray,
-    add_columns,    add_row_block,  pull_slopes};
+    classify_cones, evaluate_cones, look_cones,    mix_edges,       sign_columns_avx2,
+    sizes_avx2,     reach_avx2,     mix_edge,      mix_coordinates, shared_pairs_avx2,
+    solve_ray,      add_columns,    add_row_block, pull_slopes};
 
 }  // namespace linear_regions
 #endif

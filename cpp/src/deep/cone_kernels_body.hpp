@@ -252,11 +252,44 @@ inline double mix_coordinates(const double* p, const double* q, double a, double
   double most = 0.0;
   for (std::size_t i = 0; i < n; ++i) {
     const double x = a * p[i] + b * q[i];
-    const double size = x < 0 ? -x : x;
+    const double size = __builtin_fabs(x);
     out[i] = x;
     most = size > most ? size : most;
   }
   return most;
+}
+
+template <int W>
+inline MixedRay mix_row(const double* p, const double* q, const double* row, std::size_t width,
+                        std::size_t padded, double* out) {
+  const std::size_t n = W > 0 ? static_cast<std::size_t>(W) : width;
+  const std::size_t room = W > 0 ? static_cast<std::size_t>((W + 3) / 4 * 4) : padded;
+  double vp = row[0] * p[0], vq = row[0] * q[0], length = 0.0;
+  for (std::size_t k = 1; k < n; ++k) vp += row[k] * p[k], vq += row[k] * q[k];
+  for (std::size_t k = 0; k < n; ++k) {
+    const double apart = __builtin_fabs(p[k] - q[k]);
+    length = apart > length ? apart : length;
+  }
+  vp = vp < 0 ? 0.0 : vp;  // NaN stays
+  vq = vq > 0 ? 0.0 : vq;
+  const double total = vp - vq, t = total > 0 && total < __builtin_inf() ? vp / total : 0.5;
+  return {vp, vq, t, length, mix_coordinates(p, q, 1 - t, t, room, out)};
+}
+
+inline MixedRay mix_edge(const double* p, const double* q, const double* row, std::size_t width,
+                         std::size_t padded, double* out) {
+  switch (width) {
+    case 4:
+      return mix_row<4>(p, q, row, width, padded, out);
+    case 5:
+      return mix_row<5>(p, q, row, width, padded, out);
+    case 6:
+      return mix_row<6>(p, q, row, width, padded, out);
+    case 7:
+      return mix_row<7>(p, q, row, width, padded, out);
+    default:
+      return mix_row<0>(p, q, row, width, padded, out);
+  }
 }
 
 inline void add_columns(double* out, std::size_t lead, std::size_t columns, const double* weight,

@@ -75,8 +75,9 @@ inline double reach(const double* a, const double* b, const double* c, const dou
 
 }  // namespace
 
-const ConeKernels kGenericConeKernels = {
-    classify_cones,  evaluate_cones, look_cones, mix_edges,   sign_columns,  sizes,      reach,
-    mix_coordinates, shared_pairs,   solve_ray,  add_columns, add_row_block, pull_slopes};
+const ConeKernels kGenericConeKernels = {classify_cones,  evaluate_cones, look_cones, mix_edges,
+                                         sign_columns,    sizes,          reach,      mix_edge,
+                                         mix_coordinates, shared_pairs,   solve_ray,  add_columns,
+                                         add_row_block,   pull_slopes};
 
 }  // namespace linear_regions

@@ -21,20 +21,11 @@ constexpr double kGrowth = 256;     // unless the rows themselves allow little b
 constexpr double kWorn = 1e-6;      // up to this
 constexpr double kListed = 1e-12;   // ... where rays are listed
 constexpr double kPlaced = 1e-9;    // listed rays with larger bounds are placed exactly
-constexpr double kTrusted = 1e-5;   // rays with larger bounds decide nothing
 constexpr double kOriented = 0.05;  // bounds below this share leave no doubt about the direction
 // Last coordinate of a point that doubles cannot tell from infinity: it is zero at infinity alone.
 constexpr double kLeastFinite = 0x1p-900;
 
 }  // namespace
-
-// Error of the ray and rounding of d + 1 products and sums; the factor covers the part of the row
-// error that meets the error of the ray.
-template <int W>
-double ConeEngine<W>::slack_of(const Ray& ray) const {
-  if (!(ray.error <= kTrusted)) return kInfinity;
-  return 1.0001 * (ray.error + 1.1 * kRoundoff * static_cast<double>(dim_ + 4));
-}
 
 template <int W>
 double ConeEngine<W>::value_at(const double* row, const Ray& ray) const {
@@ -68,14 +59,9 @@ template <int W>
 Ray* ConeEngine<W>::mix_rays(const Ray& p, const Ray& q, const double* row, const Mask<W>& common,
                              const Through& through, std::size_t words) {
   Ray* ray = new_ray(words);
-  const double vp = std::max(value_at(row, p), 0.0), vq = std::min(value_at(row, q), 0.0);
+  const auto [vp, vq, t, length, size] =
+      kernels_.mix_edge(p.x(), q.x(), row, width_, stride_, ray->x());
   const double e = row[width_], norm = row[width_ + 1];
-  const double total = vp - vq;
-  const double t = total > 0 && total < kInfinity ? vp / total : 0.5;
-  const double size = kernels_.mix_point(p.x(), q.x(), 1 - t, t, stride_, ray->x());
-  double length = 0.0;
-  for (std::size_t k = 0; k < width_; ++k)
-    length = std::max(length, std::fabs(p.x()[k] - q.x()[k]));
   ray->error = mixed_error(t, p.error, q.error, vp, vq, 1.0001 * e + norm * slack_of(p),
                            1.0001 * e + norm * slack_of(q), length);
   ray->alive = p.alive || q.alive;
