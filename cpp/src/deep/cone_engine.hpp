@@ -144,6 +144,9 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void check_simple(Cone<W>& cone) const;
 
   // cone_rays.cpp: numbers and signs of rays
+  // Where regions are counted and every sign is proved, rays and rows may wait for a sign that they
+  // leave open: what they are shows nowhere.
+  bool coarse() const { return counting() && root_.arithmetic == Arithmetic::kCertified; }
   // Error of the ray and rounding of d + 1 products and sums; the factor covers the part of the row
   // error that meets the error of the ray.
   double slack_of(const Ray& ray) const {
@@ -164,7 +167,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   int float_sign(const double* row, const Ray& ray) const;
   bool exactly_zero(const double* row, const Ray& ray) const;
   // Sign of a line with this row (d + 1 coefficients, e, N) at a ray: float, else exact.
-  int sign_at(const Line& line, const double* row, const Ray& ray, const Mask<W>& mask,
+  int sign_at(const Line& line, const double* row, Ray& ray, const Mask<W>& mask,
               const Through& through);
   int exact_sign(const Line& line, const Mask<W>& mask, const Through& through);
 
@@ -186,6 +189,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   bool zero_cut(const LayerCell& cell, std::int32_t cut, const double* row);
   void base_pointwise(LayerCell& cell);
   void open_fixed_units(const LayerCell& cell, const Pointwise& pointwise, std::size_t n);
+  void bound_members(LayerCell& cell);
   void gather_members(Node& node, LayerCell& cell);
   void ray_signs(const LayerCell& cell, Ray& ray, const Mask<W>& mask, const Through& through,
                  const std::uint64_t* wanted);
@@ -443,7 +447,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   // Counting by sections.
   std::vector<Level> levels_;
   std::vector<const Ray*> level_rays_;  // of the first level
-  bool values_filled_ = false;          // of the first level
+  bool values_filled_ = false;    // of the first level
   std::size_t lead_ = 0;
   LineVector unit_rows_, unit_columns_;  // of the units that are counted: by row and by column
   std::vector<std::int32_t> list_cuts_, section_;

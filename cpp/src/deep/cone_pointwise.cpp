@@ -13,7 +13,8 @@
 namespace linear_regions {
 namespace {
 
-constexpr double kLoose = 0x1p-40;  // errors above this share of a row are worth a closer look
+constexpr double kLoose = 0x1p-40;   // errors above this share of a row are worth a closer look,
+constexpr double kCoarse = 0x1p-33;  // at once where rays are coarse; in between when it matters
 
 std::uint64_t valid_bits(std::size_t n, std::size_t word) {
   const std::size_t rest = n - 64 * word;
@@ -316,6 +317,24 @@ void ConeEngine<W>::open_fixed_units(const LayerCell& cell, const Pointwise& p, 
   }
 }
 
+// Final errors of the members' rows, unless they may wait.
+template <int W>
+void ConeEngine<W>::bound_members(LayerCell& cell) {
+  const std::size_t lead = padded(static_cast<std::size_t>(cell.m));
+  double *e = cell.member_rows + width_ * lead, *norm = e + lead;
+  if (coarse()) {
+    cell.loose = arena_.make<std::uint64_t>(static_cast<std::size_t>(cell.words) + 1);
+    std::fill_n(cell.loose, cell.words, 0);
+  }
+  for (std::int32_t i = 0; i < cell.m; ++i) {
+    if (coarse() && e[i] > kLoose * norm[i] && e[i] <= kCoarse * norm[i])
+      set_sign(cell.loose, i);
+    else
+      e[i] = cut_error(cell, cell.member[i], e[i], norm[i]);
+    e[i] = usable_error(1.0001 * e[i], norm[i]);
+  }
+}
+
 template <int W>
 void ConeEngine<W>::gather_members(Node& node, LayerCell& cell) {
   const std::size_t cuts = tape_.split(cell.split).pointwise.unit_of_cut.size();
@@ -329,12 +348,10 @@ void ConeEngine<W>::gather_members(Node& node, LayerCell& cell) {
     for (std::size_t i = 0; i < m; ++i)
       to[i] = cell.cut_rows[k * from + static_cast<std::size_t>(cell.member[i])];
     std::fill(to + m, to + lead, 0.0);
-    for (std::size_t i = 0; i < m; ++i)
-      if (k < width_)
-        norm[i] += std::fabs(to[i]);
-      else
-        to[i] = usable_error(1.0001 * cut_error(cell, cell.member[i], to[i], norm[i]), norm[i]);
+    if (k < width_)
+      for (std::size_t i = 0; i < m; ++i) norm[i] += std::fabs(to[i]);
   }
+  bound_members(cell);
   node.mixed = arena_.make<std::uint64_t>(2 * words);
   node.on = node.mixed + words;
   for (std::size_t w = 0; w < words; ++w) {

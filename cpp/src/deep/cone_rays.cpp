@@ -19,6 +19,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kImprove = 1e-8;   // bounds above this are worth a linear system,
 constexpr double kGrowth = 256;     // unless the rows themselves allow little better,
 constexpr double kWorn = 1e-6;      // up to this
+constexpr double kCoarse = 1e-7;    // ... where rays may be coarse
 constexpr double kListed = 1e-12;   // ... where rays are listed
 constexpr double kPlaced = 1e-9;    // listed rays with larger bounds are placed exactly
 constexpr double kOriented = 0.05;  // bounds below this share leave no doubt about the direction
@@ -74,7 +75,8 @@ Ray* ConeEngine<W>::mix_rays(const Ray& p, const Ray& q, const double* row, cons
     ray->error = left ? std::ldexp(ray->error, by) : kInfinity;
   }
   ray->base = std::max(p.base, q.base);
-  const double enough = std::max(kImprove, std::min(kGrowth * ray->base, kWorn));
+  const double enough =
+      coarse() ? kCoarse : std::max(kImprove, std::min(kGrowth * ray->base, kWorn));
   const bool listed = !counting() && hooks_->sink->lists_rays;
   if (!(ray->error < (listed ? kListed : enough))) improve(*ray, common, through);
   return ray;
@@ -252,15 +254,15 @@ bool ConeEngine<W>::exactly_zero(const double* row, const Ray& ray) const {
 }
 
 template <int W>
-int ConeEngine<W>::sign_at(const Line& line, const double* row, const Ray& ray, const Mask<W>& mask,
+int ConeEngine<W>::sign_at(const Line& line, const double* row, Ray& ray, const Mask<W>& mask,
                            const Through& through) {
   int sign = float_sign(row, ray);
   if (sign == 0 && exactly_zero(row, ray)) return 0;
   if (sign == 0 && !ray.refreshed && ray.error < kOriented) {
-    // In a copy: what a ray is must not depend on who asked before, or listings would change in
-    // their last digits with the number of threads.
+    // In a copy where it shows: what a ray is must not depend on who asked before, or listings
+    // would change in their last digits with the number of threads.
     const Arena::Mark mark = arena_.mark();
-    Ray* better = copy_ray(ray, 0);
+    Ray* better = coarse() ? &ray : copy_ray(ray, 0);
     improve(*better, mask, through);
     sign = float_sign(row, *better);
     arena_.release(mark);
