@@ -447,7 +447,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   // Counting by sections.
   std::vector<Level> levels_;
   std::vector<const Ray*> level_rays_;  // of the first level
-  bool values_filled_ = false;    // of the first level
+  bool values_filled_ = false;          // of the first level
   std::size_t lead_ = 0;
   LineVector unit_rows_, unit_columns_;  // of the units that are counted: by row and by column
   std::vector<std::int32_t> list_cuts_, section_;
