@@ -274,3 +274,9 @@ def test_large_networks_are_bounded_in_seconds(arch):
     found = lr.bounds(arch)
     assert time.process_time() - started < 20
     assert 1 < found.lower.value < found.upper.value <= found["trivial"].value
+
+
+def test_asymptotics_of_large_layers_can_be_shown():
+    found = lr.one_layer_asymptotics((1, 2000), lr.ConvSpec(8, 5))
+    assert repr(found).startswith("Asymptotics(order=2000, constant=")
+    assert len(repr(found)) < 200

@@ -11,7 +11,7 @@ from typing import Any
 
 from .._geometry import integer, shape_of
 from .._layer import ConvSpec, Layer
-from .._numbers import decimal_string
+from .._numbers import decimal_string, short_number
 from .._one_layer.draws import OutOfReach
 from .._one_layer.parts import hall_sizes
 from .._one_layer.windows import Part, Window, one_layer
@@ -21,7 +21,7 @@ _NODES = 100_000
 _REFERENCE = "Xiong et al. 2020 (arXiv:2006.00978), asymptotic theorem; proof in the manual"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Asymptotics:
     """The maximum behaves as constant * d**order for d filters, all else fixed.
 
@@ -47,6 +47,11 @@ class Asymptotics:
     fully_connected: Fraction
     reference: str = _REFERENCE
 
+    def __repr__(self) -> str:
+        """Show the numbers; long ones by their leading digits."""
+        constant, dense = _short(self.constant), _short(self.fully_connected)
+        return f"Asymptotics(order={self.order}, constant={constant}, fully_connected={dense})"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types; fractions as text."""
         return {
@@ -60,6 +65,11 @@ class Asymptotics:
 def _text(value: Fraction) -> str:
     top = decimal_string(value.numerator)
     return top if value.denominator == 1 else f"{top}/{decimal_string(value.denominator)}"
+
+
+def _short(value: Fraction) -> str:
+    top = short_number(value.numerator)
+    return top if value.denominator == 1 else f"{top}/{short_number(value.denominator)}"
 
 
 def one_layer_asymptotics(
