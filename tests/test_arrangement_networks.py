@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,22 @@ def test_an_activation_that_never_bends_is_no_layer_of_units(straight):
     net = lr.Network(3, [straight, *layers[:1], lr.relu()])
     expected = int(lr.count(net, method="cones"))
     assert int(lr.count(net)) == int(net.first_layer_arrangement().count()) == expected
+
+
+@pytest.mark.parametrize(("dim", "units"), [(784, 40), (21, 22), (25, 28)])
+def test_one_layer_is_counted_in_many_dimensions(dim: int, units: int) -> None:
+    rng = np.random.default_rng(0)
+    layers = [
+        lr.Affine(rng.normal(size=(units, dim)), rng.normal(size=units)),
+        lr.relu(),
+        lr.Affine(rng.normal(size=(3, units)), rng.normal(size=3)),
+    ]
+    net = lr.Network(dim, layers)
+    found = lr.count(net)
+    assert found.value == sum(comb(units, k) for k in range(min(dim, units) + 1))
+    assert (found.kind, found.method, found.error_probability) == ("exact", "arrangement", 0.0)
+    with pytest.raises(lr.Unsupported, match="more than 20 dimensions"):
+        lr.count(net, lr.Box(-1, 1))
+    two = lr.Network(dim, [*layers, lr.relu(), lr.Affine(rng.normal(size=(1, 3)), [0.0])])
+    with pytest.raises(lr.Unsupported, match="more than 20 dimensions"):
+        lr.count(two)

@@ -141,6 +141,22 @@ def test_independent_hyperplanes_cut_like_the_coordinate_ones():
     assert sum(whitney_numbers(rows, 100, run()).whitney) == 2**70
 
 
+def test_independence_is_proved_or_left_open():
+    p = 2**31 - 1
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        n, d = rng.integers(1, 9, size=2).tolist()
+        rank = int(rng.integers(0, min(n, d) + 1))
+        rows = rng.integers(-9, 10, size=(n, rank)) @ rng.integers(-9, 10, size=(rank, d))
+        true = np.linalg.matrix_rank(rows.astype(float)) == n  # small integers
+        assert _flat_count._independent([tuple(map(int, row)) for row in rows]) == true
+    assert _flat_count._independent([(2**200, 1), (1, 2**200)])
+    assert not _flat_count._independent([(p, 0), (0, 1)])  # independent, but not modulo p
+    whole = whitney_numbers([(p, 0, 1), (0, p, 1)], 2, run())
+    assert whole.whitney == [1, 2, 1]
+    assert 0 < whole.error_probability < 2.0**-60
+
+
 def test_a_time_limit_gives_a_lower_bound():
     found = count(COUNTED["E_8"][0](), time_limit=0.05)
     assert found.status == "time_limit"

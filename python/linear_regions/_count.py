@@ -11,7 +11,7 @@ from typing import Any
 from . import _core
 from ._checkpoint import Checkpoint
 from ._divisible import State
-from ._first_layer import by_arrangement, count_by_arrangement
+from ._first_layer import by_arrangement, count_by_arrangement, only_by_arrangement
 from ._forecast import warned
 from ._frame import domain_frame
 from ._lower import frame_of, planar_domain, program
@@ -147,6 +147,10 @@ def count(
 
         refuse_parts_of_ball(executor, checkpoint)
         return count_in_ball(net, place, what, {"method": method, **asked})
+    check_network(net)
+    alone = what == "activation" and executor is None and checkpoint is None
+    if method == "auto" and alone and only_by_arrangement(net, place):
+        method = "arrangement"
     chosen = check_question(net, place, what, method)
     if what != "activation":
         parts = {"executor": executor, "checkpoint": checkpoint}

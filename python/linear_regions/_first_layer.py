@@ -21,6 +21,7 @@ from ._arrangement import Arrangement
 from ._arrangement_count import count_place
 from ._geometry import Shape, axis_table, gather_windows
 from ._hyperplanes import place_of
+from ._methods import MOST_DIMENSIONS
 from ._run import Run
 from ._value import FloatArray
 from .domain import Domain, has_no_sides
@@ -46,7 +47,12 @@ from .result import RegionCount
 if TYPE_CHECKING:
     from .network import Network
 
-__all__ = ["by_arrangement", "count_by_arrangement", "first_layer_arrangement"]
+__all__ = [
+    "by_arrangement",
+    "count_by_arrangement",
+    "first_layer_arrangement",
+    "only_by_arrangement",
+]
 
 Function = dict[int, Fraction]
 _CONSTANT = -1
@@ -73,6 +79,18 @@ def by_arrangement(net: Network, domain: Domain, method: str, run: Run) -> bool:
         return False
     place = domain.resolve(net.input_shape)
     return has_no_sides(place) and (place.dim or 0) > 2
+
+
+def only_by_arrangement(net: Network, domain: Domain) -> bool:
+    """Tell whether "auto" has nothing but the arrangement: in many dimensions, without sides.
+
+    Up to a few more units than dimensions the recursion over flats counts at once what nobody could
+    visit: 2^n regions of n units that are independent.
+    """
+    units = [net.layers[position] for position, _, _ in net.pattern_layout]
+    place = domain.resolve(net.input_shape)
+    many = (place.dim or 0) > MOST_DIMENSIONS and has_no_sides(place)
+    return many and len(units) == 1 and isinstance(units[0], Pointwise)
 
 
 def count_by_arrangement(net: Network, domain: Domain, run: Run) -> RegionCount:

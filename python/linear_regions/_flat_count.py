@@ -42,6 +42,7 @@ _SMALL = 1 << 13  # the core's tables of inverses end here
 _MERSENNE = (1 << 61) - 1
 _LOW = 1 << 60
 _STATE = ("levels", "whitney", "counters")
+_NO_WORK = {"flats": 0, "merged": 0, "primes": 1}
 _PRIMES = 3 * _LOW / (5 * 60 * 0.6931471805599454)
 
 
@@ -82,6 +83,8 @@ def whitney_numbers(
     if not distinct:
         return FlatCount([1] + [0] * d)
     cone = [(0,) * d + (1,), *distinct]
+    if _independent(cone):
+        return FlatCount([comb(len(distinct), k) for k in range(d + 1)], work=_NO_WORK)
     bound = _minor_bound(cone, d + 1)
     if bound < _MERSENNE:
         # The rank modulo a prime above the bound is the true one; only minors of that order count.
@@ -347,6 +350,25 @@ def _coordinates(cone: list[Row], p: int) -> tuple[list[list[int]], list[int]]:
                 table[i] = (table[i] - table[i, j] * table[k]) % p
         basis.append(j)
     return table[: len(basis)].tolist(), basis
+
+
+def _independent(rows: list[Row]) -> bool:
+    """Prove that rows are linearly independent: they are so modulo a prime.
+
+    Then the hyperplanes are in general position, however many dimensions there are. Costs n^2 d / 2
+    products, in NumPy. False proves nothing.
+    """
+    if len(rows) > len(rows[0]):
+        return False
+    p = (1 << 31) - 1  # products fit into 64 bits
+    table = np.array([[v % p for v in row] for row in rows], dtype=np.int64)
+    while len(table):
+        pivot = int(np.argmax(table[0] != 0))
+        if not table[0, pivot]:
+            return False
+        scaled = table[0] * pow(int(table[0, pivot]), -1, p) % p
+        table = (table[1:] - table[1:, pivot : pivot + 1] * scaled) % p
+    return True
 
 
 def _components(coordinates: list[list[int]], n: int) -> list[tuple[list[int], list[int]]]:

@@ -27,7 +27,7 @@ def protect(package: ModuleType) -> None:
     Threads that other libraries told otherwise (``torch.set_flush_denormal``) round in another
     direction, or take subnormal numbers for zero, in comparisons, in ``Fraction(x)`` and in NumPy.
     The core protects itself; this protects what Python decides around it. Functions are replaced
-    in the module that defines them, too. Other methods that compute are protected one by one.
+    in every module that has them. Other methods that compute are protected one by one.
     """
     for name in package.__all__:
         item = getattr(package, name)
@@ -35,12 +35,17 @@ def protect(package: ModuleType) -> None:
             protect(item)
         elif isfunction(item):
             protected = in_default_floating_point(item)
-            setattr(package, name, protected)
-            setattr(sys.modules[item.__module__], item.__name__, protected)
+            for name_of, module in list(sys.modules.items()):
+                if _is_ours(name_of) and vars(module).get(item.__name__) is item:
+                    setattr(module, item.__name__, protected)
         elif isclass(item) and not issubclass(item, BaseException):
             for cls in item.__mro__:
-                if cls.__module__.partition(".")[0] == __package__:
+                if _is_ours(cls.__module__):
                     _protect_class(cls)
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == __package__
 
 
 def _protect_class(cls: type) -> None:
