@@ -35,9 +35,11 @@ def protect(package: ModuleType) -> None:
             protect(item)
         elif isfunction(item):
             protected = in_default_floating_point(item)
-            for name_of, module in list(sys.modules.items()):
-                if _is_ours(name_of) and vars(module).get(item.__name__) is item:
-                    setattr(module, item.__name__, protected)
+            setattr(package, name, protected)
+            own = item.__name__
+            for path, module in list(sys.modules.items()):
+                if _is_ours(path) and vars(module).get(own) is item:
+                    setattr(module, own, protected)
         elif isclass(item) and not issubclass(item, BaseException):
             for cls in item.__mro__:
                 if _is_ours(cls.__module__):
