@@ -38,6 +38,25 @@ def test_pieces_are_those_of_the_function(classifier, data):
         assert piece["normal"] == other.normal.tolist()
 
 
+@pytest.mark.parametrize("method", ["polygons", "cones"])
+def test_methods_that_are_named_give_the_same_pieces(classifier, data, method):
+    path, net = classifier
+    found = data("boundary", path, "--box", "-2", "2", "--method", method)
+    assert found["pieces"] == len(lr.decision_boundary(net, lr.Box(-2.0, 2.0)))
+    listed = data("regions", path, "--box", "-2", "2", "--method", method)
+    assert (listed["count"]["method"], int(listed["count"]["value"])) == (
+        method,
+        lr.count(net, lr.Box(-2.0, 2.0)).value,
+    )
+
+
+def test_a_method_that_does_not_list_is_refused(classifier, run):
+    for command in ("regions", "boundary"):
+        status, _, err = run(command, classifier[0], "--box", "-2", "2", "--method", "arrangement")
+        assert status == 2
+        assert "arrangement" in err
+
+
 def test_text_has_pairs_and_pieces(classifier, run):
     status, out, err = run("boundary", classifier[0], "--space")
     assert (status, err) == (0, "")

@@ -28,13 +28,14 @@ def _boundary(options: argparse.Namespace) -> Output:
     check_picture(options.plot)
     net = load_model(options)
     place = place_of(options, net)
-    found = lr.decision_boundary(net, place.domain, **run_options(options))
+    run = {**run_options(options), "method": options.method}
+    found = lr.decision_boundary(net, place.domain, **run)
     files = {}
     if options.output:
         np.savez_compressed(options.output, **_arrays(found))
         files["file"] = options.output
     if options.plot:
-        listed = lr.regions(net, place.domain, threads=options.threads)
+        listed = lr.regions(net, place.domain, method=options.method, threads=options.threads)
         draw(listed, place, options.plot, "class", boundary=found)
         files["picture"] = options.plot
 

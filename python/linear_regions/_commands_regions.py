@@ -27,9 +27,8 @@ def _regions(options: argparse.Namespace) -> Output:
     check_output(options.output, ".npz")
     net = load_model(options)
     place = place_of(options, net)
-    listed = lr.regions(
-        net, place.domain, what=options.what, faces=options.faces, **run_options(options)
-    )
+    question = {"what": options.what, "method": options.method, "faces": options.faces}
+    listed = lr.regions(net, place.domain, **question, **run_options(options))
     if options.output:
         lr.save(listed, options.output)
     return _regions_output(options, net, place, listed)

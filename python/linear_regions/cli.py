@@ -175,9 +175,7 @@ def _fill_count(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
     group = parser.add_argument_group("question")
     _add_what(group)
-    group.add_argument(
-        "--method", default="auto", help="auto (the default), polygons, cones, tree or arrangement"
-    )
+    _add_method(group, "polygons, cones, tree or arrangement")
     group.add_argument("--arithmetic", default="certified", choices=("certified", "float"))
     group = parser.add_argument_group("long runs")
     group.add_argument(
@@ -191,6 +189,10 @@ def _fill_count(parser: argparse.ArgumentParser) -> None:
 
 def _fill_merge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("parts", nargs="+", metavar="FILE", help="what 'count --shard' wrote")
+
+
+def _add_method(group: Any, others: str) -> None:
+    group.add_argument("--method", default="auto", help=f"auto (the default), {others}")
 
 
 def _add_what(group: Any) -> None:
@@ -257,11 +259,8 @@ def _fill_max(parser: argparse.ArgumentParser) -> None:
         help="of --bias none: the breakpoint is common and not at zero",
     )
     parser.add_argument("--bounded", action="store_true", help="count the bounded regions, too")
-    parser.add_argument(
-        "--method",
-        default="auto",
-        help="auto (the default), exact, scan, matching, frontier, multiset, restriction, direct "
-        "or particles",
+    _add_method(
+        parser, "exact, scan, matching, frontier, multiset, restriction, direct or particles"
     )
     parser.add_argument("--time-limit", type=float, metavar="SECONDS")
     parser.add_argument(
@@ -276,6 +275,7 @@ def _fill_regions(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
     question = parser.add_argument_group("question")
     _add_what(question)
+    _add_method(question, "polygons, cones or tree")
     question.add_argument(
         "--faces",
         action=argparse.BooleanOptionalAction,
@@ -294,6 +294,7 @@ def _fill_regions(parser: argparse.ArgumentParser) -> None:
 def _fill_boundary(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_place(parser)
+    _add_method(parser.add_argument_group("question"), "polygons, cones or tree")
     group = parser.add_argument_group("limits")
     group.add_argument("--threads", type=int, metavar="N", help="default: all that are usable")
     group.add_argument("--progress", action="store_true", help="show a bar (extra: progress)")

@@ -28,7 +28,7 @@ struct SolverSize<0> {
 template <int D>
 struct RaySolver : SolverSize<D> {
   using SolverSize<D>::d, SolverSize<D>::lead;
-  double *a, *t, *residual, *doubt, *solved, *lane, *row;
+  double *a, *t, *residual, *doubt, *solved, *lane, *values;
   std::int32_t *pivot, *open;  // the column of each row; those without one
   std::size_t n_open = 0;
   double left_over = 1.0;  // x_k
@@ -41,7 +41,7 @@ struct RaySolver : SolverSize<D> {
         doubt(residual + lead),
         solved(doubt + lead),
         lane(solved + lead),
-        row(lane + 2 * lead),
+        values(lane + 2 * lead),
         pivot(place),
         open(place + d) {}
 
@@ -60,7 +60,7 @@ struct RaySolver : SolverSize<D> {
       for (std::size_t j = 0; j <= d; ++j) a[j * lead + i] = t[j * lead + i] = row[j];
       doubt[i] = row[d + 1] + 1.1 * unit * row[d + 2];
     }
-    // The lanes beyond the rows; t is not read as vectors before row 0 was.
+    // The lanes beyond the rows.
     for (std::size_t j = 0; j <= d; ++j)
       for (std::size_t i = d; i < lead; ++i) t[j * lead + i] = 0.0;
     return true;
@@ -74,17 +74,17 @@ struct RaySolver : SolverSize<D> {
       std::size_t best = 0;
       double most = 0.0;
       for (std::size_t i = 0; i < n_open; ++i) {
-        row[i] = t[static_cast<std::size_t>(open[i]) * lead + s];
-        const double size = size_of(row[i]);
+        values[i] = t[static_cast<std::size_t>(open[i]) * lead + s];
+        const double size = size_of(values[i]);
         best = size > most ? i : best;
         most = size > most ? size : most;
       }
       if (!(most > 0 && most < 1e300)) return false;
-      const V inverse = V::broadcast(1.0 / row[best]);
+      const V inverse = V::broadcast(1.0 / values[best]);
       pivot[s] = open[best];
       open[best] = open[--n_open];
-      row[best] = row[n_open];
-      for (std::size_t i = 0; i < s; ++i) row[n_open + i] = right(i)[s];
+      values[best] = values[n_open];
+      for (std::size_t i = 0; i < s; ++i) values[n_open + i] = right(i)[s];
       for (std::size_t i = 0; i < lead; i += 8) {
         const V at = V::load(lane + lead - s + i), others = one - at;  // one in lane s; elsewhere
         const V own = fma(at, inverse, others);
@@ -94,8 +94,8 @@ struct RaySolver : SolverSize<D> {
           fma(factor, V::broadcast(value), V::load(column) * own).store(column);
         };
         for (std::size_t j = 0; j < n_open; ++j)
-          step(t + static_cast<std::size_t>(open[j]) * lead + i, row[j]);
-        for (std::size_t j = 0; j < s; ++j) step(right(j) + i, row[n_open + j]);
+          step(t + static_cast<std::size_t>(open[j]) * lead + i, values[j]);
+        for (std::size_t j = 0; j < s; ++j) step(right(j) + i, values[n_open + j]);
         fma(at, inverse, factor).store(right(s) + i);
       }
     }
