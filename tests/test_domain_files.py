@@ -83,7 +83,7 @@ def test_points_beside_a_slice_are_marked_and_named():
         ({"origin": np.zeros(4)}, lr.CorruptFile, "directions, or u and v"),
         ({"origin": np.array(["a"]), "directions": np.eye(1)}, lr.CorruptFile, "numbers"),
         ({"points": np.zeros((3, 5))}, lr.InvalidInput, "points must have shape"),
-        ({"points": np.zeros((3, 4))}, lr.DegenerateInput, "independent"),
+        ({"points": np.zeros((3, 4))}, lr.DegenerateInput, "smaller plane"),
         ({"origin": np.zeros(3), "directions": np.eye(3)[:2]}, lr.InvalidInput, "origin"),
         (
             {"origin": np.zeros(4), "u": np.ones(4), "v": np.ones(3)},

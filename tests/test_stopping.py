@@ -294,7 +294,7 @@ def test_a_progress_bar_needs_tqdm_only(
 
 
 def test_too_many_dimensions_are_refused_with_alternatives() -> None:
-    net = lr.Network(21, [lr.Affine(np.eye(21)), lr.relu()])
+    net = lr.Network(21, [lr.Affine(np.eye(21)), lr.relu()] * 2)
     for domain in (None, lr.Box(-1, 1)):
         with pytest.raises(lr.Unsupported, match=r"21.*Slice"):
             lr.count(net, domain)
