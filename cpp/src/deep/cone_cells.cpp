@@ -172,11 +172,20 @@ void ConeEngine<W>::compact(Node& node) {
 
 template <int W>
 void ConeEngine<W>::sort_rays(const std::int8_t* signs, std::int32_t n) {
-  positive_.clear();
-  negative_.clear();
-  zero_.clear();
-  for (std::int32_t i = 0; i < n; ++i)
-    (signs[i] > 0 ? positive_ : signs[i] < 0 ? negative_ : zero_).push_back(i);
+  // Without branches: nobody can predict the signs.
+  const auto room = static_cast<std::size_t>(n);
+  for (auto* kind : {&positive_, &negative_, &zero_})
+    if (kind->size() < room) kind->resize(room);
+  std::size_t n_positive = 0, n_negative = 0, n_zero = 0;
+  for (std::int32_t i = 0; i < n; ++i) {
+    positive_[n_positive] = negative_[n_negative] = zero_[n_zero] = i;
+    n_positive += static_cast<std::size_t>(signs[i] > 0);
+    n_negative += static_cast<std::size_t>(signs[i] < 0);
+    n_zero += static_cast<std::size_t>(signs[i] == 0);
+  }
+  positive_.resize(n_positive);
+  negative_.resize(n_negative);
+  zero_.resize(n_zero);
 }
 
 // A look at the run control now and then, where single steps of the search take long.
