@@ -155,7 +155,7 @@ void ConeEngine<W>::leave_layer(std::int32_t index) {
         copies[i] = rays[i];
         continue;
       }
-      copies[i] = copy_ray(*rays[i], 0);
+      copies[i] = copy_ray(*rays[i], 1);  // most cells need a word of signs each
       copies[i]->vanishing = vanishing;
       copies[i]->alive = false;
     }

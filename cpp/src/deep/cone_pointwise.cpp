@@ -363,11 +363,13 @@ void ConeEngine<W>::gather_members(Node& node, LayerCell& cell) {
   Cone<W>& cone = node.cone;
   const auto n = static_cast<std::size_t>(cone.n);
   auto** rays = arena_.make<Ray*>(n);
+  // Copies that leave_layer made for this layer have room for a word.
+  const bool room = words == 1 && cell.split > 0 && !(counting() && last_split(cell.split));
   const Through through{node.table, node.n_bits, nullptr, 0, cone.anchor, cone.n_lines};
   look_slack_.resize(n);
   look_at_.resize(n);
   for (std::size_t i = 0; i < n; ++i) {
-    rays[i] = copy_ray(*cone.ray[i], words);
+    rays[i] = room ? cone.ray[i] : copy_ray(*cone.ray[i], words);
     look_at_[i] = rays[i]->x();
     look_slack_[i] = slack_of(*rays[i]);
   }

@@ -268,8 +268,9 @@ void ConeEngine<W>::keep_vertices(Node& node) {
   for (std::size_t r = 0; r < kept; ++r) {
     set->ray[r] = vertices_[r];
     set->mask[r] = vertex_masks_[r];
-    std::memcpy(set->signs + 2 * words * r, signs_of(*vertices_[r], stride_),
-                2 * words * sizeof(std::uint64_t));
+    for (std::size_t w = 0; w < 2 * words; w += 2)
+      std::memcpy(set->signs + 2 * words * r + w, signs_of(*vertices_[r], stride_) + w,
+                  2 * sizeof(std::uint64_t));
     node.list[r] = static_cast<std::int32_t>(r);
   }
   node.list_signs = set->signs;
