@@ -20,7 +20,7 @@ GROUPS = {
     "errors": ["errors"],
     "numbers": ["_numbers"],
     # Shapes, checked arrays and the base class of everything that compares by value.
-    "values": ["_geometry", "_value"],
+    "values": ["_geometry", "_modular_rank", "_value"],
     "network": [
         "_layer", "_pointwise", "_pools", "_wiring", "layers", "architecture", "network",
     ],

@@ -13,7 +13,8 @@ import pytest
 import linear_regions as lr
 import strategies
 from helpers import packed
-from linear_regions.nas import _rank, hamming_kernel, naswot, te_nas
+from linear_regions._modular_rank import modular_rank
+from linear_regions.nas import hamming_kernel, naswot, te_nas
 
 
 def plain_kernel(bits: np.ndarray) -> np.ndarray:
@@ -82,7 +83,7 @@ def test_rank_is_that_of_the_integer_matrix():
     for n_bits in (1, 2, 3, 5, 8):  # distinct patterns that depend on each other
         bits = rng.integers(0, 2, size=(14, n_bits))
         kernel = plain_kernel(bits).astype(np.int64)
-        assert _rank(kernel) == true_rank(kernel)
+        assert modular_rank(kernel) == true_rank(kernel)
         assert naswot(bits).rank == true_rank(kernel) <= n_bits + 1
 
 

@@ -66,8 +66,8 @@ def by_arrangement(net: Network, domain: Domain, method: str, run: Run) -> bool:
     """
     if method not in ("auto", "arrangement"):
         return False
-    units = [net.layers[position] for position, _, _ in net.pattern_layout]
-    fits = len(units) == 1 and isinstance(units[0], Pointwise)
+    units = _units(net)
+    fits = _one_layer(units)
     if method == "arrangement":
         if not fits:
             raise Unsupported(
@@ -87,10 +87,17 @@ def only_by_arrangement(net: Network, domain: Domain) -> bool:
     Up to a few more units than dimensions the recursion over flats counts at once what nobody could
     visit: 2^n regions of n units that are independent.
     """
-    units = [net.layers[position] for position, _, _ in net.pattern_layout]
     place = domain.resolve(net.input_shape)
-    many = (place.dim or 0) > MOST_DIMENSIONS and has_no_sides(place)
-    return many and len(units) == 1 and isinstance(units[0], Pointwise)
+    return (place.dim or 0) > MOST_DIMENSIONS and has_no_sides(place) and _one_layer(_units(net))
+
+
+def _units(net: Network) -> list[Layer]:
+    """Return the layers of units."""
+    return [net.layers[position] for position, _, _ in net.pattern_layout]
+
+
+def _one_layer(units: list[Layer]) -> bool:
+    return len(units) == 1 and isinstance(units[0], Pointwise)
 
 
 def count_by_arrangement(net: Network, domain: Domain, run: Run) -> RegionCount:

@@ -33,6 +33,7 @@ from ._farkas import Row
 from ._flat_parts import FlatSearch, FlatTotals, flat_costs
 from ._items import Items
 from ._ledger import Ledger
+from ._modular_rank import PRIME, modular_rank
 from ._part_runs import ExecutorOrMaker, PartRun
 from ._run import Run
 
@@ -42,7 +43,6 @@ _SMALL = 1 << 13  # the core's tables of inverses end here
 _MERSENNE = (1 << 61) - 1
 _LOW = 1 << 60
 _STATE = ("levels", "whitney", "counters")
-_NO_WORK = {"flats": 0, "merged": 0, "primes": 1}
 _PRIMES = 3 * _LOW / (5 * 60 * 0.6931471805599454)
 
 
@@ -84,7 +84,7 @@ def whitney_numbers(
         return FlatCount([1] + [0] * d)
     cone = [(0,) * d + (1,), *distinct]
     if _independent(cone):
-        return FlatCount([comb(len(distinct), k) for k in range(d + 1)], work=_NO_WORK)
+        return _finish(_Found(_uniform(len(cone), len(cone))), d, 0.0, 1)
     bound = _minor_bound(cone, d + 1)
     if bound < _MERSENNE:
         # The rank modulo a prime above the bound is the true one; only minors of that order count.
@@ -355,20 +355,13 @@ def _coordinates(cone: list[Row], p: int) -> tuple[list[list[int]], list[int]]:
 def _independent(rows: list[Row]) -> bool:
     """Prove that rows are linearly independent: they are so modulo a prime.
 
-    Then the hyperplanes are in general position, however many dimensions there are. Costs n^2 d / 2
-    products, in NumPy. False proves nothing.
+    Then the hyperplanes are in general position, however many dimensions there are. False proves
+    nothing.
     """
     if len(rows) > len(rows[0]):
         return False
-    p = (1 << 31) - 1  # products fit into 64 bits
-    table = np.array([[v % p for v in row] for row in rows], dtype=np.int64)
-    while len(table):
-        pivot = int(np.argmax(table[0] != 0))
-        if not table[0, pivot]:
-            return False
-        scaled = table[0] * pow(int(table[0, pivot]), -1, p) % p
-        table = (table[1:] - table[1:, pivot : pivot + 1] * scaled) % p
-    return True
+    table = np.array([[v % PRIME for v in row] for row in rows], dtype=np.int64)
+    return modular_rank(table) == len(rows)
 
 
 def _components(coordinates: list[list[int]], n: int) -> list[tuple[list[int], list[int]]]:

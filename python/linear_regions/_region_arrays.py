@@ -34,7 +34,7 @@ class RegionArrays:
 
     def __getstate__(self) -> object:
         """Pickle and copy columns, not what makes them."""
-        assert self.columns is self._columns
+        self._columns = self.columns
         return super().__getstate__()
 
     def _needs_all(self) -> None:

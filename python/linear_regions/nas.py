@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from . import _core
 from ._geometry import generator, integer
+from ._modular_rank import modular_rank
 from ._numbers import decimal_string
 from ._pattern_source import Packed, packed_patterns
 from ._run import Aside
@@ -32,7 +33,6 @@ __all__ = ["NaswotScore", "PatternCount", "hamming_kernel", "naswot", "te_nas"]
 
 Rng = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
 
-_PRIME = 2**31 - 1
 _BLOCK = 2**20  # numbers between two looks at signals
 
 
@@ -365,7 +365,7 @@ def _log_determinant(kernel: npt.NDArray[np.int64], distinct: int) -> tuple[floa
         return -np.inf, 0
     if distinct == n and _surely_positive(matrix):
         return _log_of_full_rank(matrix), n
-    rank = _rank(kernel)
+    rank = modular_rank(kernel)
     if rank == n:
         return _log_of_full_rank(matrix), n
     values = Aside(lambda: np.linalg.eigvalsh(matrix), n)()[n - rank :]
@@ -391,25 +391,3 @@ def _surely_positive(matrix: npt.NDArray[np.float64]) -> bool:
     except np.linalg.LinAlgError:
         return False
     return True
-
-
-def _rank(kernel: npt.NDArray[np.int64]) -> int:
-    """Return the rank modulo a prime, by elimination."""
-    rows = kernel % _PRIME
-    rank = 0
-    for column in range(rows.shape[1]):
-        below = rows[rank:, column]
-        if not below.any():
-            continue
-        pivot = rank + int((below != 0).argmax())
-        rows[[rank, pivot]] = rows[[pivot, rank]]
-        inverse = pow(int(rows[rank, column]), -1, _PRIME)
-        factors = rows[rank + 1 :, column] * inverse % _PRIME
-        todo = factors.nonzero()[0] + rank + 1
-        step = max(1, _BLOCK // rows.shape[1])
-        for some in (todo[start : start + step] for start in range(0, len(todo), step)):
-            # Products of two residues stay below 2**62.
-            rows[some, column:] -= factors[some - rank - 1, None] * rows[rank, column:] % _PRIME
-            rows[some, column:] %= _PRIME
-        rank += 1
-    return rank

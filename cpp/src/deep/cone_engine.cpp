@@ -150,7 +150,7 @@ void ConeEngine<W>::leave_layer(std::int32_t index) {
   const auto pass_on = [&](Ray** rays, std::int32_t n) {
     auto** copies = arena_.make<Ray*>(static_cast<std::size_t>(n));
     for (std::int32_t i = 0; i < n; ++i) {
-      const bool vanishing = !rays[i]->alive && vanishes_beyond(node, *rays[i]);
+      const bool vanishing = vanishes_beyond(node, *rays[i]);
       if (shared && !vanishing && !rays[i]->vanishing) {
         copies[i] = rays[i];
         continue;

@@ -212,7 +212,12 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void fix_members(Node& child, const Node& parent);
   void push_fixed_unit(Node& child, const Node& parent, std::int32_t member);
   void leave_pointwise(const Node& node, std::uint64_t* pattern);
-  bool vanishes_beyond(const Node& node, const Ray& ray) const;
+  // Do all outputs of the node's layer vanish on the ray, and with them all inputs of the next
+  // stage?
+  bool vanishes_beyond(const Node& node, const Ray& ray) const {
+    return !ray.alive && members_vanish(node, ray);  // most rays are alive
+  }
+  bool members_vanish(const Node& node, const Ray& ray) const;
 
   // cone_vertices.cpp
   struct Section {

@@ -2,6 +2,22 @@
 // Bodies of the cone kernels over the vector type V of eight doubles (see kernels_body.hpp).
 // W is the number of coefficients of a row where it is small enough to unroll, else 0.
 
+template <typename Body>
+inline auto with_width(std::size_t width, const Body& body) {
+  switch (width) {
+    case 4:
+      return body.template operator()<4>();
+    case 5:
+      return body.template operator()<5>();
+    case 6:
+      return body.template operator()<6>();
+    case 7:
+      return body.template operator()<7>();
+    default:
+      return body.template operator()<0>();
+  }
+}
+
 template <int W>
 inline V row_value(const double* data, std::size_t lead, std::size_t width, const double* x) {
   const std::size_t n = W > 0 ? static_cast<std::size_t>(W) : width;
@@ -110,21 +126,10 @@ inline void classify_rays(const Columns& rows, const double* const* rays, std::s
 inline void classify_cones(const Columns& rows, const double* const* rays, std::size_t n_rays,
                            double slack, std::uint64_t* some_positive, std::uint64_t* some_negative,
                            std::uint64_t* all_positive, std::uint64_t* all_negative) {
-  const auto run = [&](auto body) {
-    body(rows, rays, n_rays, slack, some_positive, some_negative, all_positive, all_negative);
-  };
-  switch (rows.width) {
-    case 4:
-      return run(classify_rays<4>);
-    case 5:
-      return run(classify_rays<5>);
-    case 6:
-      return run(classify_rays<6>);
-    case 7:
-      return run(classify_rays<7>);
-    default:
-      return run(classify_rays<0>);
-  }
+  with_width(rows.width, [&]<int W>() {
+    classify_rays<W>(rows, rays, n_rays, slack, some_positive, some_negative, all_positive,
+                     all_negative);
+  });
 }
 
 template <int W>
@@ -149,18 +154,8 @@ inline void evaluate_rows(const Columns& rows, const double* ray, double slack, 
 
 inline void evaluate_cones(const Columns& rows, const double* ray, double slack, double* values,
                            std::uint64_t* positive, std::uint64_t* negative) {
-  switch (rows.width) {
-    case 4:
-      return evaluate_rows<4>(rows, ray, slack, values, positive, negative);
-    case 5:
-      return evaluate_rows<5>(rows, ray, slack, values, positive, negative);
-    case 6:
-      return evaluate_rows<6>(rows, ray, slack, values, positive, negative);
-    case 7:
-      return evaluate_rows<7>(rows, ray, slack, values, positive, negative);
-    default:
-      return evaluate_rows<0>(rows, ray, slack, values, positive, negative);
-  }
+  with_width(rows.width,
+             [&]<int W>() { evaluate_rows<W>(rows, ray, slack, values, positive, negative); });
 }
 
 template <int W>
@@ -204,21 +199,9 @@ inline std::uint64_t look_rows(const Columns& rows, const double* const* rays, c
 inline std::uint64_t look_cones(const Columns& rows, const double* const* rays, const double* slack,
                                 std::size_t n, std::uint64_t* positive, std::uint64_t* negative,
                                 std::uint64_t* clear, float* const* sizes) {
-  const auto run = [&](auto body) {
-    return body(rows, rays, slack, n, positive, negative, clear, sizes);
-  };
-  switch (rows.width) {
-    case 4:
-      return run(look_rows<4>);
-    case 5:
-      return run(look_rows<5>);
-    case 6:
-      return run(look_rows<6>);
-    case 7:
-      return run(look_rows<7>);
-    default:
-      return run(look_rows<0>);
-  }
+  return with_width(rows.width, [&]<int W>() {
+    return look_rows<W>(rows, rays, slack, n, positive, negative, clear, sizes);
+  });
 }
 
 inline bool mix_edges(const double* value, std::size_t lead, const std::int32_t* ends,
@@ -278,18 +261,7 @@ inline MixedRay mix_row(const double* p, const double* q, const double* row, std
 
 inline MixedRay mix_edge(const double* p, const double* q, const double* row, std::size_t width,
                          std::size_t padded, double* out) {
-  switch (width) {
-    case 4:
-      return mix_row<4>(p, q, row, width, padded, out);
-    case 5:
-      return mix_row<5>(p, q, row, width, padded, out);
-    case 6:
-      return mix_row<6>(p, q, row, width, padded, out);
-    case 7:
-      return mix_row<7>(p, q, row, width, padded, out);
-    default:
-      return mix_row<0>(p, q, row, width, padded, out);
-  }
+  return with_width(width, [&]<int W>() { return mix_row<W>(p, q, row, width, padded, out); });
 }
 
 inline void add_columns(double* out, std::size_t lead, std::size_t columns, const double* weight,

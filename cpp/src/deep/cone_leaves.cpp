@@ -68,8 +68,7 @@ void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
   for (std::size_t i = 0; i < n; ++i) {
     const std::int32_t r = look_rays_[i];
     set.beyond[r] = {positive[i] & wanted, negative[i] & wanted, clear[i]};
-    const Ray& ray = *set.ray[r];
-    if ((wanted & ~(positive[i] | negative[i])) != 0 || (!ray.alive && vanishes_beyond(leaf, ray)))
+    if ((wanted & ~(positive[i] | negative[i])) != 0 || vanishes_beyond(leaf, *set.ray[r]))
       look_again(leaf, last, r, wanted);
   }
 }

@@ -192,17 +192,7 @@ struct RaySolver : SolverSize<D> {
 
 inline bool solve_ray(const double* const* rows, std::size_t d, std::int32_t fixed, double* work,
                       std::int32_t* place, double* x, double* error) {
-  const auto run = [&]<int D>() { return RaySolver<D>(d, work, place).run(rows, fixed, x, error); };
-  switch (d) {
-    case 3:
-      return run.template operator()<3>();
-    case 4:
-      return run.template operator()<4>();
-    case 5:
-      return run.template operator()<5>();
-    case 6:
-      return run.template operator()<6>();
-    default:
-      return run.template operator()<0>();
-  }
+  return with_width(d + 1, [&]<int W>() {
+    return RaySolver<(W > 0 ? W - 1 : 0)>(d, work, place).run(rows, fixed, x, error);
+  });
 }

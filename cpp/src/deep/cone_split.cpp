@@ -273,12 +273,12 @@ void ConeEngine<W>::leave_pointwise(const Node& node, std::uint64_t* pattern) {
           op.pattern_bit[static_cast<std::size_t>(cell.member[64 * w + std::countr_zero(rest)])]);
 }
 
-// Do all outputs of the node's layer vanish on the ray, and with them all inputs of the next stage?
+// Do all members that are on vanish on the ray, and is that all that the next stage sees?
 template <int W>
-bool ConeEngine<W>::vanishes_beyond(const Node& node, const Ray& ray) const {
+bool ConeEngine<W>::members_vanish(const Node& node, const Ray& ray) const {
   const LayerCell& cell = *node.cell;
   const Op& op = tape_.split(cell.split);
-  if (op.kind != OpKind::kPointwise || !op.pointwise.is_relu || ray.alive) return false;
+  if (op.kind != OpKind::kPointwise || !op.pointwise.is_relu) return false;
   if (last_split(cell.split) || !root_.chain[static_cast<std::size_t>(cell.split) + 1])
     return false;
   const std::uint64_t* signs = signs_of(ray, stride_);
