@@ -232,6 +232,22 @@ def test_polygons_are_filled_evenly() -> None:
     assert np.abs(points).max() > 0.9
 
 
+@pytest.mark.parametrize("size", [1e-310, 1e-170, 1.0, 1e160, 1.5e308])
+def test_polygons_of_any_size_are_filled_evenly(size: float) -> None:
+    square = Polytope([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], [size, size, size, size])
+    points = points_of(small_net(2), square, 20_000)
+    above = points[:, 1] > points[:, 0]
+    assert above.mean() == pytest.approx(0.5, abs=0.02)
+    assert (points[:, 0] > size / 2).mean() == pytest.approx(0.25, abs=0.02)
+    assert np.abs(points).max() <= size
+
+
+def test_polygons_with_corners_beyond_doubles_are_refused() -> None:
+    wide = Polytope([[1e-200, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], [1e200, 0.0, 1.0, 1.0])
+    with pytest.raises(InvalidInput, match="range of doubles"):
+        sample(small_net(2), wide, 10)
+
+
 def test_a_single_point() -> None:
     result = sample(small_net(2), Box([1.0, 2.0], [1.0, 2.0]), 10, rng=0)
     assert (result.distinct, result.coverage) == (1, 1.0)

@@ -7,7 +7,8 @@ walked through: see `_polytope_maker`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from math import lgamma
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from . import _core
 from ._farkas import Row, is_bounded, strict_point
 from ._geometry import generator
-from ._planar import PlanarFrame, as_doubles, planar_frame
+from ._planar import PlanarFrame, as_doubles, nearest, planar_frame
 from .domain import Ball, Box, Domain, Polytope, Segment, Slice, Space, as_domain
 from .errors import DegenerateInput, InvalidInput
 from .network import Network
@@ -25,6 +26,7 @@ __all__ = ["Rng", "draw_key", "place_of", "point_maker", "volume_of"]
 
 FloatArray = npt.NDArray[np.float64]
 Rng = int | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | None
+Rational = int | Fraction
 Maker = Callable[[int, int], FloatArray]
 
 _BLOCK = 4  # 64-bit numbers per counter value of Philox
@@ -135,11 +137,11 @@ def _in_ball(ball: Ball, key: int, start: int, stop: int) -> FloatArray:
 def _polygon_maker(frame: PlanarFrame, place: Domain, key: int) -> Maker:
     """Return uniform points in a polygon: a triangle of a fan by its area, then a point in it."""
     _check_bounded(not frame.at_infinity.any(), place)
-    before = np.roll(frame.edges, 1, axis=0)
-    # Corner i is where edge i - 1 meets edge i.
-    homogeneous = np.cross(before, frame.edges)
-    corners = homogeneous[:, :2] / homogeneous[:, 2:]
-    first, second = corners[1:-1] - corners[0], corners[2:] - corners[0]
+    corners = _corners(frame)
+    # Halves, so that no difference overflows, in units in which no product leaves the doubles.
+    first, second = (end / 2 - corners[0] / 2 for end in (corners[1:-1], corners[2:]))
+    _, exponents = np.frexp(np.maximum(np.abs(first), np.abs(second)).max(axis=0))
+    first, second = np.ldexp(first, -exponents), np.ldexp(second, -exponents)
     areas = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
     limits = np.cumsum(areas) / areas.sum()
 
@@ -148,10 +150,26 @@ def _polygon_maker(frame: PlanarFrame, place: Domain, key: int) -> Maker:
         triangle = np.minimum(np.searchsorted(limits, u[:, 0], side="right"), len(limits) - 1)
         root = np.sqrt(u[:, 1])
         a, b = (root * (1.0 - u[:, 2]))[:, None], (root * u[:, 2])[:, None]
-        t = corners[0] + a * first[triangle] + b * second[triangle]
+        t = (1.0 - a - b) * corners[0] + a * corners[triangle + 1] + b * corners[triangle + 2]
         return place.embed(np.ascontiguousarray(t[:, : frame.dim]))
 
     return make
+
+
+def _corners(frame: PlanarFrame) -> FloatArray:
+    """Return the corners of a bounded polygon, rounded once: they may be anywhere in the doubles.
+
+    Corner i is where edge i - 1 meets edge i.
+    """
+    doubles = [tuple(map(Fraction, edge)) for edge in frame.edges.tolist()]
+    rows: Sequence[tuple[Rational, ...]] = frame.exact_edges or doubles
+    corners = []
+    for (a, b, c), (d, e, f) in zip([rows[-1], *rows[:-1]], rows, strict=True):
+        weight = Fraction(a * e - b * d)
+        corners.append([nearest((b * f - c * e) / weight), nearest((c * d - a * f) / weight)])
+    if not np.isfinite(corners).all():
+        raise InvalidInput("uniform samples need corners in the range of doubles")
+    return np.array(corners)
 
 
 def volume_of(place: Domain) -> float | None:
@@ -215,7 +233,7 @@ def _polytope_maker(place: Polytope | Slice, key: int) -> Maker:
 def _unit_rows(rows: list[Row]) -> FloatArray:
     """Return the sides in doubles, with normals of length one."""
     table = np.array([as_doubles(row)[0] for row in rows])
-    table /= np.abs(table).max(axis=1, keepdims=True)
+    table /= np.abs(table[:, :-1]).max(axis=1, keepdims=True)
     unit: FloatArray = table / np.sqrt((table[:, :-1] ** 2).sum(axis=1, keepdims=True))
     return unit
 
