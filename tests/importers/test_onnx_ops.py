@@ -486,3 +486,48 @@ def test_batch_norm_of_old_models_uses_the_stored_statistics(onnx_tools):
     w, c, g, b, m, v = (constants[k].astype(np.float64) for k in "wcgbmv")
     expected = g * (x @ w + c - m) / np.sqrt(v + np.float64(np.float32(0.01))) + b
     np.testing.assert_allclose(net(x), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"kernel_shape": [1], "strides": [2], "auto_pad": "SAME_LOWER"}, [3, 4, 5]),
+        ({"kernel_shape": [2], "strides": [2], "auto_pad": "SAME_LOWER"}, [3, 4, 5]),
+        ({"kernel_shape": [3], "strides": [2], "auto_pad": "SAME_LOWER"}, [3, 4, 5]),
+        ({"kernel_shape": [2], "auto_pad": "SAME_UPPER", "ceil_mode": 1}, [3, 4, 4, 5, 5]),
+        ({"kernel_shape": [1], "strides": [3], "auto_pad": "SAME_UPPER", "ceil_mode": 1}, [3, 1]),
+        ({"kernel_shape": [3], "pads": [0, 1]}, [4, 4, 5, 5]),
+        ({"kernel_shape": [3], "pads": [1, 0], "dilations": [2]}, [1, 5]),
+        ({"kernel_shape": [2], "pads": [1, 1], "ceil_mode": 1}, [3, 3, 4, 4, 5, 5]),
+        ({"kernel_shape": [2], "strides": [2], "ceil_mode": 1}, [3, 4, 5]),
+        ({"kernel_shape": [2], "strides": [3], "pads": [0, 1], "ceil_mode": 1}, [3, 5]),
+    ],
+)
+def test_max_pooling_is_read_also_where_the_evaluator_is_wrong(attributes, expected, onnx_tools):
+    net = importers.load(onnx_tools.model([("MaxPool", "x", "y", attributes)], (1, 1, 5)))
+    assert not any("not compared" in note for note in net.notes)
+    assert net(np.array([[3.0, 1.0, 4.0, 1.0, 5.0]])).tolist() == [expected]
+    # The same along the second of two axes; pads come as all befores, then all afters.
+    both = {
+        name: [1, *value] if isinstance(value, list) else value
+        for name, value in attributes.items()
+    }
+    if "pads" in attributes:
+        before, after = attributes["pads"]
+        both["pads"] = [0, before, 0, after]
+    net = importers.load(onnx_tools.model([("MaxPool", "x", "y", both)], (1, 1, 2, 5)))
+    rows = np.array([[[3.0, 1.0, 4.0, 1.0, 5.0], [0.0, 0.0, 0.0, 0.0, 0.0]]])
+    assert net(rows).tolist() == [[expected, [0.0] * len(expected)]]
+
+
+@pytest.mark.parametrize("shape", [SIGNAL, IMAGE, VOLUME])
+def test_global_max_pooling_takes_all_spatial_axes(shape, onnx_tools):
+    net = importers.load(onnx_tools.model([("GlobalMaxPool", "x", "y")], shape))
+    x = f32(*shape[1:]).astype(np.float64)
+    assert net(x).reshape(-1).tolist() == x.reshape(shape[1], -1).max(axis=1).tolist()
+
+
+def test_indices_of_max_pooling_may_be_named(onnx_tools):
+    nodes = [("MaxPool", "x", "y i", {"kernel_shape": [2]})]
+    net = importers.load(onnx_tools.model(nodes, SIGNAL))
+    assert not any("not compared" in note for note in net.notes)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ..errors import CorruptFile, InvalidInput, MissingExtra, Unsupported
 from ._check import FLOAT32, FLOAT64, CannotEvaluate, FloatArray, Forward
+from ._onnx_evaluator import corrected_operators
 from ._tape import Shape
 
 Array = npt.NDArray[Any]
@@ -289,7 +290,7 @@ class Model:
         nodes = [n.proto for n in self.needed(output) if not set(n.outputs) <= set(self.folded)]
         with np.errstate(invalid="ignore"):
             proto = self._reduced(nodes, single)
-        new_ops = [_batch_norm_at_inference()] if self.opset < 14 else None
+        new_ops = corrected_operators(self.opset)
         info = next(i for i in proto.graph.input if i.name == self.input_name)
         dtype = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
         names = [name for node in nodes for name in node.output if name]
@@ -332,29 +333,6 @@ class Model:
             if not single and info.type.tensor_type.elem_type in small:
                 info.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
         return copy
-
-
-def _batch_norm_at_inference() -> Any:
-    """Return BatchNormalization for the evaluator, for models older than opset 14.
-
-    ONNX's own one then takes the statistics of the sample, although a node with one output means
-    inference.
-    """
-    from onnx.reference.op_run import OpRun
-
-    base: Any = OpRun
-
-    class BatchNormalization(base):  # type: ignore[misc]
-        op_domain = ""
-
-        def _run(
-            self, x: Array, s: Array, b: Array, m: Array, v: Array, epsilon: float = 1e-5, **_: Any
-        ) -> tuple[Array]:
-            shape = (-1, *(1,) * (x.ndim - 2))
-            s, b, m, v = (array.reshape(shape) for array in (s, b, m, v))
-            return (s * (x - m) / np.sqrt(v + epsilon) + b,)
-
-    return BatchNormalization
 
 
 def _is_real(value: object) -> bool:
