@@ -6,8 +6,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ._count import check_question
-from ._first_layer import by_arrangement
+from ._count import counting
 from ._forecast import forecast
 from ._geometry import generator
 from ._parts import Part, Search
@@ -144,9 +143,8 @@ def predict_cost(
     if run.time_limit is None or run.time_limit <= 0:
         raise InvalidInput(f"time_limit must be a number of seconds above 0, got {time_limit}")
     seed = int(generator(rng).integers(2**63))
-    place = as_domain(domain)
-    chosen = check_question(net, place, "activation", method)
-    if by_arrangement(net, place, method, run):
+    place, chosen = counting(net, as_domain(domain), method, merged=True)
+    if chosen.name == "arrangement":
         raise Unsupported(
             "this count runs by the recursion over flats, whose steps are merged, not searched: "
             "there is no tree to draw ways from. For a forecast of another method name it, as in "

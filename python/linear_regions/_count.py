@@ -11,7 +11,8 @@ from typing import Any
 from . import _core
 from ._checkpoint import Checkpoint
 from ._divisible import State
-from ._first_layer import by_arrangement, count_by_arrangement, only_by_arrangement
+from ._essential import essential_part
+from ._first_layer import check_one_layer, count_by_arrangement, is_one_layer
 from ._forecast import warned
 from ._frame import domain_frame
 from ._lower import frame_of, planar_domain, program
@@ -97,7 +98,8 @@ def count(
     Raises
     ------
     Unsupported
-        If the method does not take the domain's dimension.
+        If the method does not take the domain's dimension, or ``"auto"`` finds that regions depend
+        on more than twenty dimensions, and there is more than one layer.
     InvalidInput, DegenerateInput, TypeError
         If an argument is wrong, or the domain is empty; or if the checkpoint belongs to another
         network, domain or question.
@@ -116,7 +118,9 @@ def count(
     -----
     Guarantee: exact. No tolerance takes part; coinciding, parallel and dead units, ties and
     vertices on a hyperplane are ordinary input. A unit that is identically zero on a region counts
-    as off there. Time grows with the number of regions after each layer; memory does not.
+    as off there. Directions in which neither sides nor units change cost no dimension: a network of
+    six units behind 784 inputs is counted in six. Time grows with the number of regions after each
+    layer; memory does not.
 
     References
     ----------
@@ -147,21 +151,20 @@ def count(
 
         refuse_parts_of_ball(executor, checkpoint)
         return count_in_ball(net, place, what, {"method": method, **asked})
-    check_network(net)
-    alone = what == "activation" and executor is None and checkpoint is None
-    if method == "auto" and alone and only_by_arrangement(net, place):
-        method = "arrangement"
-    chosen = check_question(net, place, what, method)
     if what != "activation":
+        check_question(net, place, what, method)
         parts = {"executor": executor, "checkpoint": checkpoint}
         return _pieces(net, domain, what=what, method=method, **asked, **parts)
+    in_parts = executor is not None or checkpoint is not None
+    merged = not in_parts and limit is None and arithmetic == "certified"
+    place, chosen = counting(net, place, method, merged=merged)
     run = run_control(**asked)
     try:
-        if executor is not None or checkpoint is not None:
+        if in_parts:
             search = Search(net, place, chosen.name, run.certified)
             file = None if checkpoint is None else Checkpoint(checkpoint, search)
             return count_in_parts(search, run, chosen, executor, file)
-        if by_arrangement(net, place, method, run):
+        if chosen.name == "arrangement":
             return count_by_arrangement(net, place, run)
         run = warned(run, lambda: Search(net, place, chosen.name, True))
         options = (run.certified, run.threads, run.limit, run.time_limit, run.poll)
@@ -231,8 +234,26 @@ def refuse_parts_of_ball(executor: object, checkpoint: object) -> None:
         )
 
 
+def counting(
+    net: Network, domain: Domain, method: str, *, merged: bool = False
+) -> tuple[Domain, Method]:
+    """Return where and by which method the activation regions are counted.
+
+    The count may be `merged` (see `choose`), or else is a search that can be divided or stopped.
+    """
+    check_network(net)
+    part = essential_part(net, domain)
+    return part, check_question(net, part, "activation", method, merged=merged)
+
+
 def check_question(
-    net: Network, domain: Domain, what: str, method: str, *, faces: bool | None = None
+    net: Network,
+    domain: Domain,
+    what: str,
+    method: str,
+    *,
+    faces: bool | None = None,
+    merged: bool = False,
 ) -> Method:
     """Check the arguments that say what is asked of which network; return the method to run."""
     check_network(net)
@@ -240,14 +261,19 @@ def check_question(
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
     place = domain.resolve(net.input_shape)
     units = [bits for _, _, bits in net.pattern_layout]
-    return choose(
+    chosen = choose(
         method,
         place.dim or 0,
         sides=sides_of(place),
         units=units,
         windows=any(isinstance(layer, (Maxout, MaxPool)) for layer in net.layers),
         faces=faces,
+        chambers=what == "activation" and faces is None and is_one_layer(net),
+        merged=merged,
     )
+    if chosen.name == "arrangement":
+        check_one_layer(net)
+    return chosen
 
 
 def result_of(answer: dict[str, Any], method: Method, arithmetic: str) -> RegionCount:

@@ -21,10 +21,9 @@ from ._arrangement import Arrangement
 from ._arrangement_count import count_place
 from ._geometry import Shape, axis_table, gather_windows
 from ._hyperplanes import place_of
-from ._methods import MOST_DIMENSIONS
 from ._run import Run
 from ._value import FloatArray
-from .domain import Domain, has_no_sides
+from .domain import Domain
 from .errors import Interrupted, Unsupported
 from .layers import (
     Add,
@@ -48,56 +47,35 @@ if TYPE_CHECKING:
     from .network import Network
 
 __all__ = [
-    "by_arrangement",
+    "check_one_layer",
     "count_by_arrangement",
     "first_layer_arrangement",
-    "only_by_arrangement",
+    "is_one_layer",
 ]
 
 Function = dict[int, Fraction]
 _CONSTANT = -1
 
 
-def by_arrangement(net: Network, domain: Domain, method: str, run: Run) -> bool:
-    """Tell whether a count runs on the arrangement of the only layer of units.
-
-    "auto" takes it from three dimensions on where the recursion over flats counts without visiting
-    regions: without sides, limit and floating-point arithmetic.
-    """
-    if method not in ("auto", "arrangement"):
-        return False
+def is_one_layer(net: Network) -> bool:
+    """Tell whether regions are chambers: there is one layer of units, a pointwise one."""
     units = _units(net)
-    fits = _one_layer(units)
-    if method == "arrangement":
-        if not fits:
-            raise Unsupported(
-                "method 'arrangement' counts networks with one activation layer, a pointwise one; "
-                f"this one has {len(units)}: {', '.join(type(u).__name__ for u in units)}"
-            )
-        return True
-    if not fits or run.limit is not None or not run.certified:
-        return False
-    place = domain.resolve(net.input_shape)
-    return has_no_sides(place) and (place.dim or 0) > 2
+    return len(units) == 1 and isinstance(units[0], Pointwise)
 
 
-def only_by_arrangement(net: Network, domain: Domain) -> bool:
-    """Tell whether "auto" has nothing but the arrangement: in many dimensions, without sides.
-
-    Up to a few more units than dimensions the recursion over flats counts at once what nobody could
-    visit: 2^n regions of n units that are independent.
-    """
-    place = domain.resolve(net.input_shape)
-    return (place.dim or 0) > MOST_DIMENSIONS and has_no_sides(place) and _one_layer(_units(net))
+def check_one_layer(net: Network) -> None:
+    """Raise where regions are no chambers."""
+    if not is_one_layer(net):
+        units = _units(net)
+        raise Unsupported(
+            "method 'arrangement' counts networks with one activation layer, a pointwise one; "
+            f"this one has {len(units)}: {', '.join(type(u).__name__ for u in units)}"
+        )
 
 
 def _units(net: Network) -> list[Layer]:
     """Return the layers of units."""
     return [net.layers[position] for position, _, _ in net.pattern_layout]
-
-
-def _one_layer(units: list[Layer]) -> bool:
-    return len(units) == 1 and isinstance(units[0], Pointwise)
 
 
 def count_by_arrangement(net: Network, domain: Domain, run: Run) -> RegionCount:

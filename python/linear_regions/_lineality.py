@@ -21,7 +21,7 @@ from ._frame import DomainFrame
 from ._region_columns import Columns
 from ._value import FloatArray
 
-__all__ = ["Quotient", "lifted", "quotient_of", "restricted"]
+__all__ = ["Quotient", "complement_of", "essential_rows", "lifted", "quotient_of", "restricted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +52,18 @@ def quotient_of(tape: _core.Tape, frame: DomainFrame, core: _core.DomainFrame) -
     """Return the complement in which a network's regions contain no line; None if they do not."""
     if frame.bounded or not frame.dim or not frame.lineality:
         return None
-    d = frame.dim
-    entries = [int(text, 16) for text in _core.essential_rows(tape, core)]
-    rows = [tuple(entries[i : i + d]) for i in range(0, len(entries), d)]
-    if len(rows) == d:
-        return None
+    rows = essential_rows(tape, core)
+    return None if len(rows) == frame.dim else complement_of(frame.dim, rows)
+
+
+def essential_rows(tape: _core.Tape, core: _core.DomainFrame) -> list[Row]:
+    """Return independent rows that span those of all sides and units; a path shows them all."""
+    entries, d = [int(text, 16) for text in _core.essential_rows(tape, core)], core.dim
+    return [tuple(entries[i : i + d]) for i in range(0, len(entries), d)]
+
+
+def complement_of(d: int, rows: list[Row]) -> Quotient:
+    """Return a complement of the lines along which no row changes."""
     basis = lineality(d, rows)
     left_out = [
         next(j for j in range(d) if v[j] and not any(w[j] for w in basis if w is not v))

@@ -137,25 +137,33 @@ def choose(
     units: Sequence[int],
     windows: bool = False,
     faces: bool | None = None,
+    chambers: bool = False,
+    merged: bool = False,
 ) -> Method:
     """Return the method that ``method=name`` runs.
 
     The domain has dimension `dim`, the network so many `units` (bits) in each layer; some of them
     may be max `windows`. The `sides` of the domain are "none" (the whole space), "box" (a
-    coordinate each) or "any". A list is with or without `faces`; None: a count.
+    coordinate each) or "any". A list is with or without `faces`; None: a count. The regions of one
+    layer may be the `chambers` of an arrangement; the recursion over its flats is taken where the
+    count may be `merged` (certified, to its end and in one piece), and beyond `MOST_DIMENSIONS`
+    whatever is asked: up to a few more units than dimensions it counts at once what nobody could
+    visit, 2^n regions of n units that are independent.
     """
     if not isinstance(name, str):
         raise TypeError(f"method must be a string, got {name!r}")
     wanted = name
     if name == "auto":
-        if dim > MOST_DIMENSIONS:
+        if chambers and sides == "none" and dim > (2 if merged else MOST_DIMENSIONS):
+            wanted = "arrangement"
+        elif dim > MOST_DIMENSIONS:
             raise Unsupported(
                 f"the domain has dimension {dim}: counts of more than {MOST_DIMENSIONS} dimensions "
                 "hardly ever end. Count on a plane with Slice(origin, directions) or "
                 "Slice.through(points), on a line with Segment(a, b), in a Box with most inputs "
                 "fixed, or ask for it with method='tree'"
             )
-        if dim <= 2:
+        elif dim <= 2:
             wanted = "polygons"
         else:
             many = not windows and sum(units) >= _MANY_UNITS

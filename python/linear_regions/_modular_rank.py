@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The rank of an integer matrix modulo a prime: never more than its rank."""
+"""Rank and pivots of an integer matrix modulo a prime: never more than its rank."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PRIME", "modular_rank"]
+__all__ = ["PRIME", "modular_pivots", "modular_rank"]
 
 PRIME = 2**31 - 1  # products of two residues stay below 2**62
 _BLOCK = 2**20  # numbers between two looks at signals
@@ -22,9 +22,21 @@ def modular_rank(matrix: npt.NDArray[np.int64]) -> int:
     >>> modular_rank(np.array([[1, 2, 3], [2, 4, 6], [0, 1, 1]]))
     2
     """
+    return len(modular_pivots(matrix))
+
+
+def modular_pivots(matrix: npt.NDArray[np.int64]) -> list[int]:
+    """Return columns that are independent modulo `PRIME`, and so independent; as many as the rank.
+
+    Examples
+    --------
+    >>> modular_pivots(np.array([[0, 1, 2], [0, 2, 4], [0, 1, 1]]))
+    [1, 2]
+    """
     rows = matrix % PRIME
-    rank = 0
+    pivots: list[int] = []
     for column in range(rows.shape[1]):
+        rank = len(pivots)
         below = rows[rank:, column]
         if not below.any():
             continue
@@ -37,5 +49,5 @@ def modular_rank(matrix: npt.NDArray[np.int64]) -> int:
         for some in (todo[start : start + step] for start in range(0, len(todo), step)):
             rows[some, column:] -= factors[some - rank - 1, None] * rows[rank, column:] % PRIME
             rows[some, column:] %= PRIME
-        rank += 1
-    return rank
+        pivots.append(column)
+    return pivots

@@ -168,8 +168,9 @@ class Search:
         if self.method not in _ENGINES:
             raise Unsupported(
                 f"method {self.method!r} merges equal flats of the whole search, so it has no "
-                "parts that could be searched apart: leave checkpoint, executor and shards out, or "
-                "take method='cones' or method='tree'"
+                "parts that could be searched apart: leave checkpoint, executor and shards out, "
+                "take method='cones' or method='tree', or count the chambers of "
+                "net.first_layer_arrangement(), which takes checkpoint and executor"
             )
         if self.method == "tree" and not self.certified:
             raise Unsupported(

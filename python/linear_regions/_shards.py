@@ -16,7 +16,7 @@ from itertools import islice
 from os import PathLike
 
 from ._checkpoint import Checkpoint
-from ._count import check_question, count_in_parts, result_of
+from ._count import count_in_parts, counting, result_of
 from ._digest import digest
 from ._divisible import State
 from ._geometry import integer
@@ -85,8 +85,7 @@ def count_shard(
     (4, 'lower')
     """
     number, n = _checked(shard)
-    place = as_domain(domain)
-    chosen = check_question(net, place, "activation", method)
+    place, chosen = counting(net, as_domain(domain), method)
     run = run_control(
         arithmetic=arithmetic,
         threads=threads,
