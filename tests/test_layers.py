@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import random
+from collections import Counter
 from fractions import Fraction
 from itertools import pairwise, product
 from math import prod
@@ -12,6 +14,7 @@ from math import prod
 import numpy as np
 import pytest
 
+from linear_regions._pools import always_disjoint, window_sizes
 from linear_regions.domain import Box
 from linear_regions.errors import InvalidInput
 from linear_regions.layers import (
@@ -464,3 +467,32 @@ def test_short_names_show_what_is_not_default():
     assert repr(MaxPool(2)) == "MaxPool(kernel_size=2)"
     assert repr(relu(input=0)) == "Pointwise([0.0], [0.0, 1.0], input=0)"
     assert repr(Reshape((1, 1))) == "Reshape(shape=(1, 1))"
+
+
+def random_pool(rng, axes):
+    def numbers(low, high):
+        return tuple(rng.randint(low, high) for _ in range(axes))
+
+    padding = tuple((rng.randint(0, 3), rng.randint(0, 3)) for _ in range(axes))
+    kernel, stride, ceil_mode = numbers(1, 4), numbers(1, 6), rng.random() < 0.5
+    if rng.random() < 0.3:
+        return AvgPool(kernel, stride, padding, ceil_mode)
+    return MaxPool(kernel, stride, padding, numbers(1, 4), ceil_mode)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_sizes_of_pooling_windows_are_those_of_the_windows_themselves(axes):
+    rng, checked, apart = random.Random(axes), 0, 0
+    while checked < 300:
+        shape = (1, *(rng.randint(1, 9) for _ in range(axes)))
+        pool = random_pool(rng, axes)
+        try:
+            starts, entries, _ = pool.windows(shape)
+        except InvalidInput:
+            continue
+        checked += 1
+        assert +window_sizes(pool, shape) == Counter(np.diff(starts).tolist()), (pool, shape)
+        if always_disjoint(pool, shape):
+            apart += 1
+            assert len(set(entries.tolist())) == len(entries), (pool, shape)
+    assert apart > 30

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from itertools import product
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from linear_regions._one_layer.draws import OutOfReach
 from linear_regions._one_layer.matching import matching_sizes
 from linear_regions._one_layer.parts import hall_sizes
 from linear_regions._one_layer.question import checked
+from linear_regions._one_layer.windows import axis_blocks
 
 MERSENNE = 2**61 - 1
 
@@ -105,6 +108,37 @@ def test_what_was_counted_in_part_is_not_kept(layer):
     found = hall_sizes(part_of(*layer), 1000)
     assert found == hall_sizes(part_of(*layer), 1000, None, watch)
     assert list(found) == matching_sizes(part_of(*layer))[: len(found)]
+
+
+@pytest.mark.parametrize("options", [{"bias": "none"}, {}, {"weights": "free"}])
+def test_a_row_of_a_hundred_thousand_windows_ends_with_its_time_limit(options):
+    """Without biases, the sum of 100,000 long binomials came on top: two seconds."""
+    start = time.perf_counter()
+    count = maximum((1, 100_000), 2, 3, time_limit=1.5, **options)
+    assert time.perf_counter() - start < 2.5  # idle: 1.6
+    assert count.status == "time_limit"
+    assert count.kind == ("upper" if options.get("bias") else "lower")
+
+
+def test_the_central_limit_is_rounded_up_where_its_sum_is_long(monkeypatch):
+    part = part_of((1, 60), 2, 3)
+    exact_sum = parts.central_limit(part)
+    monkeypatch.setattr(parts, "_EXACT_TERMS", 10)
+    above = parts.central_limit(part)
+    assert exact_sum < above < exact_sum * (1 + 1e-6)
+
+
+def test_windows_that_begin_before_others_end_are_counted_as_one_by_one():
+    for length, kernel, stride, padding, dilation in product(
+        (1, 5, 17), (1, 3, 4), (1, 2, 3), ((0, 0), (3, 1)), (1, 2)
+    ):
+        for block in axis_blocks(length, kernel, stride, padding, dilation):
+            windows = block.windows
+            slow = (
+                sum(start < stop for start, _, _ in windows[i:])
+                for i, (_, stop, _) in enumerate(windows)
+            )
+            assert compiled._overlap(block) == max(slow)
 
 
 @pytest.mark.parametrize("weights", ["shared", "free"])

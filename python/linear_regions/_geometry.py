@@ -9,6 +9,7 @@ apart. Shapes are channels first, (channels, *spatial).
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import prod
 from typing import TypeAlias
@@ -194,9 +195,23 @@ def gather_windows(
     return starts, (channels + one_channel).reshape(-1), np.tile(places, input_shape[0])
 
 
-def sees_only_padding(tables: Sequence[IntArray]) -> bool:
-    """Tell whether some window sees no entry of the input at all."""
-    return any(bool((table < 0).all(axis=1).any()) for table in tables)
+def axis_window_sizes(
+    length: int, n: int, kernel: int, stride: int, padding: Pair, dilation: int
+) -> Counter[int]:
+    """Return how many windows along one axis see how many entries; only ends are looked at."""
+    before = padding[0]
+    # Windows first to last - 1 lie inside the input with all of their places.
+    first = min(n, -(-before // stride))
+    last = (length - 1 - dilation * (kernel - 1) + before) // stride + 1
+    last = min(n, max(first, last))
+    sizes = Counter({kernel: last - first} if last > first else {})
+    for ends in (range(first), range(last, n)):
+        starts = np.arange(ends.start, ends.stop, dtype=np.int64) * stride - before
+        low = np.maximum(0, -(starts // dilation))
+        high = np.minimum(kernel, -((starts - length) // dilation))
+        found, times = np.unique(np.maximum(high - low, 0), return_counts=True)
+        sizes.update(dict(zip(found.tolist(), times.tolist(), strict=True)))
+    return sizes
 
 
 def average_divisors(

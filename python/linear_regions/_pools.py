@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from math import prod
+from collections import Counter
+from itertools import product
+from math import gcd, prod
 from typing import ClassVar
 
 import numpy as np
@@ -95,8 +97,7 @@ class _Pool(Layer):
                     f"{name}: with padding or ceil_mode, the windows along an axis may have at "
                     f"most {_MOST_ENTRIES} entries together, got {most} for an input {shape}"
                 )
-            tables = self._tables(shape, spatial)
-            if geo.sees_only_padding(tables):
+            if any(sizes[0] for sizes in self._axis_sizes(shape, spatial)):
                 raise InvalidInput(
                     f"{name}: some window sees padding only for an input {shape} with kernel_size="
                     f"{kernel}, stride={stride}, padding={padding}, dilation={dilation}"
@@ -110,6 +111,13 @@ class _Pool(Layer):
         kernel, stride, padding, dilation = self.geometry(len(spatial))
         return [
             geo.axis_table(shape[1 + i], n, kernel[i], stride[i], padding[i], dilation[i])
+            for i, n in enumerate(spatial)
+        ]
+
+    def _axis_sizes(self, shape: Shape, spatial: Shape) -> list[Counter[int]]:
+        kernel, stride, padding, dilation = self.geometry(len(spatial))
+        return [
+            geo.axis_window_sizes(shape[1 + i], n, kernel[i], stride[i], padding[i], dilation[i])
             for i, n in enumerate(spatial)
         ]
 
@@ -138,6 +146,27 @@ class _Pool(Layer):
         """
         spatial = self.output_shape(input_shape)[1:]
         return geo.gather_windows(input_shape, self._tables(input_shape, spatial))
+
+
+def window_sizes(pool: _Pool, shape: Shape) -> Counter[int]:
+    """Return how many windows of one channel see how many entries; no table of them is made."""
+    found = Counter({1: 1})
+    for sizes in pool._axis_sizes(shape, pool.output_shape(shape)[1:]):
+        grown: Counter[int] = Counter()
+        for (one, times), (other, more) in product(found.items(), sizes.items()):
+            grown[one * other] += times * more
+        found = grown
+    return found
+
+
+def always_disjoint(pool: _Pool, shape: Shape) -> bool:
+    """Tell whether strides alone keep all windows of a pooling apart, along every axis.
+
+    Windows that are m strides apart share an entry only where m * stride is fewer than
+    kernel * dilation places and a multiple of the dilation.
+    """
+    kernel, stride, _, dilation = pool.geometry(len(shape) - 1)
+    return all(s // gcd(s, d) >= k for k, s, d in zip(kernel, stride, dilation, strict=True))
 
 
 class MaxPool(_Pool):

@@ -414,3 +414,24 @@ def test_lower_bounds_that_would_take_hours_say_so():
     reasons = {bound.name: bound.reason for bound in found.not_applicable}
     assert "bits" in reasons["Montufar 2014"]
     assert "bits" in reasons["first dense layer"]
+
+
+def test_a_million_positions_in_a_row_are_answered_without_looking_at_each():
+    """They took half of a minute; a row of 30,000 positions still counts window by window."""
+    found = bounds(cnn((1, 10**6), [ConvSpec(2, 3)]))
+    reasons = {bound.name: bound.reason for bound in found.not_applicable}
+    assert "999,998 windows along an axis" in reasons["theorem 2"]
+    assert found.upper.value < 4 ** (10**6)
+    few = bounds(cnn((1, 2_000), [ConvSpec(2, 3)]))
+    assert few.upper.value == few.lower.value
+
+
+def test_pools_of_a_hundred_million_windows_are_answered_by_their_sizes():
+    """Tables of all their windows took gigabytes."""
+    assert bounds(Architecture((1, 10**4, 10**4), [MaxPool(1)])).upper.value == 1
+    disjoint = bounds(Architecture((1, 2 * 10**6), [MaxPool(2, padding=1)]))
+    assert disjoint.upper.value == 2 ** (10**6 - 1)  # the windows at both ends have one entry
+    overlapping = bounds(Architecture((1, 10**6), [MaxPool(2, 1)]))
+    reasons = {bound.name: bound.reason for bound in overlapping.not_applicable}
+    assert "overlap" in reasons["pooling winners"]
+    assert overlapping.upper.value == 2 ** (10**6 - 1)

@@ -57,7 +57,7 @@ def _direct(n: int, m: int, c: int) -> int:
     """Return the best bound on M(n, m, c) without duality."""
     if c < 0:
         return 0
-    best = min(binomial_sum(m, n), lower_binomials(m, c))
+    best = min(lower_binomials(m, n), lower_binomials(m, c))
     if n == 0:
         return 1
     if n == 1:

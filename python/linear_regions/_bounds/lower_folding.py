@@ -32,8 +32,10 @@ from .._geometry import Shape
 from .._layer import AffineSpec, ConvSpec, PointwiseSpec, ScaleSpec
 from .._layer import Layer as TapeLayer
 from .._one_layer.windows import log10_binomial_sum
+from .._pools import always_disjoint, window_sizes
 from ..layers import AvgPool, Flatten, Maxout, MaxPool
 from ..result import Bound, NotApplicable
+from .big import TooLong
 from .folding import Layer, best_coordinates, dense_folding, folds, spread
 from .one_layer import shared_lower
 from .question import Question
@@ -45,6 +47,8 @@ _REFERENCE = (
     "2020 (Theorem 5), with every unit used; proof in the manual"
 )
 _FLOAT_ERROR = 1e-9
+# Entries of windows, of which all are looked at: about a second.
+_MOST_ENTRIES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Step:
         assert layer is not None
         if not isinstance(self.pool, MaxPool):
             return [(folds(layer, channels), self.positions)]
-        windows = _window_sizes(self.pool, self.spec.output_shape(self.shape))
+        windows = _sizes_with_rest(self.pool, self.spec.output_shape(self.shape))
         found = []
         for size, times in spread(layer.units, channels):
             for entries, number in windows.items():
@@ -144,16 +148,23 @@ def _has_common_place(spec: ConvSpec, shape: Shape) -> bool:
     return True
 
 
-def _window_sizes(pool: MaxPool, shape: Shape) -> Counter[int]:
+def _sizes_with_rest(pool: MaxPool, shape: Shape) -> Counter[int]:
     """Return the sizes of the windows of one channel, and the entries outside as windows of one."""
-    starts, entries, _ = pool.windows((1, *shape[1:]))
-    sizes = Counter(np.diff(starts).tolist())
-    sizes[1] += prod(shape[1:]) - len(entries)
+    sizes = window_sizes(pool, shape)
+    sizes[1] += prod(shape[1:]) - sum(size * times for size, times in sizes.items())
     return sizes
 
 
 def _is_disjoint(pool: AvgPool | MaxPool, shape: Shape) -> bool:
     """Tell whether no entry is in two windows, and means are means of entries alone."""
+    if isinstance(pool, MaxPool) and always_disjoint(pool, shape):
+        return True
+    entries_seen = sum(size * times for size, times in window_sizes(pool, shape).items())
+    if entries_seen > _MOST_ENTRIES:
+        raise TooLong(
+            f"a pooling whose windows see {entries_seen:,} entries, of which {_MOST_ENTRIES:,} "
+            "are compared at most"
+        )
     starts, entries, _ = pool.windows((1, *shape[1:]))
     if len(np.unique(entries)) < len(entries):
         return False

@@ -25,7 +25,8 @@ from .._one_layer.exact import QUICK, free_count, true_count
 from .._one_layer.parts import evaluate, hall_count, hall_sizes
 from .._one_layer.rounding import Rounded
 from .._one_layer.scan import scan_cost
-from .._one_layer.windows import Part, one_layer
+from .._one_layer.windows import OneLayer, Part, one_layer
+from .big import TooLong
 
 _MATCHING_NODES = 20_000
 # Bounds are asked for in loops: searches stay below about a tenth of a second.
@@ -33,7 +34,35 @@ _SCAN_WORK = 3_000_000
 _POLYNOMIAL_BITS = 10**6
 _POLYNOMIAL_WORK = 10**9
 _sizes: dict[tuple[Shape, ConvSpec], list[int]] = {}
+_MOST_WINDOWS = 1 << 15
+"""Windows along one axis, which are looked at one by one; they take a few seconds."""
 _BRACKET = "a proved bracket from below, by rows of windows and the inputs new to them"
+
+
+def _cut(shape: Shape, spec: ConvSpec) -> OneLayer:
+    """Return the layer as independent parts; `TooLong` where an axis has too many windows."""
+    if not in_reach(shape, spec):
+        longest = max(spec.output_shape(shape)[1:])
+        raise TooLong(
+            f"a convolution with {longest:,} windows along an axis, of which {_MOST_WINDOWS:,} "
+            "are looked at at most"
+        )
+    return one_layer(shape, spec)
+
+
+def in_reach(shape: Shape, spec: ConvSpec) -> bool:
+    """Tell whether the windows of a layer are few enough for the functions of this file.
+
+    Parameters
+    ----------
+    shape, spec
+        As in `formula`.
+
+    Returns
+    -------
+    bool
+    """
+    return max(spec.output_shape(shape)[1:]) <= _MOST_WINDOWS
 
 
 @lru_cache(maxsize=256)
@@ -54,9 +83,8 @@ def formula(shape: Shape, spec: ConvSpec, breakpoints: int) -> int | None:
     int or None
     """
     total = 1
-    for part, times in one_layer(shape, spec).parts:
-        form = part.scan_form
-        if form is not None and scan_cost(*form, part.filters) > _SCAN_WORK:
+    for part, times in _cut(shape, spec).parts:
+        if part.scan_form is not None and not _scan_in_reach(part, breakpoints):
             return None
         try:
             total *= free_count(part, breakpoints, Control(), QUICK).value ** times
@@ -80,7 +108,7 @@ def formula_up_to(shape: Shape, spec: ConvSpec, breakpoints: int, rank: int) -> 
     -------
     int or None
     """
-    layer = one_layer(shape, spec)
+    layer = _cut(shape, spec)
     if rank >= sum(part.rank_limit * times for part, times in layer.parts):
         return formula(shape, spec, breakpoints)
     # All sizes up to `rank` as one packed polynomial; no coefficient exceeds C(N, rank).
@@ -105,7 +133,7 @@ def _sizes_up_to(shape: Shape, spec: ConvSpec, rank: int, bits: int) -> list[int
         return known
     mask = (1 << (bits * (rank + 1))) - 1
     packed = 1
-    for part, times in one_layer(shape, spec).parts:
+    for part, times in _cut(shape, spec).parts:
         sizes = hall_sizes(part, _MATCHING_NODES, rank)
         base = sum(count << (bits * size) for size, count in enumerate(sizes[: rank + 1]))
         packed = _times_power(packed, base, times, mask)
@@ -131,9 +159,18 @@ def formula_above(shape: Shape, spec: ConvSpec, breakpoints: int) -> int:
         Rounded up to 64 bits and an exponent.
     """
     total = Rounded(1, 0, True)
-    for part, times in one_layer(shape, spec).parts:
+    for part, times in _cut(shape, spec).parts:
         total *= bracket_above(part, breakpoints) ** times
     return int(total)
+
+
+def _scan_in_reach(part: Part, breakpoints: int) -> bool:
+    """Tell whether a scan of a part along one axis takes little time, long integers included."""
+    form = part.scan_form
+    assert form is not None
+    bits = part.n_neurons * (1 + breakpoints).bit_length()
+    # A product takes as long as the rest of its step where the integer has some 6,000 bits.
+    return scan_cost(*form, part.filters) * (1 + bits // 6_000) <= _SCAN_WORK
 
 
 def _times_power(packed: int, base: int, times: int, mask: int) -> int:
@@ -172,7 +209,7 @@ def is_exact(shape: Shape, spec: ConvSpec) -> bool:
         independent.
     """
     return all(
-        part.scan_form is not None or part.all_patterns for part, _ in one_layer(shape, spec).parts
+        part.scan_form is not None or part.all_patterns for part, _ in _cut(shape, spec).parts
     )
 
 
@@ -192,7 +229,7 @@ def shared_lower(shape: Shape, spec: ConvSpec, breakpoints: int) -> tuple[int, s
         What the value rests on.
     """
     total, found = 1, set()
-    for part, times in one_layer(shape, spec).parts:
+    for part, times in _cut(shape, spec).parts:
         value, how = _part_lower(part, breakpoints)
         total *= value**times
         found.add(how)
@@ -202,9 +239,8 @@ def shared_lower(shape: Shape, spec: ConvSpec, breakpoints: int) -> tuple[int, s
 def _part_lower(part: Part, breakpoints: int) -> tuple[int, str]:
     if part.all_patterns:
         return (1 + breakpoints) ** part.n_neurons, "unit filters make all patterns"
-    form = part.scan_form
-    if form is not None:
-        if scan_cost(*form, part.filters) <= _SCAN_WORK:
+    if part.scan_form is not None:
+        if _scan_in_reach(part, breakpoints):
             return hall_count(part, breakpoints, 0).value, "exact along one axis"
         return int(bracket_below(part, breakpoints)), _BRACKET
     try:

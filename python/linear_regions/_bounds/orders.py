@@ -6,6 +6,7 @@ from __future__ import annotations
 from .._layer import AffineSpec, ConvSpec
 from .._one_layer.windows import one_layer
 from ..result import NotApplicable, Order
+from .one_layer import in_reach
 from .question import Question
 
 Grown = Order | NotApplicable
@@ -49,6 +50,8 @@ def xiong_2020_order(question: Question) -> list[Grown]:
         return [NotApplicable(name, "is stated for the whole input space")]
     spec = prefix.specs[0]
     assert isinstance(spec, ConvSpec)
+    if not in_reach(prefix.shapes[0], spec):
+        return [NotApplicable(name, "too many windows along an axis to be looked at one by one")]
     order = one_layer(prefix.shapes[0], spec).n_inputs
     return [
         Order(

@@ -27,14 +27,12 @@ chambers meet a convex cell than there are.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from math import log2, prod
 
-import numpy as np
-
 from .._geometry import Shape
 from .._layer import AffineSpec, ConvSpec, Layer, PointwiseSpec, ScaleSpec
+from .._pools import window_sizes as pool_window_sizes
 from ..architecture import Architecture
 from ..layers import Flatten, Maxout, MaxPool
 from .big import log2_sum
@@ -179,8 +177,7 @@ def window_sizes(layer: MaxPool | Maxout, shape: Shape) -> tuple[tuple[int, int]
     if isinstance(layer, Maxout):
         units = prod(layer.output_shape(shape))
         return ((layer.rank, units),) if layer.rank > 1 else ()
-    starts, _, _ = layer.windows((1, *shape[1:]))
-    counts = Counter(np.diff(starts).tolist())
+    counts = pool_window_sizes(layer, shape)
     return tuple((size, times * shape[0]) for size, times in sorted(counts.items()) if size > 1)
 
 

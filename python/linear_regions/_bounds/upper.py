@@ -16,9 +16,10 @@ from .big import EXACT_BITS, LONGEST_SUM, binomial_sum_up, check_length, log2_su
 from .big import is_exact as sum_is_exact
 from .fully_connected import maxout_2014_one_layer, telgarsky_upper
 from .histogram import Few, Link, chain_bound, ranks_in_reach
-from .one_layer import formula, formula_above, formula_up_to, is_exact
+from .one_layer import formula, formula_above, formula_up_to, in_reach, is_exact
 from .question import Question
 from .tape import Stage
+from .windows import in_reach as windows_in_reach
 from .windows import maxout_pieces, pooling_pieces, winners_are_exact
 
 Found = Bound | NotApplicable
@@ -152,9 +153,11 @@ def _best_total(stage: Stage) -> Callable[[int], int]:
     def total(rank: int) -> int:
         if stage.windows:
             value = maxout_pieces(stage.windows, rank)
-            return min(value, pooling_pieces(*stage.pool)) if stage.pool else value
+            if stage.pool and windows_in_reach(*stage.pool):
+                value = min(value, pooling_pieces(*stage.pool))
+            return value
         value = binomial_sum_up(stage.units, rank, stage.breakpoints)
-        if stage.conv is not None:
+        if stage.conv is not None and in_reach(*stage.conv):
             # The formula cut at the rank is the smaller one, where it is in reach.
             other = formula_up_to(*stage.conv, stage.breakpoints, rank)
             if other is None:

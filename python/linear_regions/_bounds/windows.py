@@ -22,13 +22,16 @@ import numpy as np
 
 from .._geometry import Shape
 from .._one_layer.draws import OutOfReach
+from .._pools import always_disjoint, window_sizes
 from ..layers import MaxPool
-from .big import binomial_sum_up
+from .big import TooLong, binomial_sum_up
 
 _STEPS = 60_000
 """Steps of the search for consistent winners of all windows: below about a second."""
 _BLOCK_STEPS = 3_000
 _POLYNOMIAL_WORK = 40_000
+_MOST_WINDOWS = 1 << 18
+"""Overlapping windows of one channel, which are looked at one by one; they take some seconds."""
 
 Windows = tuple[tuple[int, ...], ...]
 
@@ -152,6 +155,22 @@ def _table(shape: Shape, layer: MaxPool) -> tuple[Shape, list[tuple[int, ...]]]:
     return layer.output_shape((1, *shape[1:]))[1:], windows
 
 
+def in_reach(shape: Shape, layer: MaxPool) -> bool:
+    """Tell whether the windows of a max pooling are disjoint, or few enough to be looked at.
+
+    Parameters
+    ----------
+    shape, layer
+        As in `pooling_pieces`.
+
+    Returns
+    -------
+    bool
+    """
+    windows = prod(layer.output_shape(shape)[1:])
+    return windows <= _MOST_WINDOWS or always_disjoint(layer, shape)
+
+
 def winners_are_exact(shape: Shape, layer: MaxPool) -> bool:
     """Tell whether `pooling_pieces` counts all windows together.
 
@@ -191,6 +210,11 @@ def pooling_pieces(shape: Shape, layer: MaxPool) -> int:
 
 @lru_cache(maxsize=256)
 def _pieces(shape: Shape, layer: MaxPool) -> tuple[int, bool]:
+    if always_disjoint(layer, shape):
+        entries = window_sizes(layer, shape).items()
+        return int(prod(size**times for size, times in entries) ** shape[0]), True
+    if not in_reach(shape, layer):
+        raise TooLong(f"a max pooling of more than {_MOST_WINDOWS:,} windows that overlap")
     sizes, table = _table(shape, layer)
     if not table:
         return 1, True

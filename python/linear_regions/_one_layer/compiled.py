@@ -6,6 +6,7 @@ Beside `tuples` and `sampler` no module here calls the core.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -343,10 +344,9 @@ def lanes_needed(part: Part) -> float:
 
 
 def _overlap(block: Block) -> int:
-    return max(
-        sum(start < stop for start, _, _ in block.windows[i:])
-        for i, (_, stop, _) in enumerate(block.windows)
-    )
+    """Return the largest number of windows from one on that begin before it ends."""
+    starts = [start for start, _, _ in block.windows]
+    return max(bisect_left(starts, stop) - i for i, (_, stop, _) in enumerate(block.windows))
 
 
 def _first_windows(block: Block, n: int) -> Block:

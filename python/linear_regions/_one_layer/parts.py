@@ -12,10 +12,12 @@ from .draws import OutOfReach, choose_prime
 from .matching import matching_nodes, matching_sizes
 from .multiset import free_rows, shared_rows
 from .restriction import central_regions
+from .rounding import binomial_sum_bounds
 from .scan import Watch, scan, scan_sizes, unwatched
 from .windows import Part, binomial_sum, binomials
 
 DRAWS = 2
+_EXACT_TERMS = 20_000
 
 
 @dataclass(frozen=True)
@@ -214,5 +216,9 @@ def central_limit(part: Part) -> int:
     -------
     int
         2 sum_{i < r} C(N - 1, i): no central arrangement of N hyperplanes of rank r has more.
+        Rounded up where the sum has so many terms that it would take seconds.
     """
-    return 2 * binomial_sum(part.n_neurons - 1, part.rank_limit - 1)
+    n, top = part.n_neurons - 1, part.rank_limit - 1
+    if min(top, n - top) > _EXACT_TERMS:
+        return 2 * int(binomial_sum_bounds(n, top, 1)[1])
+    return 2 * binomial_sum(n, top)

@@ -131,6 +131,7 @@ def checked(
         cancel=cancel,
         progress=progress,
     )
+    control = control_of(run, perf_counter)  # cutting the layer takes time, too
     question = Question(
         layer=one_layer(shape, spec),
         breakpoints=integer("breakpoints", breakpoints, 1),
@@ -140,7 +141,7 @@ def checked(
         method=method,
         rng=generator(rng),
         run=run,
-        control=control_of(run, perf_counter),
+        control=control,
     )
     wrong = {
         "matching": question.central or weights == "shared",
