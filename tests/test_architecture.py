@@ -33,6 +33,7 @@ from linear_regions.layers import (
     hard_tanh,
     relu,
 )
+from linear_regions.network import Network
 
 LENET = Architecture.cnn(
     (1, 28, 28), [ConvSpec(6, 5), MaxPool(2), ConvSpec(16, 5), MaxPool(2)], dense=[120, 84, 10]
@@ -168,3 +169,9 @@ def test_pickle_and_summary():
     assert len(lines) == len(LENET.layers) + 3
     assert lines[-1].split() == ["total", str(LENET.n_parameters), str(LENET.n_units)]
     assert repr(LENET).startswith("Architecture((1, 28, 28) -> (10,), 12 layers,")
+
+
+@pytest.mark.parametrize("kind", [Architecture, Network])
+def test_one_layer_without_a_list_is_named(kind):
+    with pytest.raises(TypeError, match=r"layers must be a list of layers, got Pointwise"):
+        kind(2, relu())

@@ -344,6 +344,8 @@ def test_slice_through_points():
     for points, margin in (([[0.0, 0.0]], 0.0), ([[0.0], [1.0]], -0.5), ([[0.0], [1.0]], np.nan)):
         with pytest.raises(InvalidInput):
             Slice.through(points, margin=margin)
+    with pytest.raises(TypeError, match=r"margin must be one number, got \[1.0, 2.0\]"):
+        Slice.through([[0.0], [1.0]], margin=[1.0, 2.0])
 
 
 def test_impossible_slices_are_refused():

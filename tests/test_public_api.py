@@ -60,6 +60,17 @@ def test_completion_shows_every_public_name():
     assert set(lr.__all__) <= set(dir(lr))
 
 
+def test_modules_that_the_page_of_names_lists_need_no_import_of_their_own():
+    code = (
+        "import sys, linear_regions as lr; assert 'linear_regions.cli' not in sys.modules; "
+        "print(lr.reference.count(lr.Network(1, [lr.relu()])), lr.cli.main(['info', '--json']))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "2 0"
+    with pytest.raises(AttributeError, match="no attribute 'refrence'"):
+        lr.refrence  # noqa: B018
+
+
 def is_exception(thing: object) -> bool:
     return isinstance(thing, type) and issubclass(thing, BaseException)
 

@@ -13,6 +13,7 @@ except ImportError as error:
     raise
 
 import sys as _sys
+from importlib import import_module as _import_module
 
 from . import constructions, nas
 from ._arrangement import Arrangement
@@ -195,3 +196,10 @@ _protect(_sys.modules[__name__])
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def __getattr__(name: str) -> object:
+    # Parts that most programs do not need: imported when they are asked for.
+    if name in ("cli", "reference"):
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

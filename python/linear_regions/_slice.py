@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import prod
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -278,6 +279,8 @@ class Slice(Domain):
             raise InvalidInput(
                 f"Slice.through: points must have shape (k + 1, ...) with k >= 1, got {array.shape}"
             )
+        if not isinstance(margin, Real):
+            raise TypeError(f"Slice.through: margin must be one number, got {margin!r}")
         if not margin > -0.5 or not np.isfinite(margin):
             raise InvalidInput(f"Slice.through: margin must be finite and above -0.5, got {margin}")
         try:

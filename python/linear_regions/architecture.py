@@ -24,6 +24,19 @@ _ACTIVATIONS = {
 }
 
 
+def as_tape(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    """Return the layers as a tuple.
+
+    Raises
+    ------
+    TypeError
+        If they are not several, in a list or another iterable.
+    """
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers must be a list of layers, got {layers!r}")
+    return tuple(layers)
+
+
 def wire(input_shape: Shape, layers: Sequence[Layer]) -> tuple[Shape, ...]:
     """Return the shapes of all slots, checking that every layer can take its input.
 
@@ -128,7 +141,7 @@ class Architecture(Value):
     _fields = ("input_shape", "layers")
 
     def __init__(self, input_shape: int | Sequence[int], layers: Iterable[Layer]) -> None:
-        given = tuple(layers)
+        given = as_tape(layers)
         shape = as_input_shape(input_shape)
         shapes = wire(shape, given)
         resolved = tuple(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ._geometry import Shape
 from ._layer import Layer
 from ._value import FloatArray, Value, float_array, host_points
-from .architecture import Architecture, as_input_shape, summary_table, wire
+from .architecture import Architecture, as_input_shape, as_tape, summary_table, wire
 from .errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Network(Value):
         layers: Iterable[Layer],
         notes: Iterable[str] = (),
     ) -> None:
-        tape = tuple(layers)
+        tape = as_tape(layers)
         if isinstance(notes, str):
             raise TypeError(f"notes must be an iterable of strings, got {notes!r}")
         shape = as_input_shape(input_shape)

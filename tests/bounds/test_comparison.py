@@ -89,6 +89,8 @@ def test_comparison_checks_its_arguments():
         lr.compare_per_parameter(mlp([2, 3, 1]), mlp([2, 4, 1]), names=["a", "a"])
     with pytest.raises(TypeError, match="Architectures"):
         lr.compare_per_parameter(mlp([2, 3, 1]), [2, 3, 1])
+    with pytest.raises(IndexError, match="no architecture 2: there are 2"):
+        lr.compare_per_parameter(mlp([2, 3, 1]), mlp([2, 4, 1])).verdict(0, 2)
 
 
 # ---- average over random weights ----

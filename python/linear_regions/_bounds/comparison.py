@@ -116,6 +116,8 @@ class Comparison:
                 if row.name == key:
                     return row
             raise KeyError(f"no architecture {key!r}; there are {[row.name for row in self.rows]}")
+        if not -len(self.rows) <= key < len(self.rows):
+            raise IndexError(f"there is no architecture {key}: there are {len(self.rows)}")
         return self.rows[key]
 
     def verdict(self, first: int | str = 0, second: int | str = 1) -> str:
