@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import helpers
 import linear_regions as lr
 import strategies
 from linear_regions import _core, reference
@@ -262,3 +263,49 @@ def test_one_layer_in_many_dimensions_is_the_arrangement_whatever_is_asked(tmp_p
         lr.count_shard(net, shard=(1, 2), out=tmp_path / "d")
     planes = net.first_layer_arrangement()
     assert planes.count(checkpoint=tmp_path / "e").value == 2**30
+
+
+# --- lists ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["cones", "tree"])
+@pytest.mark.parametrize("seed", range(6))
+def test_lists_of_both_methods_name_the_same_lines(method: str, seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng([13, seed])
+    d = 4
+    net = deep(rng, d, 1 + seed % d, (5, 3))
+    truth = reference.regions(net, lr.Space(), geometry="programs")
+    table = lr.regions(net, method=method, faces=False)
+    assert set(helpers.unpack(table.patterns, net.pattern_bits)) == {r.pattern for r in truth}
+    assert len(table) == len(truth)
+    assert np.array_equal(lr.patterns(net, table.interior_points), table.patterns)
+    rank = np.linalg.matrix_rank(net.layers[0].weight)
+    assert table.lineality.shape == (d - rank, d)
+    if rank < d:
+        assert not (net.layers[0].weight @ np.array(table._quotient.basis).T).any()
+    assert rank == d or not table.bounded.any()
+    table.save(tmp_path / "t.npz")
+    again = lr.Regions.load(tmp_path / "t.npz")
+    assert np.array_equal(again.lineality, table.lineality)
+    folder = lr.regions(net, method=method, faces=False, out=tmp_path / "out")
+    assert folder.count.value == len(truth)
+    assert np.array_equal(folder.read().lineality, table.lineality)
+    assert np.array_equal(folder.read().sorted().patterns, table.sorted().patterns)
+    assert np.array_equal(folder.read().sorted().interior_points, table.sorted().interior_points)
+    rows = np.vstack([facet.normal for facet in table[0].facets])
+    assert len(rows) >= rank
+    assert abs(rows @ table.lineality.T).max(initial=0.0) < 1e-9
+
+
+def test_images_behind_six_units_are_listed() -> None:
+    net, small = wide_network(rank=4)
+    table = lr.regions(net)
+    assert table.count.method == "cones"
+    assert table.lineality.shape == (780, 784)
+    wanted = {row.tobytes() for row in lr.regions(small).patterns}
+    assert {row.tobytes() for row in table.patterns} == wanted
+    assert np.array_equal(lr.patterns(net, table.interior_points), table.patterns)
+    assert not table.bounded.any()
+    other, _ = wide_network(rank=21)
+    with pytest.raises(lr.Unsupported, match="more than 20 dimensions"):
+        lr.regions(other)

@@ -31,6 +31,7 @@ from .result import RegionCount
 __all__ = ["check_question", "count", "result_of"]
 
 _WHATS = ("activation", "linear", "affine")
+_MOST_LISTED = 4096  # dimensions of a domain whose directions make a matrix in memory
 _REFERENCE = "Zaslavsky 1975 on each layer cell; definition: Hanin & Rolnick 2019"
 
 
@@ -261,9 +262,12 @@ def check_question(
         raise InvalidInput(f"what must be one of {', '.join(map(repr, _WHATS))}, got {what!r}")
     place = domain.resolve(net.input_shape)
     units = [bits for _, _, bits in net.pattern_layout]
+    dim = place.dim or 0
+    if faces is not None and 2 < dim <= _MOST_LISTED:  # across lines, but never on a plane
+        dim = max(essential_part(net, place).dim or 0, 3)
     chosen = choose(
         method,
-        place.dim or 0,
+        dim,
         sides=sides_of(place),
         units=units,
         windows=any(isinstance(layer, (Maxout, MaxPool)) for layer in net.layers),

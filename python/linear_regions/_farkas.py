@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
 from typing import TypeAlias
 
 import numpy as np
@@ -220,14 +220,12 @@ def lineality(r: int, rows: Sequence[Row]) -> list[Row]:
     for free in range(r):
         if free in pivots:
             continue
-        vector = [Fraction(0)] * r
-        vector[free] = Fraction(1)
-        for column, solved in pivots.items():
-            vector[column] = -solved[free]
-        scale = 1
-        for value in vector:
-            scale = scale * value.denominator // gcd(scale, value.denominator)
-        basis.append(primitive([int(value * scale) for value in vector]))
+        others = {column: -solved[free] for column, solved in pivots.items()}
+        vector = [0] * r
+        vector[free] = lcm(*(value.denominator for value in others.values()))
+        for column, value in others.items():
+            vector[column] = int(value * vector[free])
+        basis.append(primitive(vector))
     return basis
 
 

@@ -193,7 +193,7 @@ class Search:
             return planar_domain(planar_frame(self.domain, shape))
         frame = domain_frame(self.domain, shape)
         place = frame_of(frame)
-        if self.lists and self.method == "cones":
+        if self.lists:
             # As `regions` lists: across the lines that all regions contain.
             quotient = quotient_of(program(self.network), frame, place)
             if quotient is not None:

@@ -127,7 +127,8 @@ def regions(
     ----------
     net : Network
     domain : Domain, optional
-        Of dimension up to about eight, without faces up to twenty; default the whole input space.
+        Of dimension up to about eight, without faces up to twenty, not counting directions in which
+        neither sides nor units change; default the whole input space.
         In a `Ball` the regions are those that meet its inside; their facets, vertices and volumes
         are taken in the box around it (`Regions.place`), their interior points lie in the ball.
     what : {"activation", "linear", "affine"}, default "activation"
@@ -331,28 +332,21 @@ def _engine(net: Network, domain: Domain, method: str, faces: bool = True) -> _E
             faces=faces,
         )
     frame = domain_frame(domain, net.input_shape)
-    if method == "tree":
-        return _Engine(
-            _core.list_tree,
-            _core.stream_tree,
-            tape,
-            frame_of(frame),
-            tree_columns,
-            frame.columns,
-            faces=False,
-        )
-    place, columns = frame_of(frame), cone_columns
+    place, columns, calls = frame_of(frame), tree_columns, (_core.list_tree, _core.stream_tree)
+    if method == "cones":
+        columns, calls = cone_columns, (_core.list_cones, _core.stream_cones)
     quotient = quotient_of(tape, frame, place)
     if quotient is not None:
-        across = quotient
-        place = frame_of(restricted(frame, across))
+        place = frame_of(restricted(frame, quotient))
+        columns = partial(_across, columns, quotient)
+    faces = faces and method == "cones"
+    return _Engine(*calls, tape, place, columns, frame.columns, quotient, faces)
 
-        def columns(listed: Mapping[str, Any]) -> Columns:
-            return lifted(cone_columns(listed), across)
 
-    return _Engine(
-        _core.list_cones, _core.stream_cones, tape, place, columns, frame.columns, quotient, faces
-    )
+def _across(
+    columns: Callable[[Mapping[str, Any]], Columns], quotient: Quotient, listed: Mapping[str, Any]
+) -> Columns:
+    return lifted(columns(listed), quotient)
 
 
 def embedding_and_quotient(

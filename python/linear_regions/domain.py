@@ -31,11 +31,6 @@ def as_domain(domain: object) -> Domain:
     return domain
 
 
-def has_no_sides(place: Domain) -> bool:
-    """Tell whether a resolved domain is a whole affine space."""
-    return sides_of(place) == "none"
-
-
 def sides_of(place: Domain) -> str:
     """Return what sides a resolved domain has: "none", "box" (a coordinate each) or "any"."""
     if isinstance(place, Slice) and place.within is None:
