@@ -309,3 +309,11 @@ def test_images_behind_six_units_are_listed() -> None:
     other, _ = wide_network(rank=21)
     with pytest.raises(lr.Unsupported, match="more than 20 dimensions"):
         lr.regions(other)
+
+
+@pytest.mark.parametrize("what", ["linear", "affine"])
+@pytest.mark.parametrize("seed", range(4))
+def test_pieces_are_those_in_few_dimensions(what: str, seed: int) -> None:
+    net = deep(np.random.default_rng([14, seed]), 4, 1 + seed % 3, (4, 3))
+    wide = lr.Network(25, [lr.Affine(np.eye(4, 25, 3)), *net.layers])
+    assert lr.count(wide, what=what).value == lr.count(net, what=what, method="cones").value

@@ -153,7 +153,6 @@ def count(
         refuse_parts_of_ball(executor, checkpoint)
         return count_in_ball(net, place, what, {"method": method, **asked})
     if what != "activation":
-        check_question(net, place, what, method)
         parts = {"executor": executor, "checkpoint": checkpoint}
         return _pieces(net, domain, what=what, method=method, **asked, **parts)
     in_parts = executor is not None or checkpoint is not None
