@@ -168,3 +168,13 @@ def test_cones_list_polygons_in_the_order_of_the_planar_engine(d: int, whole: bo
             sides = np.roll(shape, -1, axis=0) - shape
             turns = sides[:, 0] * np.roll(sides[:, 1], -1) - sides[:, 1] * np.roll(sides[:, 0], -1)
             assert (turns > -1e-9).all()
+
+
+def test_half_planes_and_strips_have_their_lines_among_the_vertices_at_infinity():
+    net = lr.Network(2, [lr.Affine([[1.0, 1.0], [2.0, 2.0]], [0.0, -1.0]), lr.relu()])
+    table = lr.regions(net)
+    assert table.lineality.shape == (0, 2)
+    for region in table:
+        found = {tuple(row) for row in region.directions.tolist()}
+        assert {(1.0, -1.0), (-1.0, 1.0)} <= found
+        assert len(region.vertices) == 0

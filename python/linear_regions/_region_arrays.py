@@ -120,7 +120,8 @@ class RegionArrays:
 
         Where there are some, a region has no vertices: `vertices` then has one point of each of
         its smallest faces, and the region is all that these, the directions at infinity and the
-        lines span.
+        lines span. Lists by ``"polygons"`` have none: there both directions of a line are vertices
+        at infinity.
         """
         if self._quotient is None:
             return np.empty((0, self.dim))
