@@ -7,6 +7,8 @@ import contextlib
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +21,7 @@ import pytest
 import linear_regions as lr
 from interrupted import mlp
 from linear_regions import _chambers, _region_listing, _regions
+from linear_regions._region_columns import Columns
 from linear_regions._run import Aside, whole
 
 BOX = lr.Box(-1.0, 1.0)
@@ -110,6 +113,60 @@ def test_the_table_of_a_list_that_a_limit_ended_is_made_later(
     assert len(again) == len(table) == table.count.value > 0
     assert np.array_equal(again.patterns, table.patterns)
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("what", ["linear", "affine"])
+def test_pieces_of_a_list_that_a_limit_ended_are_counted_before_it_is_joined(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, made = mlp(4, 60, 60, 60, 1), []
+    spied(monkeypatch, _regions, "cone_columns", made)
+    table = lr.regions(net, BOX, what=what, method="cones", time_limit=1.0)
+    count = table.count
+    assert (count.what, count.kind, count.status) == (what, "lower", "time_limit")
+    assert count.work["activation_regions"] > 4096
+    assert made == []
+    assert len(table) == count.work["activation_regions"]
+    assert 256 <= count.value <= table.affine_pieces().max() + 1
+
+
+def test_the_table_of_a_checkpoint_that_a_limit_ended_is_read_later(tmp_path: Path) -> None:
+    net, folder = mlp(4, 60, 60, 60, 1), tmp_path / "list"
+    table = lr.regions(net, BOX, time_limit=0.5, checkpoint=folder)
+    assert table.count.status == "time_limit"
+    assert not isinstance(table._columns, Columns)
+    # More comes to the folder, which is not of that table.
+    more = lr.regions(net, BOX, time_limit=0.5, checkpoint=folder)
+    assert len(more) == more.count.value > table.count.value
+    assert len(table) == table.count.value > 0
+
+
+def test_a_stopped_list_pickles_where_assertions_are_left_out() -> None:
+    """Its columns were joined inside an assertion, once: a pickle had none of them."""
+    code = """
+import pickle
+import linear_regions as lr
+from interrupted import BOX, mlp
+
+if __debug__:
+    raise SystemExit("assertions are on")
+table = lr.regions(mlp(4, 60, 60, 60, 1), BOX, time_limit=0.2)
+again = pickle.loads(pickle.dumps(table))
+if not (table.count.status == "time_limit" and len(again) == table.count.value > 0):
+    raise SystemExit("a pickle lost regions")
+if again != table or len(again.interior_points) != len(again):
+    raise SystemExit("a pickle is another list")
+"""
+    here = os.path.dirname(__file__)
+    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    ran = subprocess.run(
+        [sys.executable, "-O", "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_a_list_is_whole_where_joining_it_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@
 // unless told otherwise, and how its work and its blocks become Python objects.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "part.hpp"
@@ -59,6 +60,22 @@ class Search {
     return out;
   }
 
+  // Patterns of a few regions, for those who cannot wait until all blocks are joined.
+  static py::array first_patterns(const std::vector<Block>& blocks) {
+    constexpr std::size_t kFew = 4096;
+    const std::size_t width = blocks.front().words;
+    std::vector<std::uint64_t> words;
+    std::size_t n = 0;
+    for (const Block& block : blocks) {
+      const std::size_t more = std::min<std::size_t>(block.n, kFew - n);
+      const auto* begin = block.patterns.data();
+      words.insert(words.end(), begin, begin + more * width);
+      n += more;
+      if (n == kFew) break;
+    }
+    return adopt(std::move(words), {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(width)});
+  }
+
   static py::dict count(const Tape& tape, const Domain& domain, bool certified, unsigned threads,
                         std::optional<std::uint64_t> limit, std::optional<double> time_limit,
                         py::object callback) {
@@ -87,6 +104,7 @@ class Search {
       result = Engine::list(tape, domain, arithmetic_of(certified), control, blocks, faces);
     }
     py::dict out = report(result, poll);
+    if (!blocks.empty()) out["first_patterns"] = first_patterns(blocks);
     out["columns"] = when_asked(std::move(blocks), [](std::vector<Block>&& found) {
       Block whole;
       {

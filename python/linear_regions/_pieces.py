@@ -19,7 +19,7 @@ import numpy as np
 from . import _core
 from ._frame import domain_frame
 from ._lower import frame_of, program
-from ._region_columns import IntArray
+from ._region_columns import IntArray, Words
 from ._run import Run
 from .errors import Interrupted, Unsupported
 
@@ -59,16 +59,16 @@ class Pieces(NamedTuple):
 def affine_pieces(
     table: Regions,
     poll: Callable[[int, float], bool] | None = None,
-    first: int | None = None,
+    patterns: Words | None = None,
 ) -> Pieces:
-    """Group the regions of a table, or the `first` ones, by their affine maps, exactly."""
+    """Group the regions of a table, or some with these patterns, by their affine maps, exactly."""
     if table.count.arithmetic != "certified":
         raise Unsupported("affine maps are compared exactly: list with arithmetic='certified'")
     net = table.network
     found = _core.map_classes(
         program(net),
         frame_of(domain_frame(table.place, net.input_shape)),
-        table.patterns[:first],
+        table.patterns if patterns is None else patterns,
         poll,
     )
     return Pieces(
@@ -76,17 +76,22 @@ def affine_pieces(
     )
 
 
-def _of_the_first(table: Regions) -> Pieces:
-    """Group as many of the first regions as a moment suffices for."""
+def _of_the_first(table: Regions, patterns: Words | None) -> Pieces:
+    """Group as many of the regions with these patterns as a moment suffices for.
+
+    Without patterns, or where they are those of all regions, of the table itself.
+    """
+    if patterns is None or len(patterns) == table.count.value:
+        patterns = table.patterns
     end = time.monotonic() + _AFTER_A_STOP
     n = 256
     while True:
         begin = time.monotonic()
-        found = affine_pieces(table, None, n)
+        found = affine_pieces(table, None, patterns[:n])
         now = time.monotonic()
-        if found.interrupted or n >= len(table):
+        if found.interrupted or n >= table.count.value:
             return found
-        if now + 4 * (now - begin) > end:
+        if n >= len(patterns) or now + 4 * (now - begin) > end:
             return found._replace(complete=False)
         n *= 4
 
@@ -125,7 +130,13 @@ def _now_and_then(poll: Callable[[int, float], bool], found: int) -> Callable[[]
     return look
 
 
-def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None) -> Regions:
+def with_pieces(
+    table: Regions,
+    what: str,
+    run: Run,
+    seconds_left: float | None,
+    first: Words | None = None,
+) -> Regions:
     """Return the table with the count of its linear regions or affine pieces.
 
     Parameters
@@ -135,6 +146,8 @@ def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None)
     what : {"linear", "affine"}
     run : Run
     seconds_left : float or None
+    first : uint64 array, optional
+        Patterns of a few of its regions, where joining the columns is to wait.
 
     Returns
     -------
@@ -155,7 +168,8 @@ def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None)
             stopped = "cancelled"
         return not stopped
 
-    affine = _of_the_first(table) if ended else affine_pieces(table, poll)
+    affine = _of_the_first(table, first) if ended else affine_pieces(table, poll)
+    n_regions = table.count.value if ended else len(table)
     table._affine = affine if affine.complete else None
     status, value, interrupted = table.count.status, affine.n, affine.interrupted
     if not affine.complete and not ended:
@@ -179,7 +193,7 @@ def with_pieces(table: Regions, what: str, run: Run, seconds_left: float | None)
         seconds=table.count.seconds + time.monotonic() - start,
         work={
             **table.count.work,
-            "activation_regions": len(table),
+            "activation_regions": n_regions,
             "exact_maps": affine.exact_maps,
         },
     )

@@ -273,11 +273,11 @@ def regions(
         def found(run: Run) -> Regions:
             listed = table(answer, columns)
             if what == "activation":
-                if answer["status"] in ("complete", "limit") or checkpoint is not None:
+                if answer["status"] in ("complete", "limit"):
                     columns()
                 return listed
             left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
-            return with_pieces(listed, what, run, left)
+            return with_pieces(listed, what, run, left, answer.get("first_patterns"))
 
         try:
             whole(answer)
