@@ -235,3 +235,11 @@ def test_pieces_in_a_ball_are_counted_in_every_dimension():
         sample = lr.sample(net, ball, 200, rng=0)
         assert sample.distinct == 2
         assert edges(lr.regions(net, ball)) == {(0, 1)}
+
+
+@pytest.mark.parametrize("dim", [9, 64])
+def test_balls_of_many_dimensions_are_refused_with_what_a_ball_can_do(dim):
+    net = lr.Network(dim, [lr.Affine(np.eye(dim)[:3]), lr.relu(), lr.Affine(np.ones((1, 3)))])
+    for ask in (lr.count, lr.regions):
+        with pytest.raises(lr.Unsupported, match="take a Ball of lower dimension, a Box, or"):
+            ask(net, lr.Ball(np.zeros(dim), 1.0))

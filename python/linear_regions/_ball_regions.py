@@ -32,6 +32,7 @@ from ._farkas import Row, solve_exactly
 from ._frame import domain_frame
 from ._least_distance import least_distance
 from ._lower import frame_of, program
+from ._methods import MOST_DIMENSIONS
 from ._pieces import with_pieces
 from ._region_columns import Columns, IntArray, Words
 from ._region_table import Regions
@@ -96,7 +97,9 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
 def _check_method(net: Network, box: Box, method: str) -> None:
     from ._count import check_question
 
-    if check_question(net, box, "activation", method, faces=True).name == "tree":
+    # What "auto" says of many dimensions names methods that a ball does not have.
+    much = method == "auto" and box.dim is not None and box.dim > MOST_DIMENSIONS
+    if much or check_question(net, box, "activation", method, faces=True).name == "tree":
         raise Unsupported(
             "regions in a Ball are found among those of the box around it, by their facets, which "
             "method 'tree' does not know: take a Ball of lower dimension, a Box, or method='cones'"

@@ -295,7 +295,8 @@ class Network(Value):
         -------
         Arrangement
             One row per breakpoint of every unit, in the order of the pattern's bits and with their
-            signs, in the flat inputs; composed exactly through the affine layers before.
+            signs, in the flat inputs; composed exactly through the affine layers before. It takes
+            the network's domains as ``domain.resolve(net.input_shape)``, whose points are flat.
 
         Raises
         ------
@@ -309,6 +310,13 @@ class Network(Value):
         >>> planes = net.first_layer_arrangement()
         >>> planes.normals.tolist(), planes.offsets.tolist()
         ([[1.0, 2.0], [1.0, 2.0]], [1.0, -1.0])
+
+        >>> from linear_regions import Box
+        >>> from linear_regions.layers import Conv
+        >>> net = Network((1, 2), [Conv([[[1.0, 2.0]]]), hard_tanh()])
+        >>> box = Box([[0.0, 0.0]], [[1.0, 1.0]])
+        >>> int(net.first_layer_arrangement().count(box.resolve(net.input_shape)))
+        2
         """
         from ._first_layer import first_layer_arrangement
 
