@@ -187,11 +187,11 @@ class CounterState:
 
     def _check_per_layer(self) -> None:
         if not self._per_layer:
-            raise InvalidInput("layers are counted with PatternCounter(per_layer=True)")
+            raise InvalidInput("layers are counted with per_layer=True of PatternCounter and watch")
 
     def _check_counts(self) -> None:
         if not self._counts:
-            raise Unsupported("frequencies are kept with PatternCounter(counts=True)")
+            raise Unsupported("frequencies are kept with counts=True of PatternCounter and watch")
 
     def _bits(self, layer: int | None) -> int:
         if layer is None or self._layer_bits is None:
