@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from fractions import Fraction
 from itertools import pairwise
 
@@ -11,6 +13,7 @@ import pytest
 
 import helpers
 import linear_regions as lr
+from interrupted import mlp
 from linear_regions import reference
 
 
@@ -243,3 +246,39 @@ def test_balls_of_many_dimensions_are_refused_with_what_a_ball_can_do(dim):
     for ask in (lr.count, lr.regions):
         with pytest.raises(lr.Unsupported, match="take a Ball of lower dimension, a Box, or"):
             ask(net, lr.Ball(np.zeros(dim), 1.0))
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_a_list_that_looks_at_its_limits_is_the_list(dim):
+    net = mlp(dim, 12, 8, 1)
+    ball = lr.Ball(np.full(dim, 0.1), 0.8)
+    whole = lr.regions(net, ball)
+    watched = lr.regions(net, ball, time_limit=1000.0)
+    assert watched == whole
+    assert watched.count.status == "complete"
+    first = lr.regions(net, ball, limit=5, cancel=threading.Event())
+    assert first.count.status == "limit"
+    assert np.array_equal(first.patterns, whole.patterns[:5])
+
+
+@pytest.mark.parametrize("what", ["activation", "affine"])
+def test_a_list_in_a_ball_ends_with_its_time_limit(what):
+    """Deciding about what was listed in 2 s went on for minutes."""
+    net, ball = mlp(4, 60, 60, 60, 1), lr.Ball(np.zeros(4), 1.0)
+    start = time.perf_counter()
+    table = lr.regions(net, ball, what=what, time_limit=1.0)
+    assert time.perf_counter() - start < 3.0  # idle: 1.2
+    assert (table.count.kind, table.count.status) == ("lower", "time_limit")
+    inside = np.isfinite(table.interior_points).all(axis=1)
+    assert table.count.work["box_regions"] > 0
+    assert len(table) == len(np.unique(table.patterns, axis=0))
+    assert (np.linalg.norm(table.interior_points[inside], axis=1) < 1).all()
+    assert np.array_equal(lr.patterns(net, table.interior_points[inside]), table.patterns[inside])
+
+
+def test_a_list_in_a_ball_that_is_cancelled_at_once_is_empty():
+    enough = threading.Event()
+    enough.set()
+    table = lr.regions(mlp(3, 8, 1), lr.Ball(np.zeros(3), 1.0), cancel=enough)
+    assert table.count.status == "cancelled"
+    assert len(table) == table.count.value <= 128

@@ -17,11 +17,12 @@ References: C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems", SIAM 1
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +35,10 @@ from ._least_distance import least_distance
 from ._lower import frame_of, program
 from ._methods import MOST_DIMENSIONS
 from ._pieces import with_pieces
+from ._region_chunks import join_columns
 from ._region_columns import Columns, IntArray, Words
 from ._region_table import Regions
-from ._run import run_control
+from ._run import Aside, run_control
 from ._value import FloatArray
 from .domain import Ball, Box
 from .errors import Interrupted, Unsupported
@@ -48,6 +50,8 @@ __all__ = ["BallTest", "count_in_ball", "list_in_ball"]
 _ROUNDOFF = 2.0**-52
 # Far from this range squares of doubles may under- or overflow: rational numbers decide.
 _MODERATE = (1e-100, 1e100)
+_AT_ONCE = 128  # regions that are decided before a limit is looked at
+_Made: TypeAlias = Callable[[list[Columns], RegionCount, int, FloatArray], Regions]
 
 
 def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -> Regions:
@@ -60,19 +64,17 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
     test = BallTest(net, ball)
     _check_method(net, test.box, options["method"])
 
-    def cut(whole: Regions) -> Regions:
-        columns, count = test.kept(whole), whole.count
-        status = count.status
-        if limit is not None and limit <= len(columns.bounded):
-            columns = columns.take(np.arange(limit))
-            status = "limit"
-        n = len(columns.bounded)
+    def made(parts: list[Columns], count: RegionCount, seen: int, embedding: FloatArray) -> Regions:
+        n, status = sum(len(part.bounded) for part in parts), count.status
+        if limit is not None and limit <= n:
+            parts = [join_columns(parts).take(np.arange(limit))]
+            n, status = limit, "limit"
         table = Regions(
             net,
             ball.resolve(net.input_shape),
-            _count_of(count, n, status, test, len(whole)),
-            columns,
-            whole.embedding,
+            _count_of(count, n, status, test, seen),
+            Aside(partial(join_columns, parts), n),
+            embedding,
             place=test.box,
         )
         if what == "activation":
@@ -82,6 +84,11 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
         left = None if run.time_limit is None else run.time_limit - (time.monotonic() - start)
         return with_pieces(table, what, run, left)
 
+    def cut(whole: Regions) -> Regions:
+        return made([test.kept(whole)], whole.count, len(whole), whole.embedding)
+
+    if options["time_limit"] is not None or options["cancel"] is not None:
+        return _list_while_allowed(test, limit, options, made)
     try:
         whole = regions(net, test.box, **options)
     except Interrupted as stop:
@@ -92,6 +99,39 @@ def list_in_ball(net: Network, ball: Ball, what: str, options: dict[str, Any]) -
 
         raise Interrupted.later(part) from None
     return cut(whole)
+
+
+def _list_while_allowed(
+    test: BallTest, limit: int | None, options: dict[str, Any], made: _Made
+) -> Regions:
+    """Decide about regions as they are found: to decide takes longer than to find them."""
+    from ._regions import regions
+
+    start, cancel, seconds = time.monotonic(), options["cancel"], options["time_limit"]
+    none = regions(test.net, test.box, limit=1, **{**options, "progress": False})
+    parts, seen = [none.columns.take(np.arange(0))], 0
+
+    def so_far(status: Any) -> Regions:
+        spent = time.monotonic() - start
+        count = replace(none.count, status=status, seconds=spent, work={})
+        return made(parts, count, seen, none.embedding)
+
+    try:
+        with regions(test.net, test.box, stream=True, block=_AT_ONCE, **options) as stream:
+            for part in stream:
+                parts.append(test.kept(part))
+                seen += len(part)
+                if limit is not None and sum(len(one.bounded) for one in parts) >= limit:
+                    return so_far("limit")
+                if cancel is not None and cancel.is_set():
+                    return so_far("cancelled")
+                if seconds is not None and time.monotonic() - start > seconds:
+                    return so_far("time_limit")
+            ended = stream.count
+    except KeyboardInterrupt:
+        raise Interrupted.later(partial(so_far, "cancelled")) from None
+    assert ended is not None
+    return made(parts, ended, seen, none.embedding)
 
 
 def _check_method(net: Network, box: Box, method: str) -> None:
