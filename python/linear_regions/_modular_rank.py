@@ -33,7 +33,10 @@ def modular_pivots(matrix: npt.NDArray[np.int64]) -> list[int]:
     >>> modular_pivots(np.array([[0, 1, 2], [0, 2, 4], [0, 1, 1]]))
     [1, 2]
     """
-    rows = matrix % PRIME
+    rows = np.empty_like(matrix)
+    step = max(1, _BLOCK // max(1, rows.shape[1]))
+    for start in range(0, len(rows), step):  # signals are looked at between blocks
+        rows[start : start + step] = matrix[start : start + step] % PRIME
     pivots: list[int] = []
     for column in range(rows.shape[1]):
         rank = len(pivots)
@@ -45,7 +48,6 @@ def modular_pivots(matrix: npt.NDArray[np.int64]) -> list[int]:
         inverse = pow(int(rows[rank, column]), -1, PRIME)
         factors = rows[rank + 1 :, column] * inverse % PRIME
         todo = factors.nonzero()[0] + rank + 1
-        step = max(1, _BLOCK // rows.shape[1])
         for some in (todo[start : start + step] for start in range(0, len(todo), step)):
             rows[some, column:] -= factors[some - rank - 1, None] * rows[rank, column:] % PRIME
             rows[some, column:] %= PRIME
