@@ -44,6 +44,11 @@ inline constexpr Size kWordBits = 64;
   return Word{1} << (i % kWordBits);
 }
 
+// The word with the bits of the first n signs set, at most all of them.
+[[nodiscard]] LR_HD constexpr Word first_bits(Size n) noexcept {
+  return n >= kWordBits ? ~Word{0} : (Word{1} << n) - 1;
+}
+
 // Mask of the bits of the last word that belong to signs; all ones where n fills its words, n = 0
 // included.
 [[nodiscard]] LR_HD constexpr Word tail_mask(Size n) noexcept {

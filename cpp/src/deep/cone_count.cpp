@@ -22,6 +22,7 @@
 #include <stdexcept>
 
 #include "deep/cone_engine.hpp"
+#include "linear_regions/sign_vector.hpp"
 
 namespace linear_regions {
 namespace {
@@ -304,8 +305,7 @@ void ConeEngine<W>::make_section(std::int32_t depth, std::int32_t unit, std::uin
   zero_.clear();
   const std::uint64_t *more = level.column(unit), *less = more + level.words;
   for (std::size_t w = 0; w < level.words; ++w) {
-    const std::size_t left = static_cast<std::size_t>(level.n) - 64 * w;
-    const std::uint64_t all = left >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << left) - 1;
+    const std::uint64_t all = first_bits(static_cast<std::size_t>(level.n) - 64 * w);
     const auto add = [w](std::vector<std::int32_t>& to, std::uint64_t rays) {
       for (; rays != 0; rays &= rays - 1)
         to.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rays));

@@ -22,6 +22,7 @@ ConeEngine<W>::ConeEngine(const ConeRoot& root, RunControl& control, bool caller
       stride_(root.stride),
       by_parts_(by_parts),
       maps_(root.tape, root.dim),
+      look_ahead_(root.tape, maps_),
       path_errors_(root.tape, maps_),
       sharp_(root.tape, path_, width_, [&root] { return input_columns(root.domain, root.scale); }),
       exact_(root.tape, root.with_axes, path_),

@@ -19,6 +19,7 @@
 #include "deep/cone.hpp"
 #include "deep/cone_kernels.hpp"
 #include "deep/cone_nodes.hpp"
+#include "deep/look_ahead.hpp"
 #include "deep/maps.hpp"
 #include "deep/path_errors.hpp"
 #include "depth_first.hpp"
@@ -176,6 +177,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   };
 
   // cone_pointwise.cpp
+  bool ends_here(LayerCell& cell, const Node& node);
   bool enter_pointwise(Node& node, LayerCell& cell);
   void classify_cuts(Node& node, LayerCell& cell);
   Sides sides_of_cut(const LayerCell& cell, std::int32_t cut, Node& node, const Through& through);
@@ -288,7 +290,8 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   void open_leaf(Node& leaf, LayerCell& last);
   void look_beyond(Node& leaf, LayerCell& last);
   void look_again(Node& leaf, LayerCell& last, std::int32_t ray, std::uint64_t wanted);
-  void make_last_rows(LayerCell& last);
+  void make_last_rows(const VertexSet<W>& set, LayerCell& last);
+  const double* rows_beyond(const VertexSet<W>& set, const LayerCell& last);
   void fill_values();
   void open_units(const LayerCell& cell, const Node& node, const std::vector<std::int32_t>& cuts,
                   std::size_t rays);
@@ -401,6 +404,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
 
   Arena arena_;
   DeepMaps maps_;
+  LookAhead look_ahead_;
   Path path_;
   PathErrors path_errors_;
   DoubleDoubleMaps sharp_;
@@ -408,6 +412,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   std::vector<PathLine> lines_;
   std::vector<double*> blocks_;
   DeepRows opening_;
+  LineVector beyond_rows_;
   // Scratch, used up before anything else runs.
   std::vector<std::uint64_t> masks_, seen_;
   std::vector<const double*> probes_;

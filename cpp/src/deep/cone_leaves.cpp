@@ -40,11 +40,26 @@ void ConeEngine<W>::open_leaf(Node& leaf, LayerCell& last) {
   make_cut_rows(last);
 }
 
+// The rows of the set's units of the last layer, without norms.
+template <int W>
+const double* ConeEngine<W>::rows_beyond(const VertexSet<W>& set, const LayerCell& last) {
+  const std::size_t cuts = tape_.split(last.split).pointwise.unit_of_cut.size();
+  const auto n = static_cast<std::size_t>(set.n_cuts);
+  if (n == cuts) return last.cut_rows;
+  beyond_rows_.resize((width_ + 1) * set.lead);
+  for (std::size_t k = 0; k <= width_; ++k) {
+    const double* from = last.cut_rows + k * padded(cuts);
+    double* to = beyond_rows_.data() + k * set.lead;
+    for (std::size_t i = 0; i < n; ++i) to[i] = from[set.cut[i]];
+    std::fill(to + n, to + set.lead, 0.0);
+  }
+  return beyond_rows_.data();
+}
+
 // Signs of the last layer at the rays that no cell has looked at.
 template <int W>
 void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
   const VertexSet<W>& set = *leaf.vertices;
-  const std::size_t cuts = tape_.split(last.split).pointwise.unit_of_cut.size();
   look_rays_.clear();
   look_at_.clear();
   look_slack_.clear();
@@ -61,10 +76,9 @@ void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
   look_signs_.resize(3 * n);
   std::uint64_t *positive = look_signs_.data(), *negative = positive + n, *clear = negative + n;
   const std::uint64_t nothing =
-      kernels_.look({last.cut_rows, set.lead, width_}, look_at_.data(), look_slack_.data(), n,
+      kernels_.look({rows_beyond(set, last), set.lead, width_}, look_at_.data(), look_slack_.data(), n,
                     positive, negative, clear, look_sizes_.data());
-  const std::uint64_t every = cuts == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << cuts) - 1;
-  const std::uint64_t wanted = every & ~nothing;
+  const std::uint64_t wanted = first_bits(static_cast<std::size_t>(set.n_cuts)) & ~nothing;
   for (std::size_t i = 0; i < n; ++i) {
     const std::int32_t r = look_rays_[i];
     set.beyond[r] = {positive[i] & wanted, negative[i] & wanted, clear[i]};
@@ -73,26 +87,25 @@ void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
   }
 }
 
-// Rows of all cuts of the last layer, as those of members.
+// The same as rows of members.
 template <int W>
-void ConeEngine<W>::make_last_rows(LayerCell& last) {
-  const std::size_t cuts = tape_.split(last.split).pointwise.unit_of_cut.size();
-  const std::size_t lead = padded(cuts);
+void ConeEngine<W>::make_last_rows(const VertexSet<W>& set, LayerCell& last) {
+  const auto cuts = static_cast<std::size_t>(set.n_cuts);
+  const std::size_t lead = set.lead;
   last.m = static_cast<std::int32_t>(cuts);
   last.words = 1;
   last.loose = arena_.make<std::uint64_t>(1);
   last.loose[0] = ~std::uint64_t{0};
   last.on = arena_.make<std::uint64_t>(1);  // those that are not zero
   last.on[0] = 0;
-  last.member = arena_.make<std::int32_t>(cuts);
+  last.member = set.cut;
   last.member_rows = arena_.make<double>((width_ + 2) * lead);
-  std::memcpy(last.member_rows, last.cut_rows, (width_ + 1) * lead * sizeof(double));
+  std::memcpy(last.member_rows, rows_beyond(set, last), (width_ + 1) * lead * sizeof(double));
   double *e = last.member_rows + width_ * lead, *norm = e + lead;
   std::fill(norm, norm + lead, 0.0);
   for (std::size_t k = 0; k < width_; ++k)
     for (std::size_t i = 0; i < lead; ++i) norm[i] += std::fabs(last.member_rows[k * lead + i]);
   for (std::size_t i = 0; i < cuts; ++i) {
-    last.member[i] = static_cast<std::int32_t>(i);
     e[i] *= 1.0001;
     bool zero = norm[i] + e[i] == 0.0;
     if (!zero && !(norm[i] > e[i])) {
@@ -108,7 +121,7 @@ void ConeEngine<W>::make_last_rows(LayerCell& last) {
 template <int W>
 void ConeEngine<W>::look_again(Node& leaf, LayerCell& last, std::int32_t r, std::uint64_t wanted) {
   const VertexSet<W>& set = *leaf.vertices;
-  if (last.member_rows == nullptr) make_last_rows(last);
+  if (last.member_rows == nullptr) make_last_rows(set, last);
   wanted &= last.on[0];
   const Through through{leaf.table, leaf.n_bits};
   const Arena::Mark mark = arena_.mark();
@@ -206,7 +219,7 @@ std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
   std::vector<std::int32_t>& cuts = list_cuts_;
   cuts.clear();
   for (std::uint64_t rest = cutting; rest != 0; rest &= rest - 1)
-    cuts.push_back(std::countr_zero(rest));
+    cuts.push_back(set.cut[std::countr_zero(rest)]);
   const auto n = static_cast<std::size_t>(leaf.n_list);
   open_units(last, leaf, cuts, n);
   Level& level = levels_[0];
@@ -221,10 +234,10 @@ std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
     __builtin_prefetch(reinterpret_cast<const char*>(set.ray[r]) + 64);
     level.mask[i] = set.mask[r];
     if (!set.simple && level.simple) level.simple = level.mask[i].count() == level.k - 1;
-    std::uint64_t positive = 0, negative = 0;
-    for (std::size_t u = 0; u < cuts.size(); ++u) {
-      positive |= ((at.positive >> cuts[u]) & 1) << u;
-      negative |= ((at.negative >> cuts[u]) & 1) << u;
+    std::uint64_t positive = 0, negative = 0, rest = cutting;
+    for (std::size_t u = 0; u < cuts.size(); ++u, rest &= rest - 1) {
+      positive |= ((at.positive >> std::countr_zero(rest)) & 1) << u;
+      negative |= ((at.negative >> std::countr_zero(rest)) & 1) << u;
     }
     level.positive[i] = positive;
     level.negative[i] = negative;
@@ -245,7 +258,7 @@ std::uint64_t ConeEngine<W>::count_cone(const LayerCell& cell, const Node& node,
   level.simple = cone.simple;
   std::copy_n(cone.mask, n, level.mask.begin());
   level_rays_.assign(cone.ray, cone.ray + n);
-  const std::uint64_t every = m == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << m) - 1;
+  const std::uint64_t every = first_bits(m);
   for (std::size_t i = 0; i < n; ++i) {
     Ray& ray = *cone.ray[i];
     level.slack[i] = slack_of(ray);

@@ -98,8 +98,7 @@ void ConeEngine<W>::list_at_once(const Node& node) {
   hooks_->sink->begin();
   std::uint64_t whole[kMostRays / 64] = {};
   for (std::int32_t i = 0; i < node.n_list; ++i) whole[i >> 6] |= std::uint64_t{1} << (i & 63);
-  const std::size_t m = listing_.member.size();
-  const std::uint64_t open = m == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << m) - 1;
+  const std::uint64_t open = first_bits(listing_.member.size());
   const std::uint64_t before = work_.cells;
   --work_.cells;  // the node itself is counted already
   try {

@@ -201,8 +201,7 @@ bool ConeEngine<W>::enter_max(Node& node, LayerCell& cell) {
   node.block = cell.base;
   node.mixed = arena_.make<std::uint64_t>(static_cast<std::size_t>(cell.words));
   for (std::int32_t w = 0; w < cell.words; ++w)
-    node.mixed[w] =
-        cell.m - 64 * w >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (cell.m - 64 * w)) - 1;
+    node.mixed[w] = first_bits(static_cast<std::size_t>(cell.m - 64 * w));
   node.choice = arena_.make<std::int32_t>(static_cast<std::size_t>(cell.m));
   std::fill(node.choice, node.choice + cell.m, -1);
   return true;

@@ -109,6 +109,7 @@ struct ConeLayerCell {
   std::int32_t* member;
   double* member_rows;   // d + 3 columns
   std::uint64_t* loose;  // members whose errors may be bounded more closely; nullptr: none
+  std::uint64_t beyond;  // the layer before the last: first units of the last that may cut the cell
   std::int32_t* winner;  // max: winner entry of windows fixed on the whole cell, else -1
 };
 
@@ -124,12 +125,14 @@ struct VertexSet {
   // Where the layer after this one is the last and is counted: what it is like at every ray, which
   // is the same in all cells that share the ray. Otherwise null.
   struct Beyond {
-    std::uint64_t positive, negative;  // cuts; all bits of both: nobody has looked yet
-    std::uint64_t clear;               // cuts whose sizes are known well, see ConeKernels::look
+    std::uint64_t positive, negative;  // units; all bits of both: nobody has looked yet
+    std::uint64_t clear;               // units whose sizes are known well, see ConeKernels::look
     bool known() const { return (positive & negative) == 0; }
   };
   Beyond* beyond;
-  // Of the cuts' values, `lead` per ray; in pieces smaller than a chunk of the arena, because the
+  std::int32_t n_cuts;
+  std::int32_t* cut;
+  // Of the units' values, `lead` per ray; in pieces smaller than a chunk of the arena, because the
   // system takes larger blocks back after every call.
   static constexpr std::size_t kPiece = 512;
   float** sizes;

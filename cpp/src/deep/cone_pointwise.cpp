@@ -16,11 +16,6 @@ namespace {
 constexpr double kLoose = 0x1p-40;   // errors above this share of a row are worth a closer look,
 constexpr double kCoarse = 0x1p-33;  // at once where rays are coarse; in between when it matters
 
-std::uint64_t valid_bits(std::size_t n, std::size_t word) {
-  const std::size_t rest = n - 64 * word;
-  return rest >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << rest) - 1;
-}
-
 }  // namespace
 
 template <int W>
@@ -37,9 +32,35 @@ bool ConeEngine<W>::enter_pointwise(Node& node, LayerCell& cell) {
     }
   }
   if (!last_split(cell.split)) base_pointwise(cell);
+  if (ends_here(cell, node)) {
+    regions_ += count_cone(cell, node, {cell.member, cell.member + cell.m});
+    return false;
+  }
   node.block = cell.base;
   gather_members(node, cell);
   return true;
+}
+
+// In the layer before the last: finds out which units of the last may cut the cell. Is it none? Then
+// its own units are the last to be counted.
+template <int W>
+bool ConeEngine<W>::ends_here(LayerCell& cell, const Node& node) {
+  cell.beyond = ~std::uint64_t{0};
+  if (!counting() || last_split(cell.split) || !last_split(cell.split + 1)) return false;
+  if (cell.m == 0 || cell.m > 64 || node.cone.n_lines > 0 || !look_ahead_.possible(cell.split))
+    return false;
+  probes_.clear();
+  double slack = 0.0;
+  for (std::int32_t i = 0; i < node.cone.n; ++i) {
+    probes_.push_back(node.cone.ray[i]->x());
+    slack = std::max(slack, slack_of(*node.cone.ray[i]));
+  }
+  const auto open =
+      look_ahead_.open(cell.split, cell.rows, {cell.member, static_cast<std::size_t>(cell.m)},
+                       cell.base, blocks_, probes_, slack);
+  if (open.empty()) return false;
+  cell.beyond = open[0];
+  return std::all_of(open.begin(), open.end(), [](std::uint64_t word) { return word == 0; });
 }
 
 // Row of a cut with the columns e and N.
@@ -188,7 +209,7 @@ void ConeEngine<W>::classify_cuts(Node& node, LayerCell& cell) {
   seen_.assign(static_cast<std::size_t>(cone.n), 0);  // alive
   sign_.resize(static_cast<std::size_t>(cone.n));
   for (std::size_t w = 0; w < words; ++w) {
-    const std::uint64_t valid = 64 * w < cuts ? valid_bits(cuts, w) : 0;
+    const std::uint64_t valid = 64 * w < cuts ? first_bits(cuts - 64 * w) : 0;
     std::uint64_t cutting = sp[w] & sn[w] & valid, on = 0;
     std::uint64_t open = valid & ~cutting;
     if (cone.n_lines == 0 && !constants) {
@@ -355,7 +376,7 @@ void ConeEngine<W>::gather_members(Node& node, LayerCell& cell) {
   node.mixed = arena_.make<std::uint64_t>(2 * words);
   node.on = node.mixed + words;
   for (std::size_t w = 0; w < words; ++w) {
-    node.mixed[w] = valid_bits(m, w);
+    node.mixed[w] = first_bits(m - 64 * w);
     node.on[w] = 0;
   }
   // Rays of this layer carry the members' signs.

@@ -254,7 +254,12 @@ void ConeEngine<W>::keep_vertices(Node& node) {
   set->signs = arena_.make<std::uint64_t>(2 * words * kept);
   set->beyond = nullptr;
   if (leads_to_count(*node.cell)) {
-    set->lead = padded(tape_.split(node.cell->split + 1).pointwise.unit_of_cut.size());
+    const std::size_t cuts = tape_.split(node.cell->split + 1).pointwise.unit_of_cut.size();
+    set->cut = arena_.make<std::int32_t>(cuts);
+    set->n_cuts = 0;
+    for (std::uint64_t rest = node.cell->beyond & first_bits(cuts); rest != 0; rest &= rest - 1)
+      set->cut[set->n_cuts++] = std::countr_zero(rest);
+    set->lead = padded(static_cast<std::size_t>(set->n_cuts));
     set->beyond = arena_.make<typename VertexSet<W>::Beyond>(kept);
     constexpr std::size_t kPiece = VertexSet<W>::kPiece;
     set->sizes = arena_.make<float*>(kept / kPiece + 1);
