@@ -43,7 +43,7 @@ inline constexpr double kUnclear = 0x1p-13;
 struct ConeKernels {
   // For every row, one bit each: is it certainly positive (negative) at some ray, at all rays?
   // A row that is exactly zero (N + e == 0) counts as negative at all rays. Reads columns 0 to
-  // d + 1.
+  // d + 1, and of the rays as many coordinates as make a multiple of four.
   void (*classify)(const Columns& rows, const double* const* rays, std::size_t n_rays, double slack,
                    std::uint64_t* some_positive, std::uint64_t* some_negative,
                    std::uint64_t* all_positive, std::uint64_t* all_negative);
@@ -112,11 +112,12 @@ struct ConeKernels {
   void (*add_row)(double* out, std::size_t lead, std::size_t columns, const double* weight,
                   std::size_t n, const double* row);
 
-  // The same for many rows of `columns` doubles each and whole columns of outputs: row j has the
-  // weights weight[active[j] * lead ...]. Without `errors` the last column stays as it is.
-  void (*add_rows)(double* out, std::size_t lead, std::size_t columns, const double* weight,
-                   const std::int32_t* active, std::size_t n_active, const double* rows,
-                   bool errors);
+  // The same for many rows of `columns` doubles each and whole columns of outputs, added to those
+  // of `start`, which may be `out`: row j has the weights weight[active[j] * lead ...]. Without
+  // `errors` the last column of `out` stays as it is.
+  void (*add_rows)(double* out, const double* start, std::size_t lead, std::size_t columns,
+                   const double* weight, const std::int32_t* active, std::size_t n_active,
+                   const double* rows, bool errors);
 
   // The other way round: out[j] = mask[j] * sum of weight[i * lead + j] * slope[i] over the active
   // i, for j < lead.

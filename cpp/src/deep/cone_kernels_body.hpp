@@ -34,17 +34,29 @@ inline V norm_of(const double* data, std::size_t lead, std::size_t width) {
   return sum;
 }
 
-// The box around rays: its centre, and half its widths.
+// The box around rays: its centre, and half its widths. Rays of more than four coordinates are
+// padded to eight.
 template <int W>
 inline void box_of_rays(const double* const* rays, std::size_t n, double* centre, double* half) {
-  double low[W], high[W];
-  for (int k = 0; k < W; ++k) low[k] = high[k] = rays[0][k];
-  for (std::size_t v = 1; v < n; ++v)
-    for (int k = 0; k < W; ++k) {
-      const double x = rays[v][k];
-      low[k] = x < low[k] ? x : low[k];
-      high[k] = x > high[k] ? x : high[k];
+  double low[8], high[8];
+  if constexpr (W > 4) {
+    V least = V::load(rays[0]), most = least;
+    for (std::size_t v = 1; v < n; ++v) {
+      const V x = V::load(rays[v]);
+      least = min(least, x);
+      most = max(most, x);
     }
+    least.store(low);
+    most.store(high);
+  } else {
+    for (int k = 0; k < W; ++k) low[k] = high[k] = rays[0][k];
+    for (std::size_t v = 1; v < n; ++v)
+      for (int k = 0; k < W; ++k) {
+        const double x = rays[v][k];
+        low[k] = x < low[k] ? x : low[k];
+        high[k] = x > high[k] ? x : high[k];
+      }
+  }
   for (int k = 0; k < W; ++k) {
     centre[k] = 0.5 * (low[k] + high[k]);
     half[k] = 0.5 * (high[k] - low[k]);
@@ -284,11 +296,11 @@ inline void add_columns(double* out, std::size_t lead, std::size_t columns, cons
 
 // G columns of eight outputs stay in registers while the active inputs stream past.
 template <int G, bool kErrorLast>
-inline void add_group(double* out, std::size_t lead, const double* weight,
+inline void add_group(double* out, const double* start, std::size_t lead, const double* weight,
                       const std::int32_t* active, std::size_t n_active, const double* rows,
                       std::size_t stride) {
   V sum[G];
-  for (int g = 0; g < G; ++g) sum[g] = V::load(out + static_cast<std::size_t>(g) * lead);
+  for (int g = 0; g < G; ++g) sum[g] = V::load(start + static_cast<std::size_t>(g) * lead);
   for (std::size_t j = 0; j < n_active; ++j) {
     const V w = V::load(weight + static_cast<std::size_t>(active[j]) * lead);
     const double* row = rows + j * stride;
@@ -299,38 +311,40 @@ inline void add_group(double* out, std::size_t lead, const double* weight,
 }
 
 template <bool kErrorLast>
-inline void add_group_of(int size, double* out, std::size_t lead, const double* weight,
-                         const std::int32_t* active, std::size_t n_active, const double* rows,
-                         std::size_t stride) {
+inline void add_group_of(std::size_t size, double* out, const double* start, std::size_t lead,
+                         const double* weight, const std::int32_t* active, std::size_t n_active,
+                         const double* rows, std::size_t stride) {
+  const auto add = [&]<int G>() {
+    add_group<G, kErrorLast>(out, start, lead, weight, active, n_active, rows, stride);
+  };
   switch (size) {
     case 1:
-      return add_group<1, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+      return add.template operator()<1>();
     case 2:
-      return add_group<2, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+      return add.template operator()<2>();
     case 3:
-      return add_group<3, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+      return add.template operator()<3>();
     case 4:
-      return add_group<4, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+      return add.template operator()<4>();
     default:
-      return add_group<5, kErrorLast>(out, lead, weight, active, n_active, rows, stride);
+      return add.template operator()<5>();
   }
 }
 
-inline void add_row_block(double* out, std::size_t lead, std::size_t columns, const double* weight,
-                          const std::int32_t* active, std::size_t n_active, const double* rows,
-                          bool errors) {
+inline void add_row_block(double* out, const double* start, std::size_t lead, std::size_t columns,
+                          const double* weight, const std::int32_t* active, std::size_t n_active,
+                          const double* rows, bool errors) {
   const std::size_t used = errors ? columns : columns - 1;
   for (std::size_t i = 0; i < lead; i += 8)
     for (std::size_t k = 0; k < used;) {
       const std::size_t left = used - k, take = left <= 5 ? left : left < 10 ? (left + 1) / 2 : 5;
       const bool last = errors && k + take == used;
       double* to = out + k * lead + i;
+      const double* from = start + k * lead + i;
       if (last)
-        add_group_of<true>(static_cast<int>(take), to, lead, weight + i, active, n_active, rows + k,
-                           columns);
+        add_group_of<true>(take, to, from, lead, weight + i, active, n_active, rows + k, columns);
       else
-        add_group_of<false>(static_cast<int>(take), to, lead, weight + i, active, n_active,
-                            rows + k, columns);
+        add_group_of<false>(take, to, from, lead, weight + i, active, n_active, rows + k, columns);
       k += take;
     }
 }

@@ -76,8 +76,8 @@ void ConeEngine<W>::look_beyond(Node& leaf, LayerCell& last) {
   look_signs_.resize(3 * n);
   std::uint64_t *positive = look_signs_.data(), *negative = positive + n, *clear = negative + n;
   const std::uint64_t nothing =
-      kernels_.look({rows_beyond(set, last), set.lead, width_}, look_at_.data(), look_slack_.data(), n,
-                    positive, negative, clear, look_sizes_.data());
+      kernels_.look({rows_beyond(set, last), set.lead, width_}, look_at_.data(), look_slack_.data(),
+                    n, positive, negative, clear, look_sizes_.data());
   const std::uint64_t wanted = first_bits(static_cast<std::size_t>(set.n_cuts)) & ~nothing;
   for (std::size_t i = 0; i < n; ++i) {
     const std::int32_t r = look_rays_[i];

@@ -41,8 +41,8 @@ bool ConeEngine<W>::enter_pointwise(Node& node, LayerCell& cell) {
   return true;
 }
 
-// In the layer before the last: finds out which units of the last may cut the cell. Is it none? Then
-// its own units are the last to be counted.
+// In the layer before the last: finds out which units of the last may cut the cell. Is it none?
+// Then its own units are the last to be counted.
 template <int W>
 bool ConeEngine<W>::ends_here(LayerCell& cell, const Node& node) {
   cell.beyond = ~std::uint64_t{0};

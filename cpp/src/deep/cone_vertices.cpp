@@ -43,7 +43,7 @@ bool ConeEngine<W>::find_vertices(Node& node) {
     for (std::uint64_t rest = node.mixed[w]; rest != 0; rest &= rest - 1)
       vertex_members_.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
   const auto m = static_cast<std::int32_t>(vertex_members_.size());
-  if (m < 2) return false;
+  if (m < 2 && !leads_to_count(cell)) return false;
   const std::int32_t most_bits = by_parts_ ? 64 : 64 * W;
   if (node.n_bits + m > most_bits) compact(node);
   if (node.n_bits + m > most_bits) return false;

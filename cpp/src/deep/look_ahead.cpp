@@ -90,10 +90,10 @@ bool LookAhead::relax(const Pointwise& p, std::int32_t unit, std::span<const dou
   const double size = std::fabs(slope), steep = std::fabs(first) + std::fabs(table.slopes[1]);
   for (std::size_t k = 0; k < width_; ++k) relaxed_[k] = slope * row_[k];
   relaxed_[width_ - 1] += middle;
-  relaxed_[width_] =
-      (size * e + miss + 16 * kRoundoff * (steep * (high - low) + size * norm + std::fabs(middle))) *
-          1.0000001 +
-      kTiny;
+  relaxed_[width_] = (size * e + miss +
+                      16 * kRoundoff * (steep * (high - low) + size * norm + std::fabs(middle))) *
+                         1.0000001 +
+                     kTiny;
   return maps_.norm(relaxed_.data()) + relaxed_[width_] < 1e300;  // NaN, too
 }
 

@@ -31,11 +31,22 @@ DeepMaps::DeepMaps(const Tape& tape, std::size_t dim)
     const double gamma =
         tape.moderate() ? 1.01 * kUlp * (op.fan_in + 4) : std::numeric_limits<double>::infinity();
     gamma_.push_back(gamma);
-    std::vector<double> doubt(op.is_split() ? 0 : op.bias.size(), 0.0);
-    for (std::size_t i = 0; i < doubt.size(); ++i)
-      if (op.bias[i] != 0.0) doubt[i] = gamma * std::fabs(op.bias[i]);
-    bias_error_.push_back(std::move(doubt));
+    start_.emplace_back();
+    if (op.kind != OpKind::kDense) continue;
+    start_.back().resize(columns_ * padded(op.dense.n_out));
+    start_map(op, start_.back().data());
   }
+}
+
+// The map of the operation's biases alone, with their part of e.
+void DeepMaps::start_map(const Op& op, double* map) const {
+  const double gamma = gamma_of(op);
+  const std::size_t lead = padded(tape_.slots()[op.output].size);
+  double* constant = map + (columns_ - 2) * lead;
+  std::fill(map, map + columns_ * lead, 0.0);
+  std::copy(op.bias.begin(), op.bias.end(), constant);
+  for (std::size_t i = 0; i < op.bias.size(); ++i)
+    if (op.bias[i] != 0.0) constant[lead + i] = gamma * std::fabs(op.bias[i]);
 }
 
 bool DeepMaps::row_at(const double* map, std::size_t n, std::int32_t unit, double* row) const {
@@ -78,8 +89,7 @@ bool DeepMaps::piece_row(const double* row, const PieceTable& table, std::size_t
 }
 
 double DeepMaps::entering_error(const Op& op, const double* row) const {
-  const double gamma = gamma_[static_cast<std::size_t>(&op - tape_.ops().data())];
-  return (row[columns_ - 1] + gamma * norm(row)) * 1.0000001 + kTiny;
+  return (row[columns_ - 1] + gamma_of(op) * norm(row)) * 1.0000001 + kTiny;
 }
 
 double* DeepMaps::scratch(int slot) {
@@ -111,13 +121,13 @@ void DeepMaps::base(int stage, const DeepRows& opening, const std::vector<double
   }
   for (int index : st.ops) {
     const Op& op = tape_.ops()[index];
-    const std::size_t lead = padded(tape_.slots()[op.output].size);
     double* map =
         tape_.offset(op.output) != Tape::npos ? block + offset(op.output) : scratch(op.output);
-    const auto& doubt = bias_error_[static_cast<std::size_t>(index)];
-    std::fill(map, map + (columns_ - 2) * lead, 0.0);
-    std::copy(op.bias.begin(), op.bias.end(), map + (columns_ - 2) * lead);
-    std::copy(doubt.begin(), doubt.end(), map + (columns_ - 1) * lead);
+    if (op.kind == OpKind::kDense && op.inputs[0] == opening_slot) {
+      add_dense(op, opening, start_[number_of(op)].data(), map);
+      continue;
+    }
+    start_map(op, map);
     for (std::size_t k = 0; k < op.inputs.size(); ++k) {
       const int slot = op.inputs[k];
       if (slot == opening_slot) {
@@ -135,7 +145,7 @@ void DeepMaps::base(int stage, const DeepRows& opening, const std::vector<double
 
 void DeepMaps::scatter_all(const Op& op, int input, const DeepRows& rows, double* map) {
   if (op.kind == OpKind::kDense) {
-    add_dense(op, rows, map);
+    add_dense(op, rows, map, map);
     return;
   }
   entered_.resize(columns_);
@@ -146,10 +156,14 @@ void DeepMaps::scatter_all(const Op& op, int input, const DeepRows& rows, double
   }
 }
 
-// Errors by the inequality of Cauchy and Schwarz where no weight is zero, as in row_maps.cpp.
-void DeepMaps::add_dense(const Op& op, const DeepRows& rows, double* map) {
+// The map `start` and the rows. Errors by the inequality of Cauchy and Schwarz where no weight is
+// zero, as in row_maps.cpp.
+void DeepMaps::add_dense(const Op& op, const DeepRows& rows, const double* start, double* map) {
   const std::size_t n = rows.size(), lead = padded(op.dense.n_out);
-  if (n == 0 || lead == 0) return;
+  if (n == 0 || lead == 0) {
+    if (start != map) std::copy_n(start, columns_ * lead, map);
+    return;
+  }
   entered_.resize(n * columns_);
   std::copy_n(rows.rows(), n * columns_, entered_.data());
   double squares = 0.0;
@@ -161,12 +175,12 @@ void DeepMaps::add_dense(const Op& op, const DeepRows& rows, double* map) {
   const auto& norms = op.dense.row_norm;
   // Squares of tiny bounds underflow: such rows take the sum.
   const bool sum = norms.empty() || !(squares > 0x1p-900);
-  kernels_.add_rows(map, lead, columns_, op.dense.weight.data(), rows.units(), n, entered_.data(),
-                    sum);
+  kernels_.add_rows(map, start, lead, columns_, op.dense.weight.data(), rows.units(), n,
+                    entered_.data(), sum);
   if (sum) return;
   const double length = std::sqrt(squares) * 1.0000001;
-  double* e = map + (columns_ - 1) * lead;
-  for (std::size_t i = 0; i < lead; ++i) e[i] += norms[i] * length;
+  const std::size_t e = (columns_ - 1) * lead;
+  for (std::size_t i = e; i < e + lead; ++i) map[i] = start[i] + norms[i - e] * length;
 }
 
 void DeepMaps::scatter(const Op& op, int input, std::int32_t unit, const double* r, double* map) {

@@ -71,8 +71,13 @@ class DeepMaps {
   void push(int slot, std::int32_t unit, const double* row, double* block);
 
  private:
+  std::size_t number_of(const Op& op) const {
+    return static_cast<std::size_t>(&op - tape_.ops().data());
+  }
+  double gamma_of(const Op& op) const { return gamma_[number_of(op)]; }
   double entering_error(const Op& op, const double* row) const;
-  void add_dense(const Op& op, const DeepRows& rows, double* map);
+  void start_map(const Op& op, double* map) const;
+  void add_dense(const Op& op, const DeepRows& rows, const double* start, double* map);
   void scatter(const Op& op, int input, std::int32_t unit, const double* entered, double* map);
   void scatter_all(const Op& op, int input, const DeepRows& rows, double* map);
   void push_through(const Op& op, int input, std::int32_t unit, const double* row, double* block);
@@ -82,10 +87,10 @@ class DeepMaps {
   const Tape& tape_;
   const ConeKernels& kernels_;
   const std::size_t columns_;
-  std::vector<double> gamma_;                    // per operation
-  std::vector<std::vector<double>> bias_error_;  // per operation: the biases' part of e
-  std::vector<LineVector> scratch_;              // per slot: a map that is not stored
-  std::vector<LineVector> delta_;  // per slot: additions on their way (all zero between)
+  std::vector<double> gamma_;        // per operation
+  std::vector<LineVector> start_;    // per dense operation: the map of its biases alone
+  std::vector<LineVector> scratch_;  // per slot: a map that is not stored
+  std::vector<LineVector> delta_;    // per slot: additions on their way (all zero between)
   DeepRows rows_;
   std::vector<double> entered_;
 };
