@@ -436,3 +436,39 @@ def test_threads_that_take_over_many_parts_count_the_same() -> None:
         one = count(net, domain)
         for threads in (2, 3, 5):
             assert lr.count(net, domain, method="cones", threads=threads).value == one
+
+
+def deep_in_a_small_box(seed: int) -> tuple[lr.Network, lr.Domain]:
+    """Return a network of several layers where later ones seldom cut, of any two slopes."""
+    rng = np.random.default_rng(seed)
+    d, width, depth = int(rng.integers(2, 5)), int(rng.integers(4, 25)), int(rng.integers(3, 6))
+    activation = [lr.relu(), lr.leaky_relu(0.2), lr.absolute(), lr.leaky_relu(-0.5)][seed % 4]
+    layers: list[object] = []
+    for n in [d] + [width] * (depth - 1):
+        weight = rng.normal(size=(width, n)) * np.sqrt(2 / n)
+        layers += [lr.Affine(weight, rng.normal(size=width)), activation]
+    half = float(rng.choice([0.02, 0.1, 0.3]))
+    centre = rng.normal(size=d)
+    return lr.Network(d, layers), lr.Box(centre - half, centre + half)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_cannot_cut_the_last_layer_changes_no_count(seed: int) -> None:
+    net, box = deep_in_a_small_box(seed)
+    found = lr.count(net, box, method="cones", threads=1)
+    assert found.kind == "exact"
+    assert int(found) == int(lr.count(net, box, method="tree", threads=1))
+
+
+def test_a_layer_that_nothing_cuts_is_not_entered() -> None:
+    plain = he_normal([3, 6, 6, 50, 1], 3)
+    last = plain.layers[4]
+    assert isinstance(last, lr.Affine)
+    raised = lr.Affine(last.weight, last.bias + 100.0)  # all units are positive in the box
+    net = lr.Network(3, [*plain.layers[:4], raised, *plain.layers[5:]])
+    found = lr.count(net, lr.Box(-1, 1), method="cones", threads=1)
+    two = lr.count(lr.Network(3, plain.layers[:4]), lr.Box(-1, 1), method="cones", threads=1)
+    one = lr.count(lr.Network(3, plain.layers[:2]), lr.Box(-1, 1), method="cones", threads=1)
+    assert int(found) == int(two)
+    # The cells of the first layer, and those that the second does not cut once more.
+    assert found.work["layer_cells"] <= 1 + 2 * int(one) < 1 + int(one) + int(two)

@@ -218,8 +218,11 @@ std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
   const VertexSet<W>& set = *leaf.vertices;
   std::vector<std::int32_t>& cuts = list_cuts_;
   cuts.clear();
-  for (std::uint64_t rest = cutting; rest != 0; rest &= rest - 1)
-    cuts.push_back(set.cut[std::countr_zero(rest)]);
+  int bit[64];
+  for (std::uint64_t rest = cutting; rest != 0; rest &= rest - 1) {
+    bit[cuts.size()] = std::countr_zero(rest);
+    cuts.push_back(set.cut[bit[cuts.size()]]);
+  }
   const auto n = static_cast<std::size_t>(leaf.n_list);
   open_units(last, leaf, cuts, n);
   Level& level = levels_[0];
@@ -234,10 +237,10 @@ std::uint64_t ConeEngine<W>::count_list(const Node& leaf, const LayerCell& last,
     __builtin_prefetch(reinterpret_cast<const char*>(set.ray[r]) + 64);
     level.mask[i] = set.mask[r];
     if (!set.simple && level.simple) level.simple = level.mask[i].count() == level.k - 1;
-    std::uint64_t positive = 0, negative = 0, rest = cutting;
-    for (std::size_t u = 0; u < cuts.size(); ++u, rest &= rest - 1) {
-      positive |= ((at.positive >> std::countr_zero(rest)) & 1) << u;
-      negative |= ((at.negative >> std::countr_zero(rest)) & 1) << u;
+    std::uint64_t positive = 0, negative = 0;
+    for (std::size_t u = 0; u < cuts.size(); ++u) {
+      positive |= ((at.positive >> bit[u]) & 1) << u;
+      negative |= ((at.negative >> bit[u]) & 1) << u;
     }
     level.positive[i] = positive;
     level.negative[i] = negative;
