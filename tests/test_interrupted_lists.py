@@ -150,7 +150,7 @@ from interrupted import BOX, mlp
 
 if __debug__:
     raise SystemExit("assertions are on")
-table = lr.regions(mlp(4, 60, 60, 60, 1), BOX, time_limit=0.2)
+table = lr.regions(mlp(4, 60, 60, 60, 1), BOX, time_limit=1.0)
 again = pickle.loads(pickle.dumps(table))
 if not (table.count.status == "time_limit" and len(again) == table.count.value > 0):
     raise SystemExit("a pickle lost regions")
