@@ -16,6 +16,7 @@
 #include <limits>
 
 #include "engine.hpp"
+#include "linear_regions/sign_vector.hpp"
 #include "relaxation.hpp"
 
 namespace linear_regions {
@@ -36,11 +37,6 @@ double extent_of(const Polygon& polygon, bool flat) {
     high[1] = std::max(high[1], v.y);
   }
   return high[0] - low[0] + (flat ? 0.0 : high[1] - low[1]);
-}
-
-// So much open makes the relaxations of the next stage too wide to settle anything.
-bool hopeless(std::int32_t open, std::size_t n) {
-  return open > 4 && 8 * static_cast<std::size_t>(open) > n;
 }
 
 }  // namespace
@@ -154,8 +150,7 @@ std::int32_t Engine::survey_pointwise(int split, const Extent& extent, bool need
     kernels_.classify(rows_of(rows, n), padded(n), probes_.data(), probes_.size(), extent.magnitude,
                       extent.slack, sp, sn, ap, an);
     for (std::size_t w = 0; w < words; ++w) {
-      const std::size_t left = n - 64 * w;
-      const std::uint64_t valid = left >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << left) - 1;
+      const std::uint64_t valid = first_bits(n - 64 * w);
       on[w] = ap[w] & valid;
       sp[w] = valid;
       sn[w] = valid & ~(ap[w] | an[w]);
@@ -164,7 +159,9 @@ std::int32_t Engine::survey_pointwise(int split, const Extent& extent, bool need
         live.push_back(static_cast<std::int32_t>(64 * w) + std::countr_zero(rest));
     }
     if (!needed) return open;
-    if (hopeless(open, n) && root_.looking == PlanarRoot::Looking::kWherePaid) return -1;
+    if (hopeless(static_cast<std::size_t>(open), n) &&
+        root_.looking == PlanarRoot::Looking::kWherePaid)
+      return -1;
     for (std::size_t w = 0; w < words; ++w) {
       const std::uint64_t valid = sp[w], unsettled = sn[w];
       for (std::uint64_t rest = p.is_relu ? on[w] | unsettled : valid; rest != 0;

@@ -14,6 +14,11 @@
 
 namespace linear_regions {
 
+// So many open ones of n units make the rows of the next stage too uncertain to settle anything.
+inline bool hopeless(std::size_t open, std::size_t n) {
+  return open > 4 && 8 * open > n;
+}
+
 struct Span {
   double low, high;
 };

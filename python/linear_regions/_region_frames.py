@@ -17,14 +17,14 @@ __all__ = ["to_networkx", "to_pandas"]
 
 def to_networkx(table: Regions) -> Any:
     """Return the dual graph as a `networkx.Graph` (see `Regions.to_networkx`)."""
-    # First what no package mends.
-    i, j, facet = (column.tolist() for column in table.adjacency())
+    table.columns.known_faces()  # first what no package mends
     try:
         import networkx  # type: ignore[import-untyped]
     except ImportError:
         raise MissingExtra("Regions.to_networkx", "networkx") from None
     graph = networkx.Graph()
     graph.add_nodes_from(range(len(table)))
+    i, j, facet = (column.tolist() for column in table.adjacency())
     graph.add_edges_from((a, b, {"facet": f}) for a, b, f in zip(i, j, facet, strict=True))
     return graph
 

@@ -177,7 +177,6 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   };
 
   // cone_pointwise.cpp
-  bool ends_here(LayerCell& cell, const Node& node);
   bool enter_pointwise(Node& node, LayerCell& cell);
   void classify_cuts(Node& node, LayerCell& cell);
   Sides sides_of_cut(const LayerCell& cell, std::int32_t cut, Node& node, const Through& through);
@@ -284,6 +283,7 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
 
   // cone_leaves.cpp
   bool leads_to_count(const LayerCell& cell) const;
+  bool ends_here(LayerCell& cell, const Node& node);
   void count_leaf(Node& leaf, const Node& parent);
   template <typename Open>
   void count_rays(Node& leaf, const Open& open);
@@ -412,8 +412,8 @@ class ConeEngine : public DepthFirst<ConeEngine<W>, ConeNode<W>, ConeSink<W>> {
   std::vector<PathLine> lines_;
   std::vector<double*> blocks_;
   DeepRows opening_;
-  LineVector beyond_rows_;
   // Scratch, used up before anything else runs.
+  LineVector beyond_rows_;
   std::vector<std::uint64_t> masks_, seen_;
   std::vector<const double*> probes_;
   std::vector<std::int8_t> sign_;

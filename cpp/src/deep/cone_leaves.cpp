@@ -25,6 +25,28 @@ bool ConeEngine<W>::leads_to_count(const LayerCell& cell) const {
   return op.kind == OpKind::kPointwise && op.pointwise.unit_of_cut.size() <= 64;
 }
 
+// In the layer before the last: finds out which units of the last may cut the cell. Is it none?
+// Then its own units are the last to be counted.
+template <int W>
+bool ConeEngine<W>::ends_here(LayerCell& cell, const Node& node) {
+  cell.beyond = ~std::uint64_t{0};
+  if (!counting() || last_split(cell.split) || !last_split(cell.split + 1)) return false;
+  if (cell.m == 0 || cell.m > 64 || node.cone.n_lines > 0 || !look_ahead_.possible(cell.split))
+    return false;
+  probes_.clear();
+  double slack = 0.0;
+  for (std::int32_t i = 0; i < node.cone.n; ++i) {
+    probes_.push_back(node.cone.ray[i]->x());
+    slack = std::max(slack, slack_of(*node.cone.ray[i]));
+  }
+  const auto open =
+      look_ahead_.open(cell.split, cell.rows, {cell.member, static_cast<std::size_t>(cell.m)},
+                       cell.base, blocks_, probes_, slack);
+  if (open.empty()) return false;
+  cell.beyond = open[0];
+  return std::all_of(open.begin(), open.end(), [](std::uint64_t word) { return word == 0; });
+}
+
 // Goes to the last layer without leaving the node above.
 template <int W>
 void ConeEngine<W>::open_leaf(Node& leaf, LayerCell& last) {

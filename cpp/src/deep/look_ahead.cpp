@@ -7,16 +7,12 @@
 
 #include "deep/cone.hpp"
 #include "linear_regions/sign_vector.hpp"
+#include "relaxation.hpp"
 
 namespace linear_regions {
 namespace {
 
 constexpr double kTiny = 0x1p-600;
-
-// So much open makes the rows of the next split too uncertain to settle anything.
-bool hopeless(std::size_t open, std::size_t n) {
-  return open > 4 && 8 * open > n;
-}
 
 }  // namespace
 
@@ -25,7 +21,7 @@ LookAhead::LookAhead(const Tape& tape, DeepMaps& maps)
       maps_(maps),
       kernels_(cone_kernels()),
       width_(maps.columns() - 1),
-      row_(maps.columns() + 1),
+      row_(maps.columns()),
       relaxed_(maps.columns()) {}
 
 bool LookAhead::possible(int split) const {
@@ -58,9 +54,8 @@ std::span<const std::uint64_t> LookAhead::open(int split, const double* rows,
   std::uint64_t *some = signs_.data(), *positive = some + 2 * words, *negative = positive + words;
   kernels_.classify({maps_.stored(next.inputs[0], blocks_), lead, width_}, rays.data(), rays.size(),
                     slack, some, some + words, positive, negative);
-  for (std::size_t w = 0; w < words; ++w) {
+  for (std::size_t w = 0; w < words; ++w)
     some[w] = first_bits(n - std::min(n, 64 * w)) & ~(positive[w] | negative[w]);
-  }
   return {some, words};
 }
 
