@@ -106,6 +106,55 @@ def test_a_wedge_that_is_a_half_plane_up_to_rounding(
     assert agreed(net, wedge) == int(lr.count(net, wedge, method="polygons"))
 
 
+@pytest.mark.parametrize("half", [1.0, 2.0**-10, 2.0**-30, 2.0**-49, 2.0**-160])
+@pytest.mark.parametrize("d", [3, 4])
+def test_a_small_box_far_from_zero_has_the_regions_of_the_large_one_around_zero(
+    half: float, d: int
+) -> None:
+    # All numbers are whole numbers times powers of two, so moving and scaling is exact.
+    for seed in range(4):
+        rng = np.random.default_rng([seed, d])
+        middle = rng.integers(-3, 4, size=d).astype(float)
+        weights = [rng.integers(-3, 4, size=shape).astype(float) for shape in ((5, d), (6, 5))]
+        biases = [rng.integers(-3, 4, size=n).astype(float) for n in (5, 6)]
+        if half < 2.0**-60:  # doubles hold either bias, but not both
+            middle[:], biases[0][:] = middle * half * 2.0**20, half * biases[0]
+            biases[0] -= weights[0] @ middle
+        else:
+            biases[0] = half * biases[0] - weights[0] @ middle
+        small = [lr.Affine(weights[0], biases[0]), lr.relu()]
+        small += [lr.Affine(weights[1], half * biases[1]), lr.relu()]
+        here = [lr.Affine(weights[0], (biases[0] + weights[0] @ middle) / half), lr.relu()]
+        here += [lr.Affine(weights[1], biases[1]), lr.relu()]
+        expected = agreed(lr.Network(d, here), lr.Box([-1.0] * d, [1.0] * d))
+        assert agreed(lr.Network(d, small), lr.Box(middle - half, middle + half)) == expected
+
+
+def far_boxes(rng: np.random.Generator, d: int) -> lr.Box:
+    """Return a box whose sides are far from zero by very different factors, on either side."""
+    middle = rng.choice([-1.0, 1.0], d) * 10 ** rng.uniform(-3, 2, d)
+    half = np.abs(middle) * 10 ** rng.uniform(-12, 0.5, d)
+    return lr.Box(middle - half, middle + half)
+
+
+@pytest.mark.parametrize("d", [3, 5])
+def test_boxes_far_from_zero_have_the_regions_that_the_tree_finds(d: int) -> None:
+    rng = np.random.default_rng(d)
+    for _ in range(12):
+        box = far_boxes(rng, d)
+        at = rng.uniform(box.low, box.high, (6, d))  # units cut the box here
+        weight = rng.normal(size=(6, d)) / (box.high - box.low)
+        first = lr.Affine(weight, -np.sum(weight * at, axis=1))
+        layers = [first, lr.relu(), lr.Affine(rng.normal(size=(5, 6)), rng.normal(size=5))]
+        net = lr.Network(d, [*layers, lr.relu(), lr.Affine(rng.normal(size=(4, 5))), lr.relu()])
+        assert agreed(net, box) > 1
+        around = lr.Polytope(np.r_[np.eye(d), -np.eye(d)], np.r_[box.high, -box.low])
+        assert int(lr.count(net, around, method="cones")) == agreed(net, box)
+        directions = rng.integers(1, 4, size=(d, d)) + 3 * np.eye(d)  # origins that are rounded
+        inside = lr.Slice(0.1 * np.ones(d), directions, box)
+        agreed(net, inside)
+
+
 def prism(sides: int, cuts: int) -> tuple[lr.Network, lr.Polytope]:
     """Return a prism, and a network whose second layer cuts off what is beyond its first one."""
     turn = 2 * np.pi * (np.arange(sides) + 0.25) / sides

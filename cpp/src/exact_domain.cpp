@@ -2,6 +2,7 @@
 // Domains in exact arithmetic: their sides and columns as integers, and other coordinates for them.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "double_double_maps.hpp"
 #include "exact_algebra.hpp"
@@ -217,6 +218,25 @@ DomainFrame restricted(const DomainFrame& domain, std::span<const std::size_t> c
       out.sides.push_back(domain.side(i)[j]);
       if (!domain.exact_sides.empty()) out.exact_sides.push_back(domain.exact_sides[i * k + j]);
     }
+  return out;
+}
+
+CoordinateBounds coordinate_bounds(const DomainFrame& domain) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::size_t d = domain.dim;
+  CoordinateBounds out{std::vector<double>(d, -kInfinity), std::vector<double>(d, kInfinity)};
+  for (std::size_t i = 0; i < domain.n_sides(); ++i) {
+    const double* side = domain.side(i);
+    std::size_t at = d, entries = 0;
+    for (std::size_t j = 0; j < d; ++j)
+      if (side[j] != 0.0) at = j, ++entries;
+    if (entries != 1) continue;
+    const double value = -side[d] / side[at];
+    if (side[at] > 0)
+      out.low[at] = std::max(out.low[at], value);
+    else
+      out.high[at] = std::min(out.high[at], value);
+  }
   return out;
 }
 

@@ -87,6 +87,12 @@ std::vector<std::vector<std::string>> essential_row_basis(const Tape& tape,
 
 DomainFrame restricted(const DomainFrame& domain, std::span<const std::size_t> coordinates);
 
+// What single sides say of each coordinate, rounded to nearest; infinite where they say nothing.
+struct CoordinateBounds {
+  std::vector<double> low, high;
+};
+CoordinateBounds coordinate_bounds(const DomainFrame& domain);
+
 // The same domain in the coordinates s with t_j = center_j + 2^exponent_j s_j, exactly.
 DomainFrame moved(const DomainFrame& domain, const std::vector<double>& center,
                   const std::vector<int>& exponent);

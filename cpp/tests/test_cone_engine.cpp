@@ -48,7 +48,7 @@ TEST(sub_trees_in_any_order_have_all_regions) {
   for (const Problem& p : problems()) {
     RunControl control;
     control.start();
-    const ConeRoot root(p.tape, p.domain, Arithmetic::kCertified);
+    const ConeRoot root(p.tape, p.domain, Arithmetic::kCertified, ConeRoot::Asked::kCount);
     Engine engine(root, control, true);
     const Part part = pieces(p, false, p.tape.n_in());
     most = std::max(most, part.size());
@@ -70,7 +70,7 @@ TEST(sub_trees_in_any_order_list_the_same_regions) {
   for (const Problem& p : problems()) {
     RunControl control;
     control.start();
-    const ConeRoot root(p.tape, p.domain, Arithmetic::kCertified);
+    const ConeRoot root(p.tape, p.domain, Arithmetic::kCertified, ConeRoot::Asked::kList);
     Engine engine(root, control, true);
     std::vector<std::pair<TreePath, ConeBlock>> blocks;
     for (const SubTree& tree : pieces(p, true, 7)) {
@@ -97,11 +97,44 @@ TEST(sub_trees_in_any_order_list_the_same_regions) {
   }
 }
 
+// The box [3.1, 3.5]^2 x [-1, 1].
+DomainFrame far_box() {
+  DomainFrame box = samples::cube(3, 1.0);
+  for (std::size_t i = 0; i < box.n_sides(); ++i)
+    for (std::size_t j = 0; j < 2; ++j) {
+      double* side = box.sides.data() + 4 * i;
+      if (side[j] != 0.0) side[3] = side[j] > 0 ? -3.1 : 3.5;
+    }
+  return box;
+}
+
+TEST(only_a_count_moves_a_box_that_lies_far_from_zero) {
+  const Tape tape = samples::mlp({3, 7, 6}, 1);
+  const DomainFrame box = far_box();
+  const auto largest = [](const ConeRoot& root, std::size_t j) {
+    const auto [low, high] = coordinate_bounds(root.domain);
+    return std::max(-low[j], high[j]);
+  };
+  const ConeRoot count(tape, box, Arithmetic::kCertified, ConeRoot::Asked::kCount);
+  const ConeRoot list(tape, box, Arithmetic::kCertified, ConeRoot::Asked::kList);
+  for (const std::size_t j : {0, 1}) {
+    CHECK(largest(count, j) < 0.25);
+    CHECK_EQUAL(largest(list, j), 3.5);
+  }
+  CHECK_EQUAL(largest(count, 2), 1.0);
+  CHECK(count.domain.exact_columns.empty() && count.domain.exact_sides.empty());
+  // Doubles do not hold an origin of 3.25 * 0.1: the domain stays where it is.
+  DomainFrame plane = box;
+  plane.columns[0][0] = 0.1;
+  const ConeRoot there(tape, plane, Arithmetic::kCertified, ConeRoot::Asked::kCount);
+  CHECK_EQUAL(largest(there, 0), 3.5);
+}
+
 TEST(a_stopped_search_keeps_no_way) {
   const Problem p = problems().front();
   RunControl control;
   control.start();
-  const ConeRoot root(p.tape, p.domain, Arithmetic::kCertified);
+  const ConeRoot root(p.tape, p.domain, Arithmetic::kCertified, ConeRoot::Asked::kCount);
   Engine engine(root, control, true);
   const Part part = pieces(p, false, 3);
   const Engine::Hooks hooks;

@@ -15,6 +15,12 @@
 #include "linear_regions/sign_vector.hpp"
 
 namespace linear_regions {
+namespace {
+
+constexpr double kLoose =
+    0x1p-32;  // errors above this share of a counted row are worth a closer look
+
+}  // namespace
 
 // Are the cells of this layer's cells counted on the spot?
 template <int W>
@@ -172,8 +178,9 @@ void ConeEngine<W>::open_units(const LayerCell& cell, const Node& node,
       unit_columns_[k * lead_ + i] = unit_rows_[i * (width_ + 2) + k] = g;
       norm += std::fabs(g);
     }
-    const double known = cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
-    const double e = usable_error(1.0001 * cut_error(cell, cuts[i], known, norm), norm);
+    double e = cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
+    if (e > kLoose * norm) e = cut_error(cell, cuts[i], e, norm);
+    e = usable_error(1.0001 * e, norm);
     unit_columns_[width_ * lead_ + i] = unit_rows_[i * (width_ + 2) + width_] = e;
     unit_columns_[(width_ + 1) * lead_ + i] = unit_rows_[i * (width_ + 2) + width_ + 1] = norm;
   }

@@ -19,7 +19,10 @@ namespace linear_regions {
 
 // What all threads share and nobody changes after the start.
 struct ConeRoot {
-  ConeRoot(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic);
+  // A count may move the domain: where its regions lie nobody asks then.
+  enum class Asked { kCount, kList };
+
+  ConeRoot(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic, Asked asked);
 
   // The line t_j = 0, as the exact stage knows it.
   Line axis(std::int32_t j) const {

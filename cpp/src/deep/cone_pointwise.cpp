@@ -14,7 +14,7 @@ namespace linear_regions {
 namespace {
 
 constexpr double kLoose = 0x1p-40;   // errors above this share of a row are worth a closer look,
-constexpr double kCoarse = 0x1p-33;  // at once where rays are coarse; in between when it matters
+constexpr double kCoarse = 0x1p-28;  // at once where rays are coarse; in between when it matters
 
 }  // namespace
 

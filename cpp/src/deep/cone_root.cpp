@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "deep/cone_engine.hpp"
 
@@ -16,21 +17,36 @@ bool moderate(double value) {
   return size == 0.0 || (size >= 0x1p-200 && size <= 0x1p200);
 }
 
+// Bounded coordinates that lie far from zero, from about their middle on. What a row rounds off and
+// what is not known of a ray then go by the size of the domain, not by its distance from zero:
+// under half of property 5 of ACAS Xu three of four rays less are solved anew. The middle has few
+// bits, so that doubles hold the new sides and origin, too; if they do not the domain stays where
+// it is.
+DomainFrame centered(DomainFrame domain) {
+  const auto [low, high] = coordinate_bounds(domain);
+  std::vector<double> center(domain.dim, 0.0);
+  bool any = false;
+  for (std::size_t j = 0; j < domain.dim; ++j) {
+    const double middle = low[j] / 2 + high[j] / 2, half = high[j] / 2 - low[j] / 2;
+    if (!(half > 0x1p-150 && half < std::fabs(middle) && std::fabs(middle) < 0x1p150)) continue;
+    const int last = std::ilogb(half) - 3;
+    center[j] = std::ldexp(std::round(std::ldexp(middle, -last)), last);
+    any = true;
+  }
+  if (!any) return domain;
+  DomainFrame there = moved(domain, center, std::vector<int>(domain.dim, 0));
+  const bool rounds = (domain.exact_columns.empty() && !there.exact_columns.empty()) ||
+                      (domain.exact_sides.empty() && !there.exact_sides.empty());
+  return rounds ? domain : there;
+}
+
 // Powers of two that bring every coordinate of a domain with sides t_j >= low and t_j <= high into
 // [-1, 1]; none for coordinates without both.
 std::vector<int> box_scale(const DomainFrame& domain) {
-  std::vector<double> low(domain.dim, kInfinity), high(domain.dim, kInfinity);
-  for (std::size_t i = 0; i < domain.n_sides(); ++i) {
-    const double* side = domain.side(i);
-    std::size_t only = domain.dim;
-    for (std::size_t j = 0; j < domain.dim; ++j)
-      if (side[j] != 0.0) only = only == domain.dim ? j : domain.dim + 1;
-    if (only >= domain.dim) continue;
-    (side[only] > 0 ? low : high)[only] = std::fabs(side[domain.dim] / side[only]);
-  }
+  const auto [low, high] = coordinate_bounds(domain);
   std::vector<int> scale(domain.dim, 0);
   for (std::size_t j = 0; j < domain.dim; ++j) {
-    const double size = std::max(low[j], high[j]);
+    const double size = std::max(std::fabs(low[j]), std::fabs(high[j]));
     if (size > 0x1p-200 && size < 0x1p200) {
       const int by = std::ilogb(size);
       scale[j] = size == std::ldexp(1.0, by) ? by : by + 1;
@@ -41,7 +57,8 @@ std::vector<int> box_scale(const DomainFrame& domain) {
 
 }  // namespace
 
-ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how) : tape(t), arithmetic(how) {
+ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how, Asked asked)
+    : tape(t), arithmetic(how) {
   const std::size_t n = t.n_in();
   if (d.columns.size() != d.dim + 1)
     throw std::invalid_argument("a domain of dimension d needs d + 1 columns");
@@ -50,6 +67,7 @@ ConeRoot::ConeRoot(const Tape& t, const DomainFrame& d, Arithmetic how) : tape(t
       throw std::invalid_argument("the domain has another input size than the network");
   coordinates = essential_coordinates(t, d);
   domain = restricted(d, coordinates);
+  if (asked == Asked::kCount) domain = centered(std::move(domain));
   dim = domain.dim;
   with_axes = domain;
   for (std::size_t j = 0; j < dim; ++j)

@@ -107,12 +107,16 @@ class ConeStream : public ConeSink<W> {
   const ConeBlock empty_;
 };
 
+ConeRoot::Asked asked_of(const PartOptions& options) {
+  return options.list ? ConeRoot::Asked::kList : ConeRoot::Asked::kCount;
+}
+
 }  // namespace
 
 ConeResult count_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
                        RunControl& control) {
   const DefaultFloatingPoint environment;
-  const ConeRoot root(tape, domain, arithmetic);
+  const ConeRoot root(tape, domain, arithmetic, ConeRoot::Asked::kCount);
   control.start();
   return with_masks(control, [&]<int W>() {
     const ConeSearch<W> search{root, domain.dim};
@@ -123,7 +127,7 @@ ConeResult count_cones(const Tape& tape, const DomainFrame& domain, Arithmetic a
 ConeResult list_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmetic,
                       RunControl& control, std::vector<ConeBlock>& out, bool faces) {
   const DefaultFloatingPoint environment;
-  const ConeRoot root(tape, domain, arithmetic);
+  const ConeRoot root(tape, domain, arithmetic, ConeRoot::Asked::kList);
   if (control.limit != RunControl::kNoLimit) control.threads = 1;  // exactly the first regions
   control.start();
   ConeBlock none;
@@ -143,7 +147,7 @@ ConeResult stream_cones(const Tape& tape, const DomainFrame& domain, Arithmetic 
                         RunControl& control, std::size_t block,
                         const std::function<bool(ConeBlock&&)>& sink, bool faces) {
   const DefaultFloatingPoint environment;
-  const ConeRoot root(tape, domain, arithmetic);
+  const ConeRoot root(tape, domain, arithmetic, ConeRoot::Asked::kList);
   control.threads = 1;
   control.start();
   std::uint64_t delivered = 0;
@@ -165,7 +169,7 @@ ConeResult search_cones(const Tape& tape, const DomainFrame& domain, Arithmetic 
                         PartOutcome<ConeBlock>& out) {
   const DefaultFloatingPoint environment;
   check_part(part);
-  const ConeRoot root(tape, domain, arithmetic);
+  const ConeRoot root(tape, domain, arithmetic, asked_of(options));
   control.start();
   const auto run = [&]<int W>() {
     const ConeSearch<W> search{root, domain.dim, options.faces, true};
@@ -182,7 +186,7 @@ Part cut_cones(const Tape& tape, const DomainFrame& domain, Arithmetic arithmeti
                RunControl& control, const Part& part, const PartOptions& options) {
   const DefaultFloatingPoint environment;
   check_part(part);
-  const ConeRoot root(tape, domain, arithmetic);
+  const ConeRoot root(tape, domain, arithmetic, asked_of(options));
   control.start();
   const auto run = [&]<int W>() {
     const ConeSearch<W> search{root, domain.dim, options.faces, true};
@@ -195,7 +199,7 @@ std::vector<RandomWay> probe_cones(const Tape& tape, const DomainFrame& domain,
                                    Arithmetic arithmetic, RunControl& control, std::uint64_t seed,
                                    std::size_t ways) {
   const DefaultFloatingPoint environment;
-  const ConeRoot root(tape, domain, arithmetic);
+  const ConeRoot root(tape, domain, arithmetic, ConeRoot::Asked::kCount);
   control.start();
   return with_masks(control, [&]<int W>() {
     const ConeSearch<W> search{root, domain.dim};

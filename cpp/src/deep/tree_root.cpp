@@ -18,28 +18,14 @@ bool moderate(double value) {
   return size == 0.0 || (size >= 0x1p-200 && size <= 0x1p200);
 }
 
-// Bounds of the coordinates that single sides give.
-void bounds_of(const DomainFrame& domain, std::vector<double>& low, std::vector<double>& high) {
-  const std::size_t d = domain.dim;
-  low.assign(d, -kInfinity);
-  high.assign(d, kInfinity);
-  for (std::size_t i = 0; i < domain.n_sides(); ++i) {
-    const double* side = domain.side(i);
-    std::size_t at = d;
-    bool one = true;
-    for (std::size_t j = 0; j < d; ++j) {
-      if (side[j] == 0.0) continue;
-      one = one && at == d;
-      at = j;
-    }
-    if (!one || at == d) continue;
-    // Rounded outwards by far more than the two roundings, of the side and of the quotient.
-    const double value = -side[d] / side[at], room = 0x1p-50 * std::fabs(value) + 0x1p-900;
-    if (side[at] > 0)
-      low[at] = std::max(low[at], value - room);
-    else
-      high[at] = std::min(high[at], value + room);
-  }
+// Bounds of the coordinates that single sides give, rounded outwards by far more than the two
+// roundings, of the side and of the quotient.
+CoordinateBounds outer_bounds(const DomainFrame& domain) {
+  CoordinateBounds out = coordinate_bounds(domain);
+  const auto room = [](double value) { return 0x1p-50 * std::fabs(value) + 0x1p-900; };
+  for (double& value : out.low) value -= room(value);
+  for (double& value : out.high) value += room(value);
+  return out;
 }
 
 double norm_of(const double* row, std::size_t n) {
@@ -61,8 +47,7 @@ TreeRoot::TreeRoot(const Tape& t, const DomainFrame& domain, Arithmetic how)
     throw std::invalid_argument("the domain has another input size than the network");
   center.assign(d, 0.0);
   exponent.assign(d, 0);
-  std::vector<double> low, high;
-  bounds_of(domain, low, high);
+  auto [low, high] = outer_bounds(domain);
   tame = t.moderate();
   always_sharp = sharpen_always();
   for (std::size_t j = 0; j < d; ++j) {
@@ -80,10 +65,10 @@ TreeRoot::TreeRoot(const Tape& t, const DomainFrame& domain, Arithmetic how)
   for (double value : place.sides) tame = tame && moderate(value);
   for (const auto& column : place.columns)
     for (double value : column) tame = tame && moderate(value);
-  bounds_of(place, low, high);
+  const CoordinateBounds around = outer_bounds(place);
   reach.assign(d, kInfinity);
   for (std::size_t j = 0; j < d; ++j) {
-    reach[j] = std::max(std::fabs(low[j]), std::fabs(high[j]));
+    reach[j] = std::max(std::fabs(around.low[j]), std::fabs(around.high[j]));
     largest_reach = std::max(largest_reach, reach[j]);
   }
   for (std::size_t i = 0; i < place.n_sides(); ++i) {
