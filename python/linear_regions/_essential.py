@@ -56,11 +56,13 @@ def essential_part(net: Network, domain: Domain) -> Domain:
         place_box = place if isinstance(place, Box) else None
     if place_box is None or (place.dim or 0) <= 2:
         return place
+    lines = np.isinf(place_box.low) & np.isinf(place_box.high)
+    if not lines.any():
+        return place
     free = place_box.free
-    lines = np.isinf(place_box.low[free]) & np.isinf(place_box.high[free])
-    cut, along = free[~lines].tolist(), free[lines].tolist()
+    cut, along = free[~lines[free]].tolist(), free[lines[free]].tolist()
     room = MOST_DIMENSIONS - len(cut)
-    if not along or room < 0:
+    if room < 0:
         return place
     kept = _spanning(net, place, along, room)
     if kept is None or len(kept) == len(along):
