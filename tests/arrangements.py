@@ -165,6 +165,18 @@ def random_integers(rng: np.random.Generator, n: int, d: int, size: int = 2) -> 
     return table[:, :d].tolist(), table[:, d].tolist()
 
 
+def nearly_simple(seed: int, n: int = 13, d: int = 5) -> Table:
+    """Random hyperplanes, the last d + 1 of which meet in a point or have dependent normals."""
+    rng = np.random.default_rng(seed)
+    normals = rng.integers(-99, 100, size=(n, d))
+    offsets = rng.integers(-99, 100, size=n)
+    if seed % 2:
+        offsets[-d - 1 :] = -normals[-d - 1 :] @ rng.integers(-3, 4, size=d)
+    else:
+        normals[-1] = normals[-d:-1].sum(axis=0)
+    return normals.tolist(), offsets.tolist()
+
+
 def _bundle_chambers(sizes: list[int], d: int) -> int:
     """Sum over the choices of at most d bundles of the products of their sizes (Zaslavsky 1975)."""
     elementary = [1] + [0] * d

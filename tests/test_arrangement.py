@@ -20,12 +20,13 @@ from arrangements import (
     SMALL,
     braid,
     moment_curve,
+    nearly_simple,
     random_integers,
     resonance,
     threshold,
     type_b,
 )
-from linear_regions import reference
+from linear_regions import _arrangement_count, reference
 from linear_regions.reference.rational import deepest_point, evaluate, exact
 
 
@@ -266,6 +267,68 @@ def test_count_of_the_known_large_cases():
     assert (result.what, result.method, result.kind) == ("chamber", "recursion", "exact")
     assert result.error_probability == 0.0
     assert factorial(10) == int(lr.Arrangement(*braid(10)).count())
+
+
+def test_counts_in_general_position_are_swept_where_that_is_faster():
+    rng = np.random.default_rng(5)
+    for n, d, method in [(12, 4, "sweep"), (18, 9, "sweep"), (15, 3, "recursion")]:
+        planes = lr.Arrangement(rng.normal(size=(n, d)), rng.normal(size=n))
+        result = planes.count(verify=True)
+        assert int(result) == sum(comb(n, k) for k in range(d + 1))
+        assert (result.method, result.arithmetic, result.kind) == (method, "certified", "exact")
+    # The dual of 20 hyperplanes in R^14 has rank six.
+    planes = lr.Arrangement(rng.normal(size=(20, 14)), rng.normal(size=20))
+    assert planes.count().method == "recursion"
+    scales = 2.0 ** rng.integers(-300, 300, size=(12, 1))  # of no importance
+    table = rng.normal(size=(12, 6)) * scales
+    assert lr.Arrangement(table[:, :5], table[:, 5]).count().method == "sweep"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_refuted_sweep_gives_way_to_the_recursion(seed):
+    planes = lr.Arrangement(*nearly_simple(seed))
+    result = planes.count()
+    chambers = len(planes.sign_vectors(method="tree"))
+    assert (result.method, int(result)) == ("recursion", chambers)
+    assert chambers == sum(planes.whitney_numbers()) < sum(comb(13, k) for k in range(6))
+    assert int(planes.count(time_limit=60, threads=2, verify=True)) == chambers
+
+
+def test_time_limits_of_a_refuted_sweep_are_those_of_the_call(monkeypatch):
+    seen = []
+
+    def slow(place, run, *rest):
+        time.sleep(0.2)
+        raise lr.DegenerateInput("not simple")
+
+    def recursion(place, run, *rest):
+        seen.append(run.time_limit)
+        raise lr.Unsupported("enough")
+
+    monkeypatch.setattr(_arrangement_count, "count_by_sweep", slow)
+    monkeypatch.setattr(_arrangement_count, "_by_recursion", recursion)
+    planes = lr.Arrangement(*nearly_simple(0))
+    for limit in (None, 100.0, 0.1):
+        with pytest.raises(lr.Unsupported, match="enough"):
+            planes.count(time_limit=limit)
+    assert seen[0] is None
+    assert 99 < seen[1] <= 99.8
+    assert seen[2] == 0.0
+
+
+@pytest.mark.parametrize("row", [[0.0] * 6, [0.0] * 5 + [1.0]])
+def test_counts_with_rows_that_cut_nothing(row):
+    rng = np.random.default_rng(1)
+    table = np.vstack([rng.normal(size=(9, 6)), row])
+    result = lr.Arrangement(table[:, :5], table[:, 5]).count()
+    assert int(result) == sum(comb(9, k) for k in range(6))
+
+
+def test_entries_beyond_doubles_are_counted():
+    rng = np.random.default_rng(2)
+    table = [[int(v) * 10**400 for v in row] for row in rng.integers(-99, 100, size=(9, 6))]
+    planes = lr.Arrangement([row[:5] for row in table], [row[5] for row in table])
+    assert int(planes.count()) == sum(comb(9, k) for k in range(6))
 
 
 def test_modular_counts_state_their_error():

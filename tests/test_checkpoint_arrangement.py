@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import linear_regions as lr
-from arrangements import braid, random_integers, resonance, threshold
+from arrangements import braid, nearly_simple, random_integers, resonance, threshold
 from linear_regions import _core, _ledger
 from test_checkpoint import run
 
@@ -25,6 +25,7 @@ DEGENERATE = lr.Arrangement(*resonance(4))
 CENTRAL = lr.Arrangement(*threshold(4))
 SIMPLE = lr.Arrangement(RNG.normal(size=(18, 4)), RNG.normal(size=18))
 MIXED = lr.Arrangement(*random_integers(RNG, 12, 3, 3))
+NEARLY_SIMPLE = lr.Arrangement(*nearly_simple(1))
 BOX = lr.Box(-1, 1)
 
 
@@ -55,6 +56,7 @@ WAYS = [
     (SIMPLE, BOX, "rays"),
     (SIMPLE, BOX, "tree"),
     (MIXED, None, "auto"),
+    (NEARLY_SIMPLE, None, "auto"),
     (MIXED, BOX, "auto"),
     (lr.Arrangement(np.zeros((0, 2)), []), BOX, "auto"),
 ]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import linear_regions as lr
-from arrangements import resonance, threshold
+from arrangements import nearly_simple, resonance, threshold
 from linear_regions import _core, _part_runs
 from linear_regions._arrangement_runs import SweepSearch
 from linear_regions._flat_count import _MERSENNE, _coordinates
@@ -26,6 +26,7 @@ from test_executors import Unreliable, spawned
 
 RNG = np.random.default_rng(11)
 ARRANGEMENTS = {
+    "nearly simple": lr.Arrangement(*nearly_simple(1)),
     "resonance": lr.Arrangement(*resonance(5)),
     "threshold": lr.Arrangement(*threshold(4)),
     "simple": lr.Arrangement(RNG.normal(size=(24, 4)), RNG.normal(size=24)),

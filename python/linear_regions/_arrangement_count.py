@@ -6,11 +6,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from math import comb
 from typing import Any
 
 import numpy as np
 
-from ._chambers import check_method, count_by_sweep, count_by_tree
+from ._chambers import SWEEP_DIMENSIONS, check_method, count_by_sweep, count_by_tree
 from ._device.launch import is_cuda
 from ._digest import digest
 from ._flat_count import whitney_numbers
@@ -21,7 +22,14 @@ from ._run import Run
 from ._sweep_device import count_on_device, list_on_device
 from ._version import __version__
 from .domain import Domain, Space
-from .errors import CheckpointError, Interrupted, InvalidInput, LinearRegionsError, Unsupported
+from .errors import (
+    CheckpointError,
+    DegenerateInput,
+    Interrupted,
+    InvalidInput,
+    LinearRegionsError,
+    Unsupported,
+)
 from .result import RegionCount
 
 __all__ = [
@@ -30,6 +38,10 @@ __all__ = [
 ]  # fmt: skip
 
 IN_ONE_PIECE = "a GPU sweeps in one piece: leave checkpoint and executor out, or take device='cpu'"
+_LEAST_SWEPT = 4  # dimensions: below, the recursion is as fast
+_DUAL = 8  # chambers that are swept while the recursion visits one flat of a dual
+_MINORS = 64
+_LEAST_MINOR = 1e-10  # of rows of norm one
 _COUNTING = ("auto", "recursion", "rays", "tree", "sweep")
 _TREES = ("rays", "tree")
 _REFERENCE = {
@@ -61,6 +73,10 @@ def count_place(
         return result
     if method == "auto":
         can = not place.sides and run.certified and run.limit is None
+        if can and looks_simple(place):
+            swept, run = _swept(place, run, ledger, executor)
+            if swept is not None:
+                return _verified(swept, place, run, ledger, executor) if verify else swept
         method = "recursion" if can else "either tree"
     if method in (*_TREES, "either tree"):
         answer = count_by_tree(place, method, run, ledger, executor)
@@ -71,10 +87,70 @@ def count_place(
         result = visited(count_by_sweep(place, run, ledger, executor), "sweep", run)
     else:
         result = _by_recursion(place, run, ledger, executor)
-    if verify and result.status == "complete":
+    return _verified(result, place, run, ledger, executor) if verify else result
+
+
+def _verified(
+    result: RegionCount,
+    place: Place,
+    run: Run,
+    ledger: Ledger | None,
+    executor: ExecutorOrMaker | None,
+) -> RegionCount:
+    """Return the result after another engine has found the same, where it is complete."""
+    if result.status == "complete":
         other = count_again(place, result.method, run, ledger, executor)
         check_equal(result.value, result.method, other)
     return result
+
+
+def looks_simple(place: Place) -> bool:
+    """Tell whether counting may begin with the sweep: it is faster where it succeeds.
+
+    No minor of a sample is (nearly) zero. Then most flats that the recursion would visit are
+    different, and it takes longer than a sweep that fails at the very end.
+    """
+    n, d = len(place.rows), place.dim
+    if not (_LEAST_SWEPT <= d <= SWEEP_DIMENSIONS and d < n):
+        return False
+    # The recursion turns to the dual where its rank is smaller.
+    if _most_chambers(n, d) > _DUAL * _most_chambers(n, n - d):
+        return False
+    try:
+        table = np.array(place.rows, dtype=np.float64)
+    except OverflowError:
+        return False
+    with np.errstate(all="ignore"):
+        for axis in (1, 0):  # neither units nor inputs have a scale of their own
+            table /= np.abs(table).max(axis=axis, keepdims=True)
+        table = np.vstack([table, np.eye(1, d + 1, d)])  # the hyperplane at infinity
+        table /= np.linalg.norm(table, axis=1, keepdims=True)
+        picks = np.random.default_rng(0).random((_MINORS, n + 1)).argsort(axis=1)[:, : d + 1]
+        # NaN is not large either.
+        return bool((np.abs(np.linalg.det(table[picks])) > _LEAST_MINOR).all())
+
+
+def _most_chambers(n: int, d: int) -> int:
+    return sum(comb(n, k) for k in range(d + 1))
+
+
+def _swept(
+    place: Place, run: Run, ledger: Ledger | None, executor: ExecutorOrMaker | None
+) -> tuple[RegionCount | None, Run]:
+    """Return the count by the sweep, None where it is refuted; and the run with what is left."""
+    if ledger is not None and ledger.noted("refuted"):
+        return None, run
+    start = time.perf_counter()
+    try:
+        return visited(count_by_sweep(place, run, ledger, executor), "sweep", run), run
+    except (DegenerateInput, Unsupported, OverflowError):
+        if ledger is not None:
+            ledger.note("refuted", lambda: True)
+            ledger.forget()
+        if run.time_limit is None:
+            return None, run
+        left = max(0.0, run.time_limit - (time.perf_counter() - start))
+        return None, replace(run, time_limit=left)
 
 
 def names_of(

@@ -63,8 +63,8 @@ class ArrangementNumbers(Value):
             ``"recursion"`` counts without visiting chambers, in the whole space or a free slice;
             ``"rays"`` and ``"tree"`` visit every chamber and take every domain, the first up to 256
             hyperplanes and fastest where they are degenerate or of low dimension; ``"sweep"`` takes
-            simple arrangements in the whole space. "auto" takes the recursion where it can, else
-            the better one of the two trees.
+            simple arrangements in the whole space. "auto" takes the recursion where it can, after
+            a sweep if hyperplanes seem to be in general position; else the better one of the trees.
         arithmetic : {"certified", "float"}, default "certified"
             ``"float"`` is for the tree and the sweep, and gives an estimate.
         device : str, default "cpu"

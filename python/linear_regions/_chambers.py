@@ -36,7 +36,7 @@ _MEMORY = 1 << 36  # bytes; beyond it "auto" does not reserve the sweep's output
 _HELD = 1 << 26  # bytes of sign vectors that a stream keeps, so as not to sweep twice
 # Error bounds at least double with every elimination: beyond so many dimensions a sweep leaves most
 # to big integers, and a tree is faster by orders of magnitude.
-_SWEEP_DIMENSIONS = 15
+SWEEP_DIMENSIONS = 15
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,7 +112,7 @@ def _sweep_of(place: Place, method: str) -> Sweep | None:
                 "method 'sweep' lists the whole space only; use method='rays' or 'tree'"
             )
         rows = place.rows
-        if method == "auto" and place.dim > _SWEEP_DIMENSIONS:
+        if method == "auto" and place.dim > SWEEP_DIMENSIONS:
             return None
         if isinstance(rows, np.ndarray):
             rows = exact_rows(rows[:, :-1], rows[:, -1])

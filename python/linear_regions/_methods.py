@@ -74,14 +74,18 @@ _METHODS = (
     Method(
         name="arrangement",
         description=(
-            "The regions of one layer of units are the chambers of its hyperplanes: counted by a "
-            "recursion over flats in the whole space, by the certified sign tree elsewhere."
+            "The regions of one layer of units are the chambers of its hyperplanes: counted in the "
+            "whole space by a sweep where they are in general position, by a recursion over flats "
+            "where not, and by the certified sign tree elsewhere."
         ),
         dimensions="any",
         domains="Box, Polytope, Space, Slice, Segment; bounded or not",
         layers="one activation layer, a pointwise one, behind affine layers",
         lists=False,
-        cost="whole space: one restriction per flat; elsewhere: about two microseconds per region",
+        cost=(
+            "whole space: some 50 ns per region, or one restriction per flat; elsewhere: about two "
+            "microseconds per region"
+        ),
     ),
     Method(
         name="cones",
