@@ -26,7 +26,7 @@ GROUPS = {
     ],
     # Arrays from files that anybody wrote; knows no network.
     "arrays": ["_npy"],
-    "files": ["_checkpoint_file", "_digest", "_ledger", "_npz", "_records"],
+    "files": ["_checkpoint_file", "_digest", "_ledger", "_npz", "_records", "_replacing"],
     "domain": [
         "domain", "_domain_record", "_farkas", "_frame", "_hull", "_planar", "_polyhedra", "_slice",
     ],

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from os import PathLike
@@ -25,6 +24,7 @@ import numpy.typing as npt
 from . import layers as _layers
 from ._layer import Layer
 from ._npy import DAMAGE, array_of
+from ._replacing import replacing
 from .errors import CorruptFile, LinearRegionsError
 from .network import Network
 
@@ -179,30 +179,12 @@ def write_container(
     full = {"format": FORMAT, "kind": kind, "version": version, **header}
     text = json.dumps(full, allow_nan=False).encode()
     members = {"header": np.frombuffer(text, dtype=np.uint8), **arrays}
-    target = os.fspath(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target) or ".", suffix=".part")
-    except OSError as error:  # say which file was meant
-        raise type(error)(error.errno, error.strerror, target) from None
-    try:
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
-            for name, array in members.items():
-                # A fixed date: the bytes depend on the content alone.
-                info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-                with archive.open(info, "w", force_zip64=array.nbytes > 1 << 30) as member:
-                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-        _allow_as_open_would(temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _allow_as_open_would(path: str) -> None:
-    """Give a temporary file, which only its owner may read, the rights of an ordinary new file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(path, 0o666 & ~mask)
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in members.items():
+            # A fixed date: the bytes depend on the content alone.
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            with archive.open(info, "w", force_zip64=array.nbytes > 1 << 30) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
 
 def read_container(

@@ -10,11 +10,9 @@ is taken.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from math import isfinite, prod
 from os import PathLike
@@ -23,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._replacing import check_ordinary, replacing
 from .errors import CorruptFile
 
 __all__ = ["is_record", "read_record", "sync_folder", "write_record"]
@@ -52,22 +51,9 @@ def write_record(
     for piece in body:
         digest.update(piece)
     head = b"%s%s %d\n%s\n" % (_MAGIC, kind.encode(), version, digest.hexdigest().encode())
-    target = os.fspath(path)
-    folder = os.path.dirname(target) or "."
-    handle, temporary = tempfile.mkstemp(
-        dir=folder, prefix=f".{os.path.basename(target)}.", suffix=".part"
-    )
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines([head, *body])
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    sync_folder(folder)
+    with replacing(path, sync=True) as file:
+        file.writelines([head, *body])
+    sync_folder(os.path.dirname(os.path.realpath(path)))
 
 
 def _code(array: npt.NDArray[Any]) -> str:
@@ -109,8 +95,10 @@ def read_record(
         If it cannot be opened.
     """
     name = os.fspath(path)
+    check_ordinary(path)
     with open(path, "rb") as file:
-        data = file.read()
+        # Anything may stand there, of any size: a record is read whole, nothing else is.
+        data = file.read() if file.peek(len(_MAGIC)).startswith(_MAGIC) else b""
     try:
         first, _, rest = data.partition(b"\n")
         words = first.decode(errors="replace").split(" ")
