@@ -126,3 +126,21 @@ def test_nothing_met_is_nothing_counted():
     with lr.watch(model()) as seen:
         pass
     assert (seen.count(), seen.samples, seen.method) == (0, 0, None)
+
+
+def test_empty_batch_runs_and_counts_nothing():
+    module, points = model(), batch(8)
+    with lr.watch(module) as seen:
+        assert module(points[:0]).shape == (0, 3)  # also where it is the first one
+        assert seen.samples == 0
+        module(points)
+        module(points[:0])
+        module(points)
+    assert seen.samples == 16
+    assert seen.method == "export"
+
+
+def test_score_of_an_empty_batch_says_so():
+    for score in (lr.nas.naswot, lr.nas.te_nas, lr.nas.hamming_kernel):
+        with pytest.raises(lr.InvalidInput, match="at least one sample"):
+            score(model(), batch(8)[:0])

@@ -162,6 +162,8 @@ def run_module(module: Any, points: Any) -> Packed:
             raise InvalidInput(
                 f"points must have shape (batch, *input_shape), got {tuple(batch.shape)}"
             )
+        if not len(batch):
+            raise InvalidInput("expected at least one sample")
         if not bool(torch.isfinite(batch).all()):
             raise InvalidInput("points must be finite, got NaN or infinity")
         with recorded(torch, batch) as recording:

@@ -133,6 +133,9 @@ class Watch:
 
     def _wrapped(self, own: Callable[..., Any]) -> Callable[..., Any]:
         def forward(*args: Any, **kwargs: Any) -> Any:
+            first = args[0] if args else None
+            if isinstance(first, self._torch.Tensor) and first.ndim and not len(first):
+                return own(*args, **kwargs)  # the rest of a data set may be empty: no samples
             # What is raised inside, by the model or by an operator without pieces, leaves nothing
             # behind: a batch counts when the module has returned.
             with recorded(self._torch, (args, kwargs)) as recording:

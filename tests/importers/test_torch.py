@@ -301,3 +301,13 @@ def test_importer_does_not_take_other_modules():
     assert not importer.accepts(types.ModuleType("torch"))
     assert not importer.accepts([1.0])
     assert importer.accepts(nn.ReLU())
+
+
+def test_what_torch_compile_made_is_read_without_compiling_it():
+    def backend(graph, inputs):
+        raise AssertionError("compiled, which takes half a minute")
+
+    module = nn.Sequential(nn.Linear(4, 3), nn.ReLU()).train()
+    net = load(torch.compile(module, backend=backend))
+    assert net == load(module)
+    assert module.training

@@ -57,7 +57,8 @@ class TorchImporter:
         Parameters
         ----------
         source : torch.nn.Module or torch.export.ExportedProgram
-            A module is left in the mode (train or eval) in which it was found.
+            A module is left in the mode (train or eval) in which it was found; of what
+            ``torch.compile`` made, the module inside is read.
         input_shape : int or tuple of int, optional
             Shape of one sample, without batch axis. Needed for modules, unless the first one of an
             ``nn.Sequential`` is ``nn.Linear``.
@@ -83,6 +84,8 @@ class TorchImporter:
             If `input_shape` is missing or does not fit, or weights have no values yet.
         """
         torch = _torch()
+        # What torch.compile gives computes the same, but compiles first: for half a minute.
+        source = getattr(source, "_orig_mod", source)
         check_weights(torch, source)
         shape = None if input_shape is None else as_input_shape(input_shape)
         options = {"fold": fold, "drop": drop_output}
