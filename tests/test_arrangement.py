@@ -316,6 +316,39 @@ def test_time_limits_of_a_refuted_sweep_are_those_of_the_call(monkeypatch):
     assert seen[2] == 0.0
 
 
+def test_inputs_of_very_different_scales_are_left_to_the_recursion():
+    # Doubles decide hardly a sign of such a sweep.
+    rng = np.random.default_rng(3)
+    for n, d, power in [(12, 7, 20), (13, 8, 40), (16, 5, 200)]:
+        table = rng.normal(size=(n, d + 1)) * 2.0 ** np.r_[-power, np.zeros(d - 1), power]
+        result = lr.Arrangement(table[:, :d], table[:, d]).count()
+        assert (result.method, int(result)) == ("recursion", sum(comb(n, k) for k in range(d + 1)))
+        turned = table[:, :d] @ np.linalg.qr(rng.normal(size=(d, d)))[0]
+        assert lr.Arrangement(turned, table[:, d]).count().method == "recursion"
+
+
+def test_progress_and_seconds_of_a_refuted_sweep_are_those_of_the_call(monkeypatch):
+    def refuted(place, run, *rest):
+        time.sleep(0.2)
+        run.poll(40, 0.5)
+        raise lr.DegenerateInput("not simple")
+
+    def whitney(rows, dim, run, *rest):
+        time.sleep(0.1)  # a bar is drawn at most 20 times a second
+        run.poll(3, 0.1)
+        return found(rows, dim, run, *rest)
+
+    found = _arrangement_count.whitney_numbers
+    monkeypatch.setattr(_arrangement_count, "count_by_sweep", refuted)
+    monkeypatch.setattr(_arrangement_count, "whitney_numbers", whitney)
+    seen = []
+    result = lr.Arrangement(*nearly_simple(0)).count(progress=lambda *now: seen.append(now))
+    assert result.seconds > 0.2
+    assert len(seen) > 1
+    assert seen == sorted(seen)
+    assert [fraction for _, fraction in seen] == sorted(fraction for _, fraction in seen)
+
+
 @pytest.mark.parametrize("row", [[0.0] * 6, [0.0] * 5 + [1.0]])
 def test_counts_with_rows_that_cut_nothing(row):
     rng = np.random.default_rng(1)

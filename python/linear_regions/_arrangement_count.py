@@ -20,6 +20,7 @@ from ._ledger import Ledger
 from ._part_runs import ExecutorOrMaker
 from ._run import Run
 from ._sweep_device import count_on_device, list_on_device
+from ._value import FloatArray
 from ._version import __version__
 from .domain import Domain, Space
 from .errors import (
@@ -42,6 +43,7 @@ _LEAST_SWEPT = 4  # dimensions: below, the recursion is as fast
 _DUAL = 8  # chambers that are swept while the recursion visits one flat of a dual
 _MINORS = 64
 _LEAST_MINOR = 1e-10  # of rows of norm one
+_MOST_CONDITION = 1000.0  # of normals of norm one: some of 4000 take the sweep 15 times as long
 _COUNTING = ("auto", "recursion", "rays", "tree", "sweep")
 _TREES = ("rays", "tree")
 _REFERENCE = {
@@ -71,6 +73,7 @@ def count_place(
         if verify and result.status == "complete":
             check_equal(result.value, "sweep", count_place(place, "recursion", run))
         return result
+    start = time.perf_counter()
     if method == "auto":
         can = not place.sides and run.certified and run.limit is None
         if can and looks_simple(place):
@@ -86,7 +89,7 @@ def count_place(
             raise Unsupported("method 'sweep' counts without a limit; use method='rays' or 'tree'")
         result = visited(count_by_sweep(place, run, ledger, executor), "sweep", run)
     else:
-        result = _by_recursion(place, run, ledger, executor)
+        result = _by_recursion(place, run, ledger, executor, start)
     return _verified(result, place, run, ledger, executor) if verify else result
 
 
@@ -108,7 +111,9 @@ def looks_simple(place: Place) -> bool:
     """Tell whether counting may begin with the sweep: it is faster where it succeeds.
 
     No minor of a sample is (nearly) zero. Then most flats that the recursion would visit are
-    different, and it takes longer than a sweep that fails at the very end.
+    different, and it takes longer than a sweep that fails at the very end. But the normals must be
+    well conditioned: where inputs have very different scales the sweep, which mixes them, leaves
+    most signs to integers, and takes hundreds of times as long as the recursion.
     """
     n, d = len(place.rows), place.dim
     if not (_LEAST_SWEPT <= d <= SWEEP_DIMENSIONS and d < n):
@@ -121,13 +126,20 @@ def looks_simple(place: Place) -> bool:
     except OverflowError:
         return False
     with np.errstate(all="ignore"):
-        for axis in (1, 0):  # neither units nor inputs have a scale of their own
+        for axis in (1, 0):  # units have no scale of their own, and minors not that of inputs
             table /= np.abs(table).max(axis=axis, keepdims=True)
+            if axis == 1 and not _condition(table[:, :-1]) < _MOST_CONDITION:
+                return False
         table = np.vstack([table, np.eye(1, d + 1, d)])  # the hyperplane at infinity
         table /= np.linalg.norm(table, axis=1, keepdims=True)
         picks = np.random.default_rng(0).random((_MINORS, n + 1)).argsort(axis=1)[:, : d + 1]
         # NaN is not large either.
         return bool((np.abs(np.linalg.det(table[picks])) > _LEAST_MINOR).all())
+
+
+def _condition(normals: FloatArray) -> float:
+    normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    return float(np.linalg.cond(normals)) if np.isfinite(normals).all() else np.inf
 
 
 def _most_chambers(n: int, d: int) -> int:
@@ -141,6 +153,7 @@ def _swept(
     if ledger is not None and ledger.noted("refuted"):
         return None, run
     start = time.perf_counter()
+    run = _onward(run)
     try:
         return visited(count_by_sweep(place, run, ledger, executor), "sweep", run), run
     except (DegenerateInput, Unsupported, OverflowError):
@@ -151,6 +164,20 @@ def _swept(
             return None, run
         left = max(0.0, run.time_limit - (time.perf_counter() - start))
         return None, replace(run, time_limit=left)
+
+
+def _onward(run: Run) -> Run:
+    """Return options whose progress does not go back where another engine starts anew."""
+    poll, most = run.poll, (0, 0.0)
+    if poll is None:
+        return run
+
+    def onward(found: int, fraction: float) -> bool:
+        nonlocal most
+        most = (max(most[0], found), max(most[1], fraction))
+        return poll(*most)
+
+    return replace(run, poll=onward)
 
 
 def names_of(
@@ -233,7 +260,7 @@ def check_equal(value: int, method: str, other: RegionCount) -> None:
 
 
 def _by_recursion(
-    place: Place, run: Run, ledger: Ledger | None, executor: ExecutorOrMaker | None
+    place: Place, run: Run, ledger: Ledger | None, executor: ExecutorOrMaker | None, start: float
 ) -> RegionCount:
     if place.sides:
         raise Unsupported(
@@ -244,7 +271,6 @@ def _by_recursion(
         raise InvalidInput("arithmetic='float' is for the methods 'tree' and 'sweep'")
     if run.limit is not None:
         raise Unsupported("method 'recursion' counts without a limit; use 'rays' or 'tree'")
-    start = time.perf_counter()
     rows = place.rows
     if isinstance(rows, np.ndarray):
         rows = exact_rows(rows[:, :-1], rows[:, -1])
