@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import copy
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,3 +180,30 @@ def test_half_planes_and_strips_have_their_lines_among_the_vertices_at_infinity(
         found = {tuple(row) for row in region.directions.tolist()}
         assert {(1.0, -1.0), (-1.0, 1.0)} <= found
         assert len(region.vertices) == 0
+
+
+STORED = (
+    "patterns", "interior_points", "interior_proved", "bounded", "embedding",
+    "vertices", "vertex_offsets", "facet_rows", "facet_offsets", "facet_mates",
+)  # fmt: skip
+
+
+def test_table_cannot_be_changed_by_writing_into_its_columns(tmp_path: Path) -> None:
+    net = lr.Network(2, [lr.Affine([[1.0, 0.5], [0.5, -1.0]], [0.1, 0.2]), lr.relu()])
+    table = lr.regions(net, lr.Box(-1.0, 1.0))
+    table.save(tmp_path / "table.npz")
+    read = lr.load(tmp_path / "table.npz")
+    for one in (table, table.sorted(), read, copy.deepcopy(table), lr.regions(net, lr.Box(-1, 1))):
+        for name in STORED:
+            column = getattr(one, name)
+            if one is not table and name in ("embedding", "interior_proved", "facet_mates"):
+                continue  # computed anew, or copied with its slot
+            assert not column.flags.writeable, name
+            with pytest.raises(ValueError, match="read-only"):
+                column[:1] = 0
+        with pytest.raises(ValueError, match="read-only"):
+            one.affine_pieces()[:] = 0
+    assert table == read
+    boundary = table.decision_boundary()
+    for kept in (boundary.classes, boundary.cell_classes, boundary.facets, boundary.sizes):
+        assert not kept.flags.writeable

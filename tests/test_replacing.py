@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -149,3 +150,15 @@ def test_error_names_the_file_that_was_meant(tmp_path):
 def test_path_as_bytes_is_written(tmp_path):
     save(os.fsencode(tmp_path / "file"))
     assert np.array_equal(lr.load(tmp_path / "file").layers[0].weight, NET.layers[0].weight)
+
+
+@pytest.mark.parametrize(("number", "room"), [(errno.ENOSPC, True), (errno.EACCES, False)])
+def test_room_is_asked_for_where_there_is_none(number, room, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(lr.CheckpointError, match="untouched") as caught:
+        checkpoint(tmp_path / "file")
+    assert ("make room" in str(caught.value)) == room
+    assert os.listdir(tmp_path) == []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from os import PathLike
@@ -72,9 +73,10 @@ class CheckpointFile:
         try:
             write_record(self.path, KIND, VERSION, {"of": self._names, **header}, arrays)
         except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             raise CheckpointError(
                 f"checkpoint {self.path} cannot be written ({error.strerror or error}); the last "
-                "one that was written is untouched, make room and call again"
+                f"one that was written is untouched{', make room and call again' if full else ''}"
             ) from error
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from ._region_columns import IntArray, row_number
 from ._region_table import Regions
 from ._regions import regions
-from ._value import FloatArray, SameFields, fields_repr
+from ._value import FloatArray, SameFields, fields_repr, read_only
 from ._volumes import facet_sizes
 from .domain import Ball, Domain
 from .errors import InvalidInput, Unsupported
@@ -105,18 +105,20 @@ class DecisionBoundary:
         changes = cell_classes[i] != cell_classes[j]
         self.network = network
         self.cells = cells
-        self.cell_classes = cell_classes
-        self.facets = facet[changes]
-        self.classes = np.stack([cell_classes[i[changes]], cell_classes[j[changes]]], axis=1)
+        self.cell_classes = read_only(cell_classes)
+        self.facets = read_only(facet[changes])
+        classes = np.stack([cell_classes[i[changes]], cell_classes[j[changes]]], axis=1)
+        self.classes = read_only(classes)
         self._sizes: FloatArray | None = None
 
     @property
     def sizes(self) -> FloatArray:
         """Length, area, ... of every piece; infinite where unbounded, 1 for points."""
         if self._sizes is None:
-            self._sizes = facet_sizes(self.cells.columns, self.facets)
+            sizes = facet_sizes(self.cells.columns, self.facets)
             if len(self.cells.lineality):
-                self._sizes[:] = np.inf
+                sizes[:] = np.inf
+            self._sizes = read_only(sizes)
         return self._sizes
 
     @property

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ._lineality import Quotient
 from ._region_columns import Columns, IntArray, Words, repeated
-from ._value import FloatArray
+from ._value import FloatArray, read_only
 from ._volumes import volumes_of
 from .errors import Unsupported
 from .network import Network
@@ -71,7 +71,7 @@ class RegionArrays:
         """Where the interior point was proved to lie strictly inside, shape (R,)."""
         if self._proved is None:
             found = np.asarray(np.isfinite(self.interior_points).all(axis=1))
-            self._proved = np.asarray(found & (self.count.arithmetic == "certified"))
+            self._proved = read_only(np.asarray(found & (self.count.arithmetic == "certified")))
         return self._proved
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._planar import PlanarFrame
-from ._value import FloatArray
+from ._value import FloatArray, ReadOnlyFields
 from .errors import Unsupported
 
 __all__ = [
@@ -68,7 +68,7 @@ def row_number(index: SupportsIndex, n: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
+class Faces(ReadOnlyFields):
     """Vertices and facets of regions.
 
     Attributes
@@ -115,7 +115,7 @@ class Faces:
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class Columns(ReadOnlyFields):
     """What is stored of regions.
 
     Attributes

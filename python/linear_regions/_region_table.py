@@ -20,7 +20,7 @@ from ._region_arrays import RegionArrays
 from ._region_columns import Columns, IntArray, row_number
 from ._region_frames import to_networkx, to_pandas
 from ._run import Aside
-from ._value import FloatArray
+from ._value import FloatArray, read_only
 from .domain import Domain
 from .errors import InvalidInput, Unsupported
 from .network import Network
@@ -122,7 +122,7 @@ class Regions(RegionArrays):
         self.dim = len(embedding) - 1
         self.count = count
         self._columns = columns
-        self.embedding = embedding
+        self.embedding = read_only(embedding)
         self._whole = count.status == "complete" if whole is None else whole
         self._quotient = quotient
         self._proved = None
@@ -146,7 +146,7 @@ class Regions(RegionArrays):
         self.columns.known_faces()
         self._needs_all()
         if self._mates is None:
-            self._mates = mates_of(self, look)
+            self._mates = read_only(mates_of(self, look))
         return self._mates
 
     @property
@@ -286,7 +286,7 @@ class Regions(RegionArrays):
             if found.interrupted:
                 raise KeyboardInterrupt
             self._affine = found
-        return self._affine.of
+        return read_only(self._affine.of)
 
     @in_default_floating_point
     def linear_regions(self) -> IntArray:

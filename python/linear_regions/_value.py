@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import fields
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from .errors import InvalidInput
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
 def host_points(x: Any) -> Any:
@@ -61,6 +62,30 @@ def finite_array(where: str, value: npt.ArrayLike) -> FloatArray:
         raise InvalidInput(f"{where} must be finite, got {array[bad]} at index {bad}")
     array.setflags(write=False)
     return array
+
+
+def read_only(array: Array) -> Array:
+    """Return a view that cannot be written to; whoever made the array still can."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
+class ReadOnlyFields:
+    """A frozen dataclass whose arrays cannot be written to, also after a pickle or a copy."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        """Take views of the arrays."""
+        for item in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, item.name)
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, item.name, read_only(value))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the fields: NumPy's arrays come back writeable."""
+        return type(self), tuple(getattr(self, f.name) for f in fields(self))  # type: ignore[arg-type]
 
 
 def same_fields(mine: Any, other: Any) -> bool:
