@@ -9,6 +9,7 @@ import timeit
 import numpy as np
 import pytest
 
+import linear_regions as lr
 from linear_regions.architecture import AffineSpec, Architecture
 from linear_regions.errors import InvalidInput
 from linear_regions.layers import (
@@ -165,3 +166,13 @@ def test_small_network_is_constructed_in_microseconds():
     make()
     # About 25 microseconds; the generous limit only guards against something of another order.
     assert min(timeit.repeat(make, number=200, repeat=5)) / 200 < 250e-6
+
+
+def test_subclass_of_a_layer_is_named_where_values_are_needed():
+    class Mine(lr.Affine):
+        pass
+
+    net = lr.Network(2, [Mine(np.eye(2)), lr.relu()])
+    for call in (lambda: net([1.0, 2.0]), lambda: lr.count(net, lr.Box(-1, 1))):
+        with pytest.raises(TypeError, match="layer 0: Mine is no layer of this package"):
+            call()

@@ -162,3 +162,9 @@ def test_room_is_asked_for_where_there_is_none(number, room, tmp_path, monkeypat
         checkpoint(tmp_path / "file")
     assert ("make room" in str(caught.value)) == room
     assert os.listdir(tmp_path) == []
+
+
+def test_file_in_place_of_a_folder_is_named(tmp_path):
+    checkpoint(tmp_path / "file")
+    with pytest.raises(lr.CheckpointError, match="is a file: lists of regions"):
+        lr.count(NET, lr.Box(-1, 1), what="linear", checkpoint=tmp_path / "file")

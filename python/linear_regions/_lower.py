@@ -53,7 +53,13 @@ def _build(net: Network) -> _core.Tape:
     for position, layer in enumerate(net.layers):
         sources = [slots[slot] for slot in layer.inputs(position)]
         shapes = net.input_shapes(position)
-        slots.append(_EMIT[type(layer)](tape, layer, sources, shapes))
+        emit = _EMIT.get(type(layer))
+        if emit is None:  # what a subclass does differently nobody knows
+            raise TypeError(
+                f"layer {position}: {type(layer).__name__} is no layer of this package, and "
+                "networks of others are not evaluated: take the layer that it is made of"
+            )
+        slots.append(emit(tape, layer, sources, shapes))
     if slots[-1] != max(slots):  # the tape's output is its last slot
         tape.gather(slots[-1], np.arange(prod(net.output_shape)), 0.0)
     tape.finish()

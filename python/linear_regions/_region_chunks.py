@@ -72,6 +72,11 @@ class ChunkWriter:
         try:
             os.makedirs(self.folder, exist_ok=True)
             there = os.listdir(self.folder)
+        except FileExistsError as error:
+            raise CheckpointError(
+                f"checkpoint {self.folder} is a file: lists of regions, and counts of linear "
+                "regions and affine pieces, are kept in a folder; give it another name"
+            ) from error
         except OSError as error:
             raise CheckpointError(f"folder {self.folder} cannot be made: {error}") from error
         self._file = Checkpoint(os.path.join(self.folder, STATE), search)
