@@ -8,19 +8,24 @@ number, and the tree must find it, too; `--long` adds networks that only the con
 about. Where LINEAR_REGIONS_DATA names a folder with published networks and their counts
 (truth.json), those with a box of three and more free inputs follow.
 
-CPU seconds of one thread; of two threads the wall time is compared, where one needs 20 ms. Listing
-takes all that `regions` gives: patterns, interior points, vertices, facets.
+CPU seconds of one thread. Where that needs 20 ms, two threads are compared with one by the clock,
+and behind a stroke two processes with one, each of which counts on its own: more than these the
+machine does not give. Listing takes all that `regions` gives: patterns, interior points, vertices,
+facets.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +45,7 @@ class Case:
     regions: dict[int, int | None]  # per seed; None: not known beforehand
     listing: float | None = None  # target of listing; None: too many to keep
     long: bool = False
+    method: str = "cones"
 
     def network(self, seed: int) -> lr.Network:
         rng = np.random.default_rng(seed)
@@ -94,7 +100,9 @@ CASES = (
         True,
         2.5e5,
         {0: 25_314, 1: 35_616, 2: 66_223, 3: 21_774, 4: 29_771},
+        method="auto",  # the tree
     ),
+    Case("10-24-1 R^10", (10, 24, 1), False, 8e6, {0: 4_540_386}, method="auto"),  # the sweep
     Case("4-64-64-64-1 box", (4, 64, 64, 64, 1), True, 1e6, {0: None}, long=True),
 )
 
@@ -114,8 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     results = []
     print(
-        f"{'case':22} {'seeds':>5} {'regions':>13} {'cones':>12} {'target':>10} {'':6}"
-        f" {'float':>6} {'two':>6} {'tree':>11} {'listing':>11}"
+        f"{'case':22} {'seeds':>5} {'regions':>13} {'counted':>12} {'target':>10} {'':6}"
+        f" {'float':>6} {'two':>9} {'tree':>11} {'listing':>11}"
     )
     for case in (*CASES, *_published()):
         if (options.case and case.name not in options.case) or (case.long and not options.long):
@@ -138,6 +146,7 @@ class Published:
     regions: int
     listing: None = None
     long: bool = False
+    method: str = "cones"
 
     def problems(self) -> Iterator[Problem]:
         (box,) = lr.read_vnnlib(self.box)
@@ -162,17 +171,17 @@ def _published() -> Iterator[Published]:
 def _measure(case: Case | Published, *, yardstick: bool) -> dict[str, Any]:
     runs = 1 if case.long else 3
     problems = list(case.problems())
-    regions, seconds = _counted(problems, runs)
+    regions, seconds = _total([_count(p, method=case.method, check=True) for p in problems], runs)
     row: dict[str, Any] = {"case": case.name, "regions": regions, "seconds": seconds}
     if isinstance(case, Case):
         row["seeds"] = list(case.regions)
     row["rate"] = regions / seconds
     row["target"] = case.target
     # Plain floating point may be wrong: its counts are not checked.
-    _, plain = _total([_count(p, arithmetic="float") for p in problems], runs)
+    _, plain = _total([_count(p, method=case.method, arithmetic="float") for p in problems], runs)
     row["certified_over_float"] = seconds / plain
     if seconds > 0.02 * len(problems):  # a shorter run ends before a second thread is of use
-        row["two_threads"] = _gain(problems, runs)
+        row["two_threads"], row["two_processes"] = _gain(problems, case.method, runs)
     if yardstick:
         found, row["tree_seconds"] = _total(
             [_count(p, method="tree", check=True) for p in problems], 1
@@ -185,7 +194,8 @@ def _measure(case: Case | Published, *, yardstick: bool) -> dict[str, Any]:
     print(
         f"{case.name:22} {len(row.get('seeds', '')) or '':>5} {regions:13,} {row['rate']:10,.0f}/s"
         f" {case.target:8,.0f}/s {met:6} {seconds / plain:5.2f}x"
-        f" {_shown(row, 'two_threads', '.2f', 'x'):>6} {_shown(row, 'tree_rate', ',.0f', '/s'):>11}"
+        f" {_shown(row, 'two_threads', '.2f', '/') + _shown(row, 'two_processes', '.2f', ''):>9}"
+        f" {_shown(row, 'tree_rate', ',.0f', '/s'):>11}"
         f" {_shown(row, 'listing_rate', ',.0f', '/s'):>11}"
     )
     return row
@@ -197,7 +207,7 @@ def _shown(row: dict[str, Any], name: str, form: str, unit: str) -> str:
 
 def _count(problem: Problem, *, check: bool = False, **options: Any) -> Callable[[], int]:
     def run() -> int:
-        chosen = {"method": "cones", "threads": 1, **options}
+        chosen = {"threads": 1, **options}
         count = lr.count(problem.net, problem.domain, **chosen)
         return problem.checked(count) if check else count.value
 
@@ -212,10 +222,6 @@ def _list(problem: Problem) -> Callable[[], int]:
         return len(found)
 
     return run
-
-
-def _counted(problems: list[Problem], runs: int) -> tuple[int, float]:
-    return _total([_count(p, check=True) for p in problems], runs)
 
 
 def _total(calls: list[Callable[[], int]], runs: int) -> tuple[int, float]:
@@ -233,18 +239,46 @@ def _total(calls: list[Callable[[], int]], runs: int) -> tuple[int, float]:
     return regions, seconds
 
 
-def _gain(problems: list[Problem], runs: int) -> float:
-    """Return the wall time on one thread over that on two."""
-    total = [0.0, 0.0]
+def _gain(problems: list[Problem], method: str, runs: int) -> tuple[float, float]:
+    """Return how many times as much two threads do as one, and two processes as one."""
+    one, two, beside = 0.0, 0.0, 0.0
     for problem in problems:
         best = [float("inf")] * 2
         for _ in range(runs):
             for i in range(2):
-                begin = time.perf_counter()
-                lr.count(problem.net, problem.domain, method="cones", threads=i + 1)
-                best[i] = min(best[i], time.perf_counter() - begin)
-        total = [total[0] + best[0], total[1] + best[1]]
-    return total[0] / total[1]
+                best[i] = min(best[i], _elapsed(problem, method, threads=i + 1))
+        one, two = one + best[0], two + best[1]
+        with _same_elsewhere(problem, method):
+            beside += min(_elapsed(problem, method, threads=1) for _ in range(runs))
+    return one / two, 2 * one / beside
+
+
+def _elapsed(problem: Problem, method: str, threads: int) -> float:
+    begin = time.perf_counter()
+    lr.count(problem.net, problem.domain, method=method, threads=threads)
+    return time.perf_counter() - begin
+
+
+@contextmanager
+def _same_elsewhere(problem: Problem, method: str) -> Iterator[None]:
+    """Let another process count the same, again and again."""
+    context = multiprocessing.get_context("spawn")
+    begun, over = context.Event(), context.Event()
+    other = context.Process(target=_count_on, args=(problem, method, begun, over))
+    other.start()
+    try:
+        if not begun.wait(60):
+            raise AssertionError("another process does not start")
+        yield
+    finally:
+        over.set()
+        other.join()
+
+
+def _count_on(problem: Problem, method: str, begun: Event, over: Event) -> None:
+    while not over.is_set():
+        lr.count(problem.net, problem.domain, method=method, threads=1)
+        begun.set()
 
 
 if __name__ == "__main__":

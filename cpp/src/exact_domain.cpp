@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "double_double_maps.hpp"
 #include "exact_algebra.hpp"
@@ -172,13 +173,40 @@ void for_essential_rows(const Tape& tape, const DomainFrame& domain, Take&& take
 
 }  // namespace
 
+CoordinateBounds coordinate_bounds(const DomainFrame& domain) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::size_t d = domain.dim;
+  CoordinateBounds out{std::vector<double>(d, -kInfinity), std::vector<double>(d, kInfinity)};
+  for (std::size_t i = 0; i < domain.n_sides(); ++i) {
+    const double* side = domain.side(i);
+    std::size_t at = d, entries = 0;
+    for (std::size_t j = 0; j < d; ++j)
+      if (side[j] != 0.0) at = j, ++entries;
+    if (entries != 1) continue;
+    const double value = -side[d] / side[at];
+    if (side[at] > 0)
+      out.low[at] = std::max(out.low[at], value);
+    else
+      out.high[at] = std::min(out.high[at], value);
+  }
+  return out;
+}
+
 std::vector<std::size_t> essential_coordinates(const Tape& tape, const DomainFrame& domain) {
+  const auto [low, high] = coordinate_bounds(domain);
+  bool lines = false;  // none where every coordinate has a bound
+  for (std::size_t j = 0; j < domain.dim; ++j)
+    lines = lines || !(std::isfinite(low[j]) || std::isfinite(high[j]));
+  if (!lines) {
+    std::vector<std::size_t> all(domain.dim);
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return all;
+  }
   Echelon echelon;
-  if (domain.dim > 0)
-    for_essential_rows(tape, domain, [&](Vector row) {
-      echelon.add(std::move(row));
-      return echelon.pivots().size() < domain.dim;
-    });
+  for_essential_rows(tape, domain, [&](Vector row) {
+    echelon.add(std::move(row));
+    return echelon.pivots().size() < domain.dim;
+  });
   std::vector<std::size_t> pivots = echelon.pivots();
   std::sort(pivots.begin(), pivots.end());
   return pivots;
@@ -218,25 +246,6 @@ DomainFrame restricted(const DomainFrame& domain, std::span<const std::size_t> c
       out.sides.push_back(domain.side(i)[j]);
       if (!domain.exact_sides.empty()) out.exact_sides.push_back(domain.exact_sides[i * k + j]);
     }
-  return out;
-}
-
-CoordinateBounds coordinate_bounds(const DomainFrame& domain) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const std::size_t d = domain.dim;
-  CoordinateBounds out{std::vector<double>(d, -kInfinity), std::vector<double>(d, kInfinity)};
-  for (std::size_t i = 0; i < domain.n_sides(); ++i) {
-    const double* side = domain.side(i);
-    std::size_t at = d, entries = 0;
-    for (std::size_t j = 0; j < d; ++j)
-      if (side[j] != 0.0) at = j, ++entries;
-    if (entries != 1) continue;
-    const double value = -side[d] / side[at];
-    if (side[at] > 0)
-      out.low[at] = std::max(out.low[at], value);
-    else
-      out.high[at] = std::min(out.high[at], value);
-  }
   return out;
 }
 
