@@ -103,15 +103,17 @@ class DepthFirst {
   bool counting() const { return hooks_->sink == nullptr; }
 
   void push_children(std::int32_t parent) {
-    const Node above = stack_[static_cast<std::size_t>(parent)];  // the stack moves below
+    const Node& above = stack_[static_cast<std::size_t>(parent)];
     const std::uint32_t depth = above.guide.depth + 1;
+    const std::uint64_t name = above.name;
     const double weight =
         above.weight / static_cast<double>(std::max<std::size_t>(1, children_.size()));
     for (std::size_t i = children_.size(); i-- > 0;) {
-      children_[i].weight = weight;
-      children_[i].name = name_of_child(above.name, decision_, children_[i].child);
-      children_[i].guide = {0, 0, depth};
-      stack_.push_back(children_[i]);
+      stack_.push_back(children_[i]);  // `above` moves
+      Node& child = stack_.back();     // written here: a copy waits for what was just written
+      child.weight = weight;
+      child.name = name_of_child(name, decision_, child.child);
+      child.guide = {0, 0, depth};
     }
   }
 

@@ -288,7 +288,7 @@ void Engine::report(const Polygon& polygon, const std::uint64_t* pattern) {
 
 // All units of the node's layer are decided: record the decisions and go to the next layer.
 void Engine::leave_layer(std::int32_t index) {
-  const Node node = stack_[static_cast<std::size_t>(index)];  // the stack may move below
+  const Node& node = stack_[static_cast<std::size_t>(index)];  // until children are pushed
   const LayerCell& cell = *node.cell;
   const Op& op = tape_.split(cell.split);
   std::uint64_t* pattern = nullptr;

@@ -16,13 +16,15 @@ constexpr double kRounded = 0x1p-45;  // beside norms: more precision does not m
 }  // namespace
 
 bool blunt(const double* map, std::size_t stride, std::size_t n, std::size_t width, double share) {
+  const std::size_t step = n / 8 + 1;
   double slope = 0, norm = 0, error = 0;
-  for (std::size_t i = 0, step = n / 8 + 1; i < n; i += step) {
+  for (std::size_t i = 0; i < n; i += step) error = std::max(error, map[width * stride + i]);
+  for (std::size_t i = 0; i < n; i += step) {
     double sum = 0;
     for (std::size_t k = 0; k + 1 < width; ++k) sum += std::fabs(map[k * stride + i]);
     slope = std::max(slope, sum);
+    if (error <= share * slope) return false;  // mostly by the first row
     norm = std::max(norm, sum + std::fabs(map[(width - 1) * stride + i]));
-    error = std::max(error, map[width * stride + i]);
   }
   return error > share * slope && error > kRounded * norm && slope > 0;
 }

@@ -192,7 +192,7 @@ bool Engine::enter_max(Node& node, LayerCell& cell) {
 }
 
 void Engine::expand_max(std::int32_t index) {
-  const Node parent = stack_[static_cast<std::size_t>(index)];
+  const Node& parent = stack_[static_cast<std::size_t>(index)];
   const LayerCell& cell = *parent.cell;
   const Op& op = tape_.split(cell.split);
   const std::size_t n_in = tape_.slots()[op.inputs[0]].size;

@@ -292,7 +292,7 @@ void Engine::vertex_signs(const LayerCell& cell, const Vertex& vertex, const std
 }
 
 void Engine::expand_pointwise(std::int32_t index) {
-  const Node parent = stack_[static_cast<std::size_t>(index)];
+  const Node& parent = stack_[static_cast<std::size_t>(index)];
   const LayerCell& cell = *parent.cell;
   const auto words = static_cast<std::size_t>(cell.words);
   const auto n = static_cast<std::size_t>(parent.polygon.n);
@@ -331,24 +331,22 @@ void Engine::expand_pointwise(std::int32_t index) {
 
   const bool leaf = counting() && last(cell);
   for (const bool positive : {true, false}) {
-    Node child = child_of(index);
+    Node& child = children_.emplace_back(child_of(index));  // nodes are large
     child.child = positive ? 0 : 1;
     const std::uint64_t left = decide_members(child, parent, chord, positive, wanted, ends);
     if (positive) set_bit(child.on, u);
-    if (leaf && left <= 1) {
-      regions_ += count_leaf(left);
-      continue;
-    }
-    if (!last(cell)) fix_members(child, parent);
-    place_child(child, parent, chord, positive, left, ends);
-    if (left > 0 && worth_looking(child)) {
-      look_ahead(child);
-      if (counting() && last(*child.cell) && left <= 1) {
-        regions_ += count_leaf(left);
-        continue;
+    bool over = leaf && left <= 1;
+    if (!over) {
+      if (!last(cell)) fix_members(child, parent);
+      place_child(child, parent, chord, positive, left, ends);
+      if (left > 0 && worth_looking(child)) {
+        look_ahead(child);
+        over = counting() && last(*child.cell) && left <= 1;
       }
     }
-    children_.push_back(child);
+    if (!over) continue;
+    regions_ += count_leaf(left);
+    children_.pop_back();
   }
 }
 
@@ -391,7 +389,7 @@ void Engine::place_child(Node& child, const Node& parent, const Chord& chord, bo
   const LayerCell& cell = *parent.cell;
   const auto words = static_cast<std::size_t>(cell.words);
   const bool narrows = worth_narrowing(cell, left);
-  const Node wide = child;
+  const std::uint64_t* mixed = child.mixed;  // of the wide cell
   if (narrows) narrow(child, left);
   const auto own = static_cast<std::size_t>(child.cell->words);
   child.signs = arena_.make<std::uint64_t>(2 * own * source_.size());
@@ -402,8 +400,8 @@ void Engine::place_child(Node& child, const Node& parent, const Chord& chord, bo
                            : parent.signs + 2 * words * static_cast<std::size_t>(source_[v]);
     std::uint64_t* to = child.signs + 2 * own * v;
     if (narrows) {
-      pick_bits(from, wide.mixed, words, to);
-      pick_bits(from + words, wide.mixed, words, to + own);
+      pick_bits(from, mixed, words, to);
+      pick_bits(from + words, mixed, words, to + own);
     } else {
       std::memcpy(to, from, 2 * words * sizeof(std::uint64_t));
     }

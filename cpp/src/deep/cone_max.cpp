@@ -209,7 +209,7 @@ bool ConeEngine<W>::enter_max(Node& node, LayerCell& cell) {
 
 template <int W>
 void ConeEngine<W>::expand_max(std::int32_t index) {
-  const Node parent = stack_[static_cast<std::size_t>(index)];
+  const Node& parent = stack_[static_cast<std::size_t>(index)];
   const LayerCell& cell = *parent.cell;
   const Op& op = tape_.split(cell.split);
   const std::size_t n_in = tape_.slots()[op.inputs[0]].size;
