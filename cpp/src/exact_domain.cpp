@@ -182,8 +182,8 @@ CoordinateBounds coordinate_bounds(const DomainFrame& domain) {
     std::size_t at = d, entries = 0;
     for (std::size_t j = 0; j < d; ++j)
       if (side[j] != 0.0) at = j, ++entries;
-    if (entries != 1) continue;
-    const double value = -side[d] / side[at];
+    const double value = entries == 1 ? -side[d] / side[at] : kInfinity;
+    if (!std::isfinite(value)) continue;
     if (side[at] > 0)
       out.low[at] = std::max(out.low[at], value);
     else

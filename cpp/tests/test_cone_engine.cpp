@@ -4,6 +4,7 @@
 #include "../src/deep/cone_engine.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <utility>
 
@@ -128,6 +129,17 @@ TEST(only_a_count_moves_a_box_that_lies_far_from_zero) {
   plane.columns[0][0] = 0.1;
   const ConeRoot there(tape, plane, Arithmetic::kCertified, ConeRoot::Asked::kCount);
   CHECK_EQUAL(largest(there, 0), 3.5);
+}
+
+TEST(sides_whose_bound_overflows_say_nothing) {
+  DomainFrame box = far_box();
+  for (double* side = box.sides.data(); side < box.sides.data() + box.sides.size(); side += 4)
+    if (side[0] != 0.0) side[0] *= 0x1p-1074;
+  const auto [low, high] = coordinate_bounds(box);
+  CHECK_EQUAL(low[0], -INFINITY);
+  CHECK_EQUAL(high[0], INFINITY);
+  CHECK_EQUAL(low[1], 3.1);
+  CHECK_EQUAL(high[1], 3.5);
 }
 
 TEST(a_stopped_search_keeps_no_way) {

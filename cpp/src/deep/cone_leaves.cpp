@@ -17,8 +17,7 @@
 namespace linear_regions {
 namespace {
 
-constexpr double kLoose =
-    0x1p-32;  // errors above this share of a counted row are worth a closer look
+constexpr double kLoose = 0x1p-32;  // errors of counted rows above this share are worth a look
 
 }  // namespace
 

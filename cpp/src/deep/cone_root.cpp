@@ -19,7 +19,7 @@ bool moderate(double value) {
 
 // Bounded coordinates that lie far from zero, from about their middle on. What a row rounds off and
 // what is not known of a ray then go by the size of the domain, not by its distance from zero:
-// under half of property 5 of ACAS Xu three of four rays less are solved anew. The middle has few
+// under half of property 5 of ACAS Xu three of four rays fewer are solved anew. The middle has few
 // bits, so that doubles hold the new sides and origin, too; if they do not the domain stays where
 // it is.
 DomainFrame centered(DomainFrame domain) {
