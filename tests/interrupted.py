@@ -76,6 +76,7 @@ def net(kind: str) -> lr.Network:
         "space": (4, 60, 60, 60, 60, 1),
         "tree": (9, 80, 80, 1),
         "layer": (9, 120),
+        "high layer": (16, 120),
         "small": (2, 5, 5, 1),
         "small layer": (3, 6),
     }
@@ -122,7 +123,7 @@ def fresh(arrangement: lr.Arrangement) -> lr.Arrangement:
 
 
 def count(core: str, kind: str, domain: lr.Domain | None = BOX, **options: Any) -> LongCall:
-    small = net("small layer" if kind == "layer" else "small")
+    small = net("small layer" if kind.endswith("layer") else "small")
     return LongCall(
         core,
         lambda: lr.count(net(kind), domain, **options),
@@ -228,7 +229,8 @@ CALLS: dict[str, LongCall] = {
     "count, cones, one thread": count("count_cones", "space", method="cones", threads=1),
     "count, tree": count("count_tree", "tree", method="tree"),
     "count, tree, one thread": count("count_tree", "tree", method="tree", threads=1),
-    "count, first layer, recursion": count("count_flats", "layer", None, method="arrangement"),
+    "count, first layer, sweep": count("sweep", "layer", None, method="arrangement"),
+    "count, first layer, recursion": count("count_flats", "high layer", None, method="arrangement"),
     "count, first layer, in a box": count("sign_tree_count", "layer", method="arrangement"),
     "count, float": count("count_planar", "plane", arithmetic="float"),
     "count, linear": count("list_cones", "space", what="linear"),
