@@ -13,6 +13,7 @@ from hypothesis import given
 import strategies
 from helpers import point_patterns, unpack
 from linear_regions import layers
+from linear_regions._forward import forward_pass
 from linear_regions.network import Network
 from linear_regions.reference import forward, pattern
 
@@ -50,10 +51,18 @@ def _has_slope(net: Network, slope: float) -> bool:
 
 @given(strategies.networks())
 def test_core_patterns_equal_the_reference(net: Network) -> None:
-    points = np.random.default_rng(0).normal(size=(3, net.input_size))
+    # With 64ths every sum of whole numbers is exact, and so are ties, also those of functions that
+    # are equal but summed in another order. Averages and slopes of 0.01 are rounded.
+    points = np.round(64 * np.random.default_rng(0).normal(size=(3, net.input_size))) / 64
     found = unpack(point_patterns(net, points), net.pattern_bits)
-    # Generic points of networks with ties keep their ties: equal units have equal values.
-    assert found == [pattern(net, x) for x in points.tolist()]
+    expected = [pattern(net, x) for x in points.tolist()]
+    rounds = any(isinstance(layer, layers.AvgPool) for layer in net.layers)
+    doubtful: set[int] = set()
+    if rounds or _has_slope(net, 0.01):
+        doubtful.update(forward_pass(net).doubtful_patterns(points)[1][:, 0].tolist())
+    assert [p for i, p in enumerate(found) if i not in doubtful] == [
+        p for i, p in enumerate(expected) if i not in doubtful
+    ]
 
 
 @pytest.mark.parametrize("batch", [0, 1, 7, 65])
