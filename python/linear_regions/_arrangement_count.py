@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from math import comb
 from typing import Any
 
 import numpy as np
 
+from . import _core
 from ._chambers import SWEEP_DIMENSIONS, check_method, count_by_sweep, count_by_tree
 from ._device.launch import is_cuda
 from ._digest import digest
@@ -76,7 +76,7 @@ def count_place(
     start = time.perf_counter()
     if method == "auto":
         can = not place.sides and run.certified and run.limit is None
-        if can and looks_simple(place):
+        if can and _looks_simple(place):
             swept, run = _swept(place, run, ledger, executor)
             if swept is not None:
                 return _verified(swept, place, run, ledger, executor) if verify else swept
@@ -107,7 +107,7 @@ def _verified(
     return result
 
 
-def looks_simple(place: Place) -> bool:
+def _looks_simple(place: Place) -> bool:
     """Tell whether counting may begin with the sweep: it is faster where it succeeds.
 
     No minor of a sample is (nearly) zero. Then most flats that the recursion would visit are
@@ -118,18 +118,18 @@ def looks_simple(place: Place) -> bool:
     n, d = len(place.rows), place.dim
     if not (_LEAST_SWEPT <= d <= SWEEP_DIMENSIONS and d < n):
         return False
-    # The recursion turns to the dual where its rank is smaller.
-    if _most_chambers(n, d) > _DUAL * _most_chambers(n, n - d):
-        return False
     try:
+        # The recursion turns to the dual where its rank is smaller.
+        if _core.sweep_size(n, d) > _DUAL * _core.sweep_size(n, n - d):
+            return False
         table = np.array(place.rows, dtype=np.float64)
     except OverflowError:
         return False
     with np.errstate(all="ignore"):
-        for axis in (1, 0):  # units have no scale of their own, and minors not that of inputs
-            table /= np.abs(table).max(axis=axis, keepdims=True)
-            if axis == 1 and not _condition(table[:, :-1]) < _MOST_CONDITION:
-                return False
+        table /= np.abs(table).max(axis=1, keepdims=True)  # units have no scale of their own
+        if not _condition(table[:, :-1]) < _MOST_CONDITION:
+            return False
+        table /= np.abs(table).max(axis=0)  # nor have minors that of the inputs
         table = np.vstack([table, np.eye(1, d + 1, d)])  # the hyperplane at infinity
         table /= np.linalg.norm(table, axis=1, keepdims=True)
         picks = np.random.default_rng(0).random((_MINORS, n + 1)).argsort(axis=1)[:, : d + 1]
@@ -140,10 +140,6 @@ def looks_simple(place: Place) -> bool:
 def _condition(normals: FloatArray) -> float:
     normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     return float(np.linalg.cond(normals)) if np.isfinite(normals).all() else np.inf
-
-
-def _most_chambers(n: int, d: int) -> int:
-    return sum(comb(n, k) for k in range(d + 1))
 
 
 def _swept(

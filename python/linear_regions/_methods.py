@@ -83,8 +83,8 @@ _METHODS = (
         layers="one activation layer, a pointwise one, behind affine layers",
         lists=False,
         cost=(
-            "whole space: some 50 ns per region, or one restriction per flat; elsewhere: about two "
-            "microseconds per region"
+            "whole space: 20 to 100 ns per region, or one restriction per flat; elsewhere: about "
+            "two microseconds per region"
         ),
     ),
     Method(

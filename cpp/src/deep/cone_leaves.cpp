@@ -17,7 +17,7 @@
 namespace linear_regions {
 namespace {
 
-constexpr double kLoose = 0x1p-32;  // errors of counted rows above this share are worth a look
+constexpr double kLooseCounted = 0x1p-32;  // errors above this share of a row are worth a look
 
 }  // namespace
 
@@ -178,7 +178,7 @@ void ConeEngine<W>::open_units(const LayerCell& cell, const Node& node,
       norm += std::fabs(g);
     }
     double e = cell.cut_rows[width_ * from + static_cast<std::size_t>(cuts[i])];
-    if (e > kLoose * norm) e = cut_error(cell, cuts[i], e, norm);
+    if (e > kLooseCounted * norm) e = cut_error(cell, cuts[i], e, norm);
     e = usable_error(1.0001 * e, norm);
     unit_columns_[width_ * lead_ + i] = unit_rows_[i * (width_ + 2) + width_] = e;
     unit_columns_[(width_ + 1) * lead_ + i] = unit_rows_[i * (width_ + 2) + width_ + 1] = norm;
