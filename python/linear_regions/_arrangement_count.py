@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from math import comb
 from typing import Any
 
 import numpy as np
 
-from . import _core
 from ._chambers import SWEEP_DIMENSIONS, check_method, count_by_sweep, count_by_tree
 from ._device.launch import is_cuda
 from ._digest import digest
@@ -118,10 +118,10 @@ def _looks_simple(place: Place) -> bool:
     n, d = len(place.rows), place.dim
     if not (_LEAST_SWEPT <= d <= SWEEP_DIMENSIONS and d < n):
         return False
+    # The recursion turns to the dual where its rank is smaller.
+    if _most_chambers(n, d) > _DUAL * _most_chambers(n, n - d):
+        return False
     try:
-        # The recursion turns to the dual where its rank is smaller.
-        if _core.sweep_size(n, d) > _DUAL * _core.sweep_size(n, n - d):
-            return False
         table = np.array(place.rows, dtype=np.float64)
     except OverflowError:
         return False
@@ -140,6 +140,10 @@ def _looks_simple(place: Place) -> bool:
 def _condition(normals: FloatArray) -> float:
     normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     return float(np.linalg.cond(normals)) if np.isfinite(normals).all() else np.inf
+
+
+def _most_chambers(n: int, d: int) -> int:  # also beyond 2^63, where `sweep_size` gives up
+    return sum(comb(n, k) for k in range(d + 1))
 
 
 def _swept(
